@@ -1,0 +1,108 @@
+"""Every error that Photogate raises on purpose, split by what the caller does.
+
+::
+
+    PhotogateError
+    ├── RetryableError            a fault of ours: try again later
+    │   ├── DatabaseUnavailable
+    │   ├── QueueUnavailable
+    │   ├── StorageUnavailable
+    │   └── BatchBusy             another worker holds the batch
+    ├── PermanentError            trying again gives the same answer
+    │   ├── InvalidRequest
+    │   ├── Unauthenticated
+    │   ├── Forbidden
+    │   ├── NotFound
+    │   ├── Conflict
+    │   ├── RateLimited
+    │   ├── PhotoRefused          the photo itself: unreadable, too large
+    │   └── PhotoChanged          other bytes than those that were accepted
+    └── ConfigError               this installation is set up wrongly
+
+An SDK's exceptions are translated in its adapter, once, with ``raise … from``.
+``photogate.http`` alone knows which HTTP status each of these becomes.
+"""
+
+
+class PhotogateError(Exception):
+    """Root of the tree. ``str(error)`` is one line that a person can act on."""
+
+
+class RetryableError(PhotogateError):
+    """A fault of ours or of a service that we use; the same call may work later."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        #: Seconds after which a retry makes sense; None leaves it to the caller.
+        self.retry_after_s = retry_after_s
+
+
+class DatabaseUnavailable(RetryableError):
+    """PostgreSQL could not be reached, or the connection broke mid-way."""
+
+
+class QueueUnavailable(RetryableError):
+    """The queue could not be reached."""
+
+
+class StorageUnavailable(RetryableError):
+    """The photo store did not answer, or answered with a fault."""
+
+
+class BatchBusy(RetryableError):
+    """Another delivery of the same batch is being worked on right now."""
+
+
+class PermanentError(PhotogateError):
+    """The same call will fail again; the caller has to change something."""
+
+
+class InvalidRequest(PermanentError):
+    """A well-formed request that asks for something impossible."""
+
+
+class Unauthenticated(PermanentError):
+    """No token, or one that does not hold."""
+
+
+class Forbidden(PermanentError):
+    """A valid token whose role is too low."""
+
+
+class NotFound(PermanentError):
+    """It does not exist, or not for this caller."""
+
+
+class Conflict(PermanentError):
+    """The request contradicts the current state."""
+
+    def __init__(self, message: str, *, file_keys: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        #: The object keys that stand in the way.
+        self.file_keys = file_keys
+
+
+class RateLimited(PermanentError):
+    """The caller used up an allowance."""
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        #: Whole seconds until the same request can succeed.
+        self.retry_after_s = retry_after_s
+
+
+class PhotoRefused(PermanentError):
+    """The photo cannot be looked at, for a reason that lies in its bytes."""
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        #: A ``photogate.domain.Reason`` value: ``unreadable`` or ``too_large``.
+        self.reason = reason
+
+
+class PhotoChanged(PermanentError):
+    """The stored object is not the one that upload-complete accepted."""
+
+
+class ConfigError(PhotogateError):
+    """A setting, file or part of the installation is wrong; says which and the way out."""
