@@ -1,0 +1,68 @@
+"""Notes the range of every activation that becomes uint8. For maintainers.
+
+    python layers/model/build/calibrate.py [NAME …]
+
+Runs the float32 model over the pictures of ``crops.calibration`` and writes
+``calibration/<name>.json``, which is committed. Users' machines never do this:
+float sums differ between processors in the last digit, and with them the ranges
+would, and the digest of the model. Needs ``requirements/model-calibrate.txt``.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import crops
+import numpy as np
+import onnx
+import onnxruntime  # type: ignore[import-untyped]  # it ships no types
+from bundle import MODELS
+from fetch import fetch_package
+from network import INPUT, Network
+from package import read_model
+from quantize import Range, calibrated_nodes
+from tfjs_to_onnx import float_model, read_network
+
+CALIBRATION = Path(__file__).parent / "calibration"
+#: Digits that are kept: a thousand times finer than the 256 steps of uint8.
+_DIGITS = 6
+
+
+def main(names: list[str]) -> None:
+    """Calibrate the models that are named, or all of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        package = fetch_package(Path(folder))
+        for name in names or MODELS:
+            network = read_network(read_model(package, name))
+            ranges = measure(network)
+            path = CALIBRATION / f"{name}.json"
+            path.write_text(json.dumps(ranges, indent=1) + "\n")
+            print(f"{path.name}: {len(ranges)} ranges")  # noqa: T201  (a command line)
+
+
+def measure(network: Network) -> dict[str, Range]:
+    """Least and greatest output of each calibrated node over the pictures."""
+    names = calibrated_nodes(network)
+    model = onnx.load_model_from_string(float_model(network, "calibration"))
+    del model.graph.output[:]
+    model.graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names
+    )
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
+    for picture in crops.calibration(network.size):
+        pixels = picture[None].transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
+        outputs = session.run(names, {INPUT: pixels})
+        low = np.minimum(low, [output.min() for output in outputs])
+        high = np.maximum(high, [output.max() for output in outputs])
+    return {
+        name: (float(f"{least:.{_DIGITS}g}"), float(f"{greatest:.{_DIGITS}g}"))
+        for name, least, greatest in zip(names, low, high, strict=True)
+    }
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
