@@ -1,0 +1,1 @@
+"""All of Photogate that looks at pixels, and nothing else does."""
