@@ -1,0 +1,155 @@
+"""Finds the NSFW model bundle in the user's cache, and builds it once when it is missing.
+
+The builder's dependencies never reach Photogate's own environment: they go into a
+virtual environment of their own, which is removed again.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from photogate.errors import ConfigError
+from photogate_vision.bundle import load_bundle
+
+#: The models that can be built here.
+SHIPPED = ("mobilenet_v2", "mobilenet_v2_mid", "inception_v3")
+#: The fastest of them.
+DEFAULT = SHIPPED[0]
+
+#: int8 is what runs; float32 is what tests and benchmarks compare it with.
+Precision = Literal["int8", "float32"]
+
+_ROOT = Path(__file__).resolve().parent.parent
+_BUILDER = _ROOT / "layers" / "model" / "build"
+_BUILD_LOCK = _ROOT / "requirements" / "model-build.txt"
+_NPM_LOCK = _ROOT / "requirements" / "model-npm.txt"
+#: Seconds that one step (installing, building) may take on a slow line.
+_STEP_TIMEOUT_S = 900
+
+
+def bundle_path(name: str, precision: Precision = "int8") -> Path:
+    """Where the bundle of a model is, or will be once it is built.
+
+    The folder's name holds a digest of all that the bundle is made from, so that a
+    change to any of it makes a new one beside the old.
+
+    Raises:
+        ConfigError: the model is unknown, or this is no checkout of Photogate.
+    """
+    digest = hashlib.sha256()
+    for path in _inputs(name):
+        data = path.read_bytes()
+        digest.update(f"{path.name} {len(data)}\n".encode() + data)
+    kind = "" if precision == "int8" else f"-{precision}"
+    return _cache() / "models" / f"{name}{kind}-{digest.hexdigest()[:16]}"
+
+
+def ensure_bundle(
+    name: str = DEFAULT,
+    progress: Callable[[str], None] = lambda _: None,
+    precision: Precision = "int8",
+) -> Path:
+    """Return the folder of a verified bundle; build it first if it is not there.
+
+    May be called by several processes at once: one builds, the others wait for it.
+
+    Args:
+        name: one of ``SHIPPED``.
+        progress: called with a line of text before each step that takes long.
+        precision: ``int8`` unless something is to be compared with float32.
+
+    Raises:
+        ConfigError: it cannot be built; one line with the way out.
+    """
+    path = bundle_path(name, precision)
+    if _verified(path, name, precision):
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _only_one(path.with_name(f".{path.name}.lock")):
+        if not _verified(path, name, precision):  # another process may have built it
+            for left in (path, *path.parent.glob(f".{path.name}.*.part")):
+                shutil.rmtree(left, ignore_errors=True)
+            _build(path, name, precision, progress)
+        if not _verified(path, name, precision):
+            raise ConfigError(f"{path} was built and is not what it should be: run it again")
+    return path
+
+
+def _cache() -> Path:
+    if own := os.environ.get("PHOTOGATE_CACHE"):
+        return Path(own).expanduser()
+    shared = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(shared).expanduser() / "photogate"
+
+
+def _inputs(name: str) -> list[Path]:
+    if name not in SHIPPED:
+        raise ConfigError(f"no model is called {name!r}: choose one of {', '.join(SHIPPED)}")
+    calibration = _BUILDER / "calibration" / f"{name}.json"
+    inputs = [*sorted(_BUILDER.glob("*.py")), _BUILDER / "pins.json", calibration, _BUILD_LOCK]
+    for path in inputs:
+        if not path.is_file():
+            raise ConfigError(f"{path} is missing: models are built from a checkout of Photogate")
+    return inputs
+
+
+def _verified(path: Path, name: str, precision: Precision) -> bool:
+    try:
+        bundle = load_bundle(path)
+    except ConfigError:
+        return False
+    pins = json.loads((_BUILDER / "pins.json").read_text())
+    return bool(bundle.digest == pins[name][precision])
+
+
+@contextmanager
+def _only_one(lock: Path) -> Iterator[None]:
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # released when the file is closed, or by a crash
+        yield
+
+
+def _build(path: Path, name: str, precision: Precision, progress: Callable[[str], None]) -> None:
+    with tempfile.TemporaryDirectory(prefix="photogate-model-") as folder:
+        python = Path(folder) / "bin" / "python"
+        progress("making a throw-away environment for the model builder")
+        _run([sys.executable, "-m", "venv", folder], "python -m venv", "install Python's venv")
+        locks = [_BUILD_LOCK] if shutil.which("npm") else [_BUILD_LOCK, _NPM_LOCK]
+        progress("installing " + " and ".join(lock.stem for lock in locks))
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        requirements = [item for lock in locks for item in ("-r", str(lock))]
+        _run([*install, "--require-hashes", *requirements], "pip install", "check the network")
+        progress(f"fetching nsfwjs from npm and converting {name}")
+        options = ["--precision", precision, "--out", str(path)]
+        _run([str(python), str(_BUILDER), name, *options], "building the model", None)
+
+
+def _run(command: Sequence[str], what: str, way_out: str | None) -> None:
+    """Run one step; its last line of errors becomes the message."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    try:
+        done = subprocess.run(  # noqa: S603  (our own arguments, no shell)
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_STEP_TIMEOUT_S,
+            check=False,
+            env=clean,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ConfigError(
+            f"{what} took longer than {_STEP_TIMEOUT_S} s: check the network and try again"
+        ) from error
+    if done.returncode:
+        output = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
+        hint = f": {way_out} and try again" if way_out else ""
+        raise ConfigError(f"{what} failed ({output[-1].strip()}){hint}")
