@@ -1,0 +1,1 @@
+"""The moderators' and operators' HTTP function."""

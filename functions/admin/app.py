@@ -1,0 +1,144 @@
+"""The moderators' and operators' HTTP function: figures, the review queue, decisions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from mangum import Mangum
+from photogate import __version__
+from photogate.bootstrap import AdminParts, admin
+from photogate.domain import Principal, Role, Status
+from photogate.http import PROBLEM_TYPE, install_problems, problems, require
+
+from .schemas import (
+    Dashboard,
+    Filters,
+    Pagination,
+    Pending,
+    QueueStats,
+    Rejection,
+    ReviewedPhoto,
+)
+
+
+def _parts(request: Request) -> AdminParts:
+    parts: AdminParts = request.app.state.parts()
+    return parts
+
+
+Parts = Annotated[AdminParts, Depends(_parts)]
+Moderator = Annotated[Principal, Depends(require(Role.MODERATOR))]
+router = APIRouter(prefix="/api/v1/admin")
+
+
+@router.get(
+    "/queue-stats",
+    dependencies=[Depends(require(Role.ADMIN))],
+    responses=problems(401, 403, 503),
+    tags=["operation"],
+)
+def queue_stats(parts: Parts) -> QueueStats:
+    """Count jobs, the last day's verdicts, and living workers."""
+    return QueueStats.of(parts.reviews.queue_report(), now=datetime.now(UTC))
+
+
+@router.get(
+    "/moderation/dashboard",
+    dependencies=[Depends(require(Role.VIEWER))],
+    responses=problems(401, 403, 422, 503),
+    tags=["moderation"],
+)
+def dashboard(
+    parts: Parts,
+    status: Annotated[Status | None, Query(description="Only photos in this state.")] = None,
+    page: Annotated[int, Query(ge=1, le=100_000)] = 1,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> Dashboard:
+    """Page through photos, newest first."""
+    media, total = parts.reviews.dashboard(status=status, page=page, limit=limit)
+    return Dashboard(
+        media=[ReviewedPhoto.of(m, url) for m, url in media],
+        pagination=Pagination(
+            page=page, limit=limit, total=total, total_pages=math.ceil(total / limit)
+        ),
+        filters=Filters(status=status),
+    )
+
+
+@router.get(
+    "/moderation/pending",
+    dependencies=[Depends(require(Role.MODERATOR))],
+    responses=problems(401, 403, 422, 503),
+    tags=["moderation"],
+)
+def pending(parts: Parts, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> Pending:
+    """List what waits for a person, oldest first."""
+    return Pending(
+        photos=[ReviewedPhoto.of(m, url) for m, url in parts.reviews.waiting(limit=limit)]
+    )
+
+
+@router.put(
+    "/moderation/{media_id}/approve",
+    responses=problems(401, 403, 404, 503),
+    tags=["moderation"],
+)
+def approve(moderator: Moderator, parts: Parts, media_id: str) -> ReviewedPhoto:
+    """Approve a photo. No machine overwrites a person's decision."""
+    return ReviewedPhoto.of(parts.reviews.approve(media_id, by=moderator))
+
+
+@router.put(
+    "/moderation/{media_id}/reject",
+    responses=problems(401, 403, 404, 413, 422, 503),
+    tags=["moderation"],
+)
+def reject(moderator: Moderator, parts: Parts, media_id: str, body: Rejection) -> ReviewedPhoto:
+    """Reject a photo, with words that its owner will read."""
+    return ReviewedPhoto.of(parts.reviews.reject(media_id, reason=body.reason, by=moderator))
+
+
+@router.put(
+    "/moderation/rejected/{media_id}/verify",
+    responses=problems(401, 403, 404, 409, 503),
+    tags=["moderation"],
+)
+def verify(moderator: Moderator, parts: Parts, media_id: str) -> ReviewedPhoto:
+    """Confirm that a rejection was right."""
+    return ReviewedPhoto.of(parts.reviews.verify(media_id, by=moderator))
+
+
+@router.delete(
+    "/moderation/rejected/{media_id}",
+    status_code=204,
+    responses=problems(401, 403, 404, 409, 503),
+    tags=["moderation"],
+)
+def delete_rejected(moderator: Moderator, parts: Parts, media_id: str) -> None:
+    """Delete a rejected photo for good."""
+    parts.reviews.delete(media_id, by=moderator)
+
+
+def create_app(parts: Callable[[], AdminParts] = admin) -> FastAPI:
+    """Make the app; ``parts`` is called when the first request needs it."""
+    app = FastAPI(
+        title="Photogate admin",
+        version=__version__,
+        summary="For moderators and operators.",
+        docs_url="/api/v1/admin/docs",
+        redoc_url=None,
+        openapi_url="/api/v1/admin/openapi.json",
+    )
+    app.state.parts = parts
+    app.include_router(router)
+    install_problems(app)
+    return app
+
+
+app = create_app()
+#: Startup events would run at every invocation, so there are none.
+handler = Mangum(app, lifespan="off", text_mime_types=["application/json", PROBLEM_TYPE, "text/"])

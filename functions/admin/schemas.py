@@ -1,0 +1,183 @@
+"""What the admin function reads and answers, with the predecessor's names."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from photogate.domain import Media, Status, WorkerInfo
+from photogate.service.review import QueueReport
+from photogate.texts import reason_text
+from pydantic import BaseModel, Field
+
+
+class Queue(BaseModel):
+    """Jobs, one per batch, and photos."""
+
+    length: int = Field(description="Visible jobs.", examples=[0])
+    in_flight: int = Field(description="Jobs in workers' hands.", examples=[2])
+    delayed: int = Field(description="Jobs that wait for a retry.", examples=[0])
+    dead: int = Field(description="Jobs that were delivered too often.", examples=[0])
+    oldest_age_s: float | None = Field(
+        description="Age of the oldest unfinished batch.", examples=[0.4]
+    )
+    pending_media: int = Field(description="Photos without a verdict.", examples=[11])
+
+
+class LastDay(BaseModel):
+    """Verdicts of the last 24 hours."""
+
+    total: int = Field(examples=[1200])
+    approved: int = Field(examples=[1100])
+    rejected: int = Field(examples=[60])
+    failed: int = Field(
+        description="Sent to a person because checking could not finish.", examples=[0]
+    )
+    rejection_reasons: dict[str, int] = Field(examples=[{"nsfw": 20, "blurry": 40}])
+
+
+class Worker(BaseModel):
+    """A worker that lives."""
+
+    id: str = Field(examples=["host:4711"])
+    host: str = Field(examples=["host"])
+    pid: int = Field(examples=[4711])
+    model: str = Field(description="sha256 of its model.", examples=["3f9a…"])
+    since: datetime
+    last_photo_at: datetime | None
+
+    @classmethod
+    def of(cls, worker: WorkerInfo) -> Worker:
+        """Translate a row."""
+        return cls(
+            id=worker.id,
+            host=worker.host,
+            pid=worker.pid,
+            model=worker.model,
+            since=worker.started_at,
+            last_photo_at=worker.last_photo_at,
+        )
+
+
+class QueueStats(BaseModel):
+    """The state of moderation as a whole."""
+
+    queue: Queue
+    last_24h: LastDay
+    workers: list[Worker]
+    timestamp: datetime
+
+    @classmethod
+    def of(cls, report: QueueReport, *, now: datetime) -> QueueStats:
+        """Translate a report."""
+        day, queue = report.last_day, report.queue
+        return cls(
+            queue=Queue(
+                length=queue.visible,
+                in_flight=queue.in_flight,
+                delayed=queue.delayed,
+                dead=queue.dead,
+                oldest_age_s=day.oldest_age_s,
+                pending_media=day.pending_media,
+            ),
+            last_24h=LastDay(
+                total=day.total,
+                approved=day.approved,
+                rejected=day.rejected,
+                failed=day.failed,
+                rejection_reasons=day.rejection_reasons,
+            ),
+            workers=[Worker.of(w) for w in report.workers],
+            timestamp=now,
+        )
+
+
+class ReviewedPhoto(BaseModel):
+    """A photo as moderators see it."""
+
+    id: str = Field(examples=["7b0e4d1c-6f7a-4c2b-9a3d-2f1e0d9c8b7a"])
+    user_id: str = Field(examples=["u-1"])
+    user_name: str | None = Field(examples=["Ada"])
+    url: str | None = Field(
+        None, description="Good for a few minutes.", examples=["http://127.0.0.1:8000/…"]
+    )
+    thumbnail_url: str | None = Field(
+        None, description="The photo itself for now.", examples=["http://127.0.0.1:8000/…"]
+    )
+    is_approved: bool = Field(examples=[False])
+    moderation_status: Status = Field(examples=["review"])
+    moderation_reason: str | None = Field(examples=["nsfw"])
+    reason_text: str | None = Field(examples=["This photo shows nudity or sexual content …"])
+    moderation_scores: dict[str, Any] | None = Field(
+        examples=[{"nsfw_scores": {"porn": 0.55}, "rule": {"name": "nsfw.explicit", "value": 0.6}}]
+    )
+    moderation_error: str | None = Field(
+        description="Why automatic checking could not finish.", examples=[None]
+    )
+    batch_id: str | None
+    decided_by: str | None = Field(description="The moderator, or null for the machine.")
+    verified_by: str | None = Field(description="Who confirmed the rejection.")
+    created_at: datetime
+    moderated_at: datetime | None
+
+    @classmethod
+    def of(cls, media: Media, url: str | None = None) -> ReviewedPhoto:
+        """Translate a row."""
+        return cls(
+            id=media.id,
+            user_id=media.user_id,
+            user_name=media.user_name,
+            url=url,
+            thumbnail_url=url,
+            is_approved=media.status is Status.APPROVED,
+            moderation_status=media.status,
+            moderation_reason=media.reason,
+            reason_text=reason_text(media.reason),
+            moderation_scores=media.scores,
+            moderation_error=media.error,
+            batch_id=media.batch_id,
+            decided_by=media.decided_by,
+            verified_by=media.verified_by,
+            created_at=media.created_at,
+            moderated_at=media.moderated_at,
+        )
+
+
+class Pagination(BaseModel):
+    """Where in the list this page lies."""
+
+    page: int = Field(examples=[1])
+    limit: int = Field(examples=[20])
+    total: int = Field(examples=[1])
+    total_pages: int = Field(examples=[1])
+
+
+class Filters(BaseModel):
+    """The filter that was applied."""
+
+    status: Status | None
+
+
+class Dashboard(BaseModel):
+    """One page of photos, newest first."""
+
+    media: list[ReviewedPhoto]
+    pagination: Pagination
+    filters: Filters
+
+
+class Pending(BaseModel):
+    """What waits for a person, oldest first."""
+
+    photos: list[ReviewedPhoto]
+
+
+class Rejection(BaseModel):
+    """A person's rejection."""
+
+    reason: str = Field(
+        min_length=1,
+        max_length=500,
+        description="A known code such as `nsfw`, or words for the user.",
+        examples=["Please show your own face."],
+    )

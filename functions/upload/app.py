@@ -1,0 +1,122 @@
+"""The users' HTTP function: a place to put photos, handing them in, their verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials
+from mangum import Mangum
+from photogate import __version__
+from photogate.bootstrap import UploadParts, upload
+from photogate.domain import Principal, Role
+from photogate.http import BEARER, PROBLEM_TYPE, install_problems, problems, require
+
+from .health import deep_health
+from .schemas import Accepted, Health, ModerationStatus, Photo, Summary, UploadComplete, UploadUrl
+
+
+def _parts(request: Request) -> UploadParts:
+    parts: UploadParts = request.app.state.parts()
+    return parts
+
+
+Parts = Annotated[UploadParts, Depends(_parts)]
+User = Annotated[Principal, Depends(require(Role.USER))]
+router = APIRouter(prefix="/api/v1")
+
+
+@router.get("/health", responses=problems(401, 403, 503), tags=["operation"])
+def health(
+    request: Request,
+    response: Response,
+    token: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
+    deep: Annotated[bool, Query(description="Ask every part; for admins.")] = False,
+) -> Health:
+    """Tell that this function answers. With `deep=1` every part is asked; 503 when one fails."""
+    if not deep:
+        return Health(status="ok", version=__version__)
+    require(Role.ADMIN)(request, token)
+    parts = _parts(request)
+    report = deep_health(parts.probes, parts.workers)
+    response.status_code = 200 if report.status == "ok" else 503
+    return report
+
+
+@router.get("/users/media/upload-url", responses=problems(401, 422), tags=["photos"])
+def upload_url(
+    user: User,
+    parts: Parts,
+    media_type: Annotated[Literal["photo"], Query(description="Photos only.")] = "photo",  # noqa: ARG001 - checked by its type
+    content_type: Annotated[
+        str, Query(description="Type of the photo.", examples=["image/jpeg"])
+    ] = "image/jpeg",
+    size: Annotated[
+        int | None, Query(description="Exact size in bytes; the upload is bound to it.")
+    ] = None,
+) -> UploadUrl:
+    """Get a signed URL for one photo."""
+    key, ticket = parts.uploads.upload_url(user, content_type=content_type, size_bytes=size)
+    return UploadUrl.of(key, ticket)
+
+
+@router.post(
+    "/users/media/upload-complete",
+    responses=problems(401, 404, 409, 413, 422, 429, 503),
+    tags=["photos"],
+)
+def upload_complete(user: User, parts: Parts, body: UploadComplete) -> Accepted:
+    """Hand in 1 to 9 uploaded photos. The answer does not wait for verdicts.
+
+    The same keys again give the same batch. All photos are accepted, or none.
+    """
+    batch = parts.uploads.complete(user, [photo.file_key for photo in body.photos])
+    count = len(batch.file_keys)
+    return Accepted(
+        batch_id=batch.id,
+        photos_count=count,
+        message=f"{count} photo{'s were' if count > 1 else ' was'} accepted for checking.",
+    )
+
+
+@router.get("/users/media/moderation-status", responses=problems(401, 503), tags=["photos"])
+def moderation_status(user: User, parts: Parts) -> ModerationStatus:
+    """Get all of one's photos and their verdicts."""
+    summary, photos = parts.uploads.status(user)
+    return ModerationStatus(
+        summary=Summary.of(summary, min_approved=parts.min_approved_photos),
+        photos=[Photo.of(media, url) for media, url in photos],
+    )
+
+
+@router.delete(
+    "/users/media/{media_id}",
+    status_code=204,
+    responses=problems(401, 404, 503),
+    tags=["photos"],
+)
+def delete_photo(user: User, parts: Parts, media_id: str) -> None:
+    """Delete one of one's photos for good."""
+    parts.uploads.delete(user, media_id)
+
+
+def create_app(parts: Callable[[], UploadParts] = upload) -> FastAPI:
+    """Make the app; ``parts`` is called when the first request needs it."""
+    app = FastAPI(
+        title="Photogate",
+        version=__version__,
+        summary="Photos go in, verdicts come out.",
+        docs_url="/api/v1/docs",
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    app.state.parts = parts
+    app.include_router(router)
+    install_problems(app)
+    return app
+
+
+app = create_app()
+#: Startup events would run at every invocation, so there are none.
+handler = Mangum(app, lifespan="off", text_mime_types=["application/json", PROBLEM_TYPE, "text/"])

@@ -1,0 +1,38 @@
+"""Asks every part of the installation whether it works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from photogate import __version__
+from photogate.errors import PhotogateError
+from photogate.ports import Probe, Workers
+
+from .schemas import Health
+
+
+def deep_health(probes: Mapping[str, Probe], workers: Workers) -> Health:
+    """Probe in parallel; ``degraded`` when a part fails or no worker lives."""
+    with ThreadPoolExecutor(len(probes)) as threads:
+        parts = dict(zip(probes, threads.map(_probe, probes.values()), strict=True))
+    alive: list[dict[str, Any]] = []
+    try:
+        alive = [
+            {"id": w.id, "model": w.model, "since": w.started_at, "last_photo_at": w.last_photo_at}
+            for w in workers.alive()
+        ]
+    except PhotogateError as error:
+        parts["workers"] = {"ok": False, "error": str(error)}
+    well = bool(alive) and all(part["ok"] for part in parts.values())
+    return Health(
+        status="ok" if well else "degraded", version=__version__, parts=parts, workers=alive
+    )
+
+
+def _probe(probe: Probe) -> dict[str, Any]:
+    try:
+        return {"ok": True, **probe.check()}
+    except PhotogateError as error:
+        return {"ok": False, "error": str(error)}

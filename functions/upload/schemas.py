@@ -1,0 +1,149 @@
+"""What the upload function reads and answers, with the predecessor's names."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from photogate.domain import Media, Status, UploadTicket, UserSummary
+from photogate.texts import reason_text
+from pydantic import BaseModel, ConfigDict, Field
+
+_KEY = "users/u-1/photo/5f0c6a1e8d9b4a7c9e2f3b4a5c6d7e8f-1f2e3d4c5b6a79880f1e2d3c4b5a6978.jpg"
+
+
+class UploadUrl(BaseModel):
+    """Where to put one photo, and how."""
+
+    upload_url: str = Field(examples=["http://127.0.0.1:8000/files/users/u-1/photo/…"])
+    file_key: str = Field(description="Hand this in with upload-complete.", examples=[_KEY])
+    method: Literal["PUT"] = "PUT"
+    headers: dict[str, str] = Field(
+        description="Send exactly these.", examples=[{"Content-Type": "image/jpeg"}]
+    )
+    bucket: str = Field(examples=["photos"])
+    expires_in: int = Field(description="Seconds.", examples=[900])
+    file_name: str = Field(examples=[_KEY.rsplit("/", 1)[1]])
+
+    @classmethod
+    def of(cls, key: str, ticket: UploadTicket) -> UploadUrl:
+        """Translate a ticket."""
+        return cls(
+            upload_url=ticket.url,
+            file_key=key,
+            headers=ticket.headers,
+            bucket=ticket.bucket,
+            expires_in=ticket.expires_in_s,
+            file_name=key.rsplit("/", 1)[1],
+        )
+
+
+class PhotoRef(BaseModel):
+    """One uploaded photo."""
+
+    file_key: str = Field(max_length=512, examples=[_KEY])
+    media_type: Literal["photo"] = Field("photo", description="Photos only.")
+
+
+class UploadComplete(BaseModel):
+    """Photos that have been put into the store and are handed in together."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"photos": [{"file_key": _KEY, "media_type": "photo"}]}]}
+    )
+
+    photos: list[PhotoRef] = Field(min_length=1, max_length=9)
+
+
+class Accepted(BaseModel):
+    """The photos are in; verdicts follow."""
+
+    batch_id: str = Field(examples=["0f8fad5b-d9cb-469f-a165-70867728950e"])
+    photos_count: int = Field(examples=[1])
+    status: Literal["pending"] = "pending"
+    message: str = Field(examples=["1 photo was accepted and is being checked."])
+
+
+class Summary(BaseModel):
+    """A user's photos, counted: total = approved + pending + rejected + failed."""
+
+    total_photos: int = Field(examples=[3])
+    approved: int = Field(examples=[1])
+    pending: int = Field(description="Waiting for the machine or for a person.", examples=[1])
+    rejected: int = Field(examples=[1])
+    failed: int = Field(
+        description="Automatic checking could not finish; a person will look.", examples=[0]
+    )
+    needs_more_photos: bool = Field(
+        description="Approved and pending photos together are too few.", examples=[False]
+    )
+    pending_batches: int = Field(examples=[1])
+    last_moderated_at: datetime | None = Field(examples=["2026-11-23T12:00:00Z"])
+
+    @classmethod
+    def of(cls, summary: UserSummary, *, min_approved: int) -> Summary:
+        """Translate the counts."""
+        return cls(
+            total_photos=summary.total_photos,
+            approved=summary.approved,
+            pending=summary.pending,
+            rejected=summary.rejected,
+            failed=summary.failed,
+            needs_more_photos=summary.approved + summary.pending + summary.failed < min_approved,
+            pending_batches=summary.pending_batches,
+            last_moderated_at=summary.last_moderated_at,
+        )
+
+
+class Photo(BaseModel):
+    """One of the user's photos."""
+
+    id: str = Field(examples=["7b0e4d1c-6f7a-4c2b-9a3d-2f1e0d9c8b7a"])
+    file_key: str = Field(examples=[_KEY])
+    batch_id: str | None = Field(examples=["0f8fad5b-d9cb-469f-a165-70867728950e"])
+    url: str = Field(description="Good for a few minutes.", examples=["http://127.0.0.1:8000/…"])
+    moderation_status: Status = Field(examples=["rejected"])
+    moderation_reason: str | None = Field(
+        description="A code, or a moderator's own words.", examples=["blurry"]
+    )
+    message: str | None = Field(
+        description="The reason in words for the user.",
+        examples=["This photo is too blurry. Please upload a sharper one."],
+    )
+    created_at: datetime = Field(examples=["2026-11-23T12:00:00Z"])
+    moderated_at: datetime | None = Field(examples=["2026-11-23T12:00:01Z"])
+
+    @classmethod
+    def of(cls, media: Media, url: str) -> Photo:
+        """Translate a row."""
+        return cls(
+            id=media.id,
+            file_key=media.file_key,
+            batch_id=media.batch_id,
+            url=url,
+            moderation_status=media.status,
+            moderation_reason=media.reason,
+            message=reason_text(media.reason),
+            created_at=media.created_at,
+            moderated_at=media.moderated_at,
+        )
+
+
+class ModerationStatus(BaseModel):
+    """All of a user's photos."""
+
+    summary: Summary
+    photos: list[Photo]
+
+
+class Health(BaseModel):
+    """Whether this installation works; the details only with `deep=1`."""
+
+    status: Literal["ok", "degraded"] = Field(examples=["ok"])
+    version: str = Field(examples=["0.1.0"])
+    parts: dict[str, dict[str, Any]] | None = Field(
+        None, examples=[{"database": {"ok": True, "version": "18.4"}}]
+    )
+    workers: list[dict[str, Any]] | None = Field(
+        None, examples=[[{"id": "host:4711", "model": "3f9a…", "last_photo_at": None}]]
+    )

@@ -1,0 +1,217 @@
+"""Photos as files in a folder, behind URLs that this installation signs and serves itself.
+
+``local.files`` is the HTTP side. Signatures survive a restart as long as the secret does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from photogate.domain import Reason, StoredObject, UploadTicket
+from photogate.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    PhotoChanged,
+    PhotoRefused,
+    StorageUnavailable,
+)
+
+#: Path under which the URLs are served.
+MOUNT = "/files"
+
+_SAFE_KEY = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """What a signed URL allows."""
+
+    method: str
+    key: str
+    #: For a PUT: the type and, when it was given, the exact size that were signed.
+    content_type: str | None = None
+    size_bytes: int | None = None
+
+
+class FilePhotoStore:
+    """The ``PhotoStore`` port on a folder.
+
+    Args:
+        root: made when it is missing.
+        public_url: where clients reach ``local.files``, e.g. ``http://127.0.0.1:8000``.
+        secret: signs the URLs; 32 bytes or more.
+    """
+
+    def __init__(self, root: Path, *, public_url: str, secret: str) -> None:
+        self._root = root
+        self._public_url = public_url.rstrip("/")
+        self._secret = hmac.digest(secret.encode(), b"photogate file urls 1", "sha256")
+
+    def presign_put(
+        self, key: str, *, content_type: str, size_bytes: int | None, expires_in_s: int
+    ) -> UploadTicket:
+        """See ``photogate.ports.PhotoStore.presign_put``."""
+        grant = Grant(method="PUT", key=key, content_type=content_type, size_bytes=size_bytes)
+        headers = {"Content-Type": content_type}
+        if size_bytes is not None:
+            headers["Content-Length"] = str(size_bytes)
+        return UploadTicket(
+            url=self._sign(grant, expires_in_s),
+            method="PUT",
+            headers=headers,
+            bucket=self._root.name,
+            expires_in_s=expires_in_s,
+        )
+
+    def presign_get(self, key: str, *, expires_in_s: int) -> str:
+        """See ``photogate.ports.PhotoStore.presign_get``."""
+        return self._sign(Grant(method="GET", key=key), expires_in_s)
+
+    def verify(self, method: str, key: str, query: Mapping[str, str]) -> Grant:
+        """Check a request against its URL's signature.
+
+        Raises:
+            Forbidden: forged, altered, for another method, or past its time.
+        """
+        size = query.get("size")
+        grant = Grant(
+            method="GET" if method == "HEAD" else method,
+            key=key,
+            content_type=query.get("type"),
+            size_bytes=int(size) if size and size.isdigit() else None,
+        )
+        expires = query.get("expires", "")
+        expected = self._mac(grant, expires)
+        if not hmac.compare_digest(expected, query.get("signature", "")):
+            raise Forbidden("this URL's signature does not match")
+        if not expires.isdigit() or int(expires) < time.time():
+            raise Forbidden("this URL has expired")
+        return grant
+
+    def put(self, grant: Grant, body: bytes, *, content_type: str | None) -> StoredObject:
+        """Store an upload. Write-once: what was looked at is what stays.
+
+        Raises:
+            InvalidRequest: another type or size than was signed.
+            Conflict: other bytes are already there.
+            StorageUnavailable: the disk is full or fails.
+        """
+        if content_type != grant.content_type:
+            raise InvalidRequest(f"Content-Type must be {grant.content_type}")
+        if grant.size_bytes is not None and len(body) != grant.size_bytes:
+            raise InvalidRequest(f"the body must have {grant.size_bytes} bytes")
+        path = self._path(grant.key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as part:
+                try:
+                    part.write(body)
+                    part.flush()
+                    os.fsync(part.fileno())
+                    os.link(part.name, path)
+                except FileExistsError:
+                    if path.read_bytes() != body:
+                        raise Conflict(
+                            "another photo is already there", file_keys=(grant.key,)
+                        ) from None
+                finally:
+                    Path(part.name).unlink()
+        except OSError as error:
+            raise StorageUnavailable(f"cannot store the photo: {error.strerror}") from error
+        return StoredObject(size_bytes=len(body), etag=_etag(body))
+
+    def head(self, key: str) -> StoredObject | None:
+        """See ``photogate.ports.PhotoStore.head``."""
+        try:
+            data = self._path(key).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageUnavailable(f"cannot read {key}: {error.strerror}") from error
+        return StoredObject(size_bytes=len(data), etag=_etag(data))
+
+    def get(self, key: str, *, etag: str | None, max_bytes: int) -> bytes:
+        """See ``photogate.ports.PhotoStore.get``."""
+        path = self._path(key)
+        try:
+            size = path.stat().st_size
+            if size > max_bytes:
+                raise PhotoRefused(
+                    f"{size} bytes; at most {max_bytes}", reason=Reason.TOO_LARGE.value
+                )
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise NotFound(f"there is no object {key}") from error
+        except OSError as error:
+            raise StorageUnavailable(f"cannot read {key}: {error.strerror}") from error
+        if etag is not None and _etag(data) != etag:
+            raise PhotoChanged(f"{key} is not what upload-complete accepted")
+        return data
+
+    def delete(self, key: str) -> None:
+        """See ``photogate.ports.PhotoStore.delete``."""
+        try:
+            self._path(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageUnavailable(f"cannot delete {key}: {error.strerror}") from error
+
+    def check(self) -> dict[str, Any]:
+        """Answer a health probe by writing and removing a file."""
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=self._root, prefix=".probe-"):
+                pass
+        except OSError as error:
+            raise StorageUnavailable(f"cannot write to {self._root}: {error.strerror}") from error
+        return {"kind": "files"}
+
+    def path(self, key: str) -> Path:
+        """Give the file of an object, for serving it.
+
+        Raises:
+            NotFound: there is none.
+        """
+        path = self._path(key)
+        if not path.is_file():
+            raise NotFound(f"there is no object {key}")
+        return path
+
+    def _path(self, key: str) -> Path:
+        if not _SAFE_KEY.fullmatch(key):
+            raise NotFound(f"there is no object {key!r}")
+        return self._root / key
+
+    def _sign(self, grant: Grant, expires_in_s: int) -> str:
+        expires = str(int(time.time()) + expires_in_s)
+        query = {"expires": expires, "signature": self._mac(grant, expires)}
+        if grant.content_type is not None:
+            query["type"] = grant.content_type
+        if grant.size_bytes is not None:
+            query["size"] = str(grant.size_bytes)
+        return f"{self._public_url}{MOUNT}/{quote(grant.key, safe='/~')}?{urlencode(query)}"
+
+    def _mac(self, grant: Grant, expires: str) -> str:
+        parts = (
+            grant.method,
+            grant.key,
+            grant.content_type or "",
+            "" if grant.size_bytes is None else str(grant.size_bytes),
+            expires,
+        )
+        return hmac.digest(self._secret, "\0".join(parts).encode(), "sha256").hex()
+
+
+def _etag(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]

@@ -1,0 +1,67 @@
+"""Brings the database's schema up to this version of the code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+from pg8000.exceptions import DatabaseError
+
+from photogate.adapters.postgres.pool import Pool, Session
+from photogate.errors import ConfigError
+
+#: Two migrations at once wait for each other; any number of our own does.
+_LOCK = 7_467_283_001
+
+
+@dataclass(frozen=True, kw_only=True)
+class Migration:
+    """One numbered file of ``photogate/migrations``."""
+
+    number: int
+    name: str
+    sql: str
+
+
+def shipped() -> list[Migration]:
+    """Give the migrations of this version, in order."""
+    found = [
+        Migration(number=int(f.name[:4]), name=f.name, sql=f.read_text(encoding="utf-8"))
+        for f in files("photogate").joinpath("migrations").iterdir()
+        if f.name.endswith(".sql")
+    ]
+    return sorted(found, key=lambda migration: migration.number)
+
+
+def migrate(pool: Pool) -> list[str]:
+    """Apply what is missing, each file in a transaction of its own; name what was applied.
+
+    Safe to repeat, and to run from several processes at once.
+
+    Raises:
+        ConfigError: a migration failed; the database is as it was before that file.
+    """
+    return [m.name for m in shipped() if pool.transaction(lambda s, m=m: _apply(s, m))]
+
+
+def _apply(session: Session, migration: Migration) -> bool:
+    session.rows("SET LOCAL statement_timeout = 0")
+    session.rows("SET LOCAL lock_timeout = 0")
+    session.rows("SELECT pg_advisory_xact_lock(:lock)", lock=_LOCK)
+    session.rows(
+        "CREATE TABLE IF NOT EXISTS schema_migrations"
+        " (number integer PRIMARY KEY, name text NOT NULL,"
+        " applied_at timestamptz NOT NULL DEFAULT now())"
+    )
+    if session.row("SELECT 1 FROM schema_migrations WHERE number = :n", n=migration.number):
+        return False
+    try:
+        session.rows(migration.sql)
+    except DatabaseError as error:
+        raise ConfigError(f"migration {migration.name} failed: {error.args[0]}") from error
+    session.rows(
+        "INSERT INTO schema_migrations (number, name) VALUES (:n, :name)",
+        n=migration.number,
+        name=migration.name,
+    )
+    return True

@@ -1,0 +1,89 @@
+"""The batch row as outbox: what has to be sent again, concluded or cleaned up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from photogate.adapters.postgres.pool import Pool, Session
+from photogate.messages import Job
+
+
+class PostgresOutbox:
+    """The ``Outbox`` port. Any number of sweeps may run at once."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def take_due(self, *, limit: int) -> list[Job]:
+        """See ``photogate.ports.Outbox.take_due``."""
+        rows = self._pool.transaction(
+            lambda s: s.rows(
+                "UPDATE batches SET next_enqueue_at = now() + interval '1 minute'"
+                " WHERE id IN (SELECT id FROM batches"
+                "   WHERE finished_at IS NULL AND next_enqueue_at <= now()"
+                "   ORDER BY next_enqueue_at LIMIT :n FOR UPDATE SKIP LOCKED)"
+                " RETURNING id, generation",
+                n=limit,
+            )
+        )
+        return [Job(batch_id=row["id"], generation=row["generation"]) for row in rows]
+
+    def sent(self, batch_ids: Sequence[str]) -> None:
+        """See ``photogate.ports.Outbox.sent``."""
+        self._pool.transaction(
+            lambda s: s.count(
+                "UPDATE batches SET next_enqueue_at = now() + enqueue_interval,"
+                " enqueue_interval = least(enqueue_interval * 2, interval '1 hour')"
+                " WHERE id = ANY (CAST(:ids AS text[])) AND finished_at IS NULL",
+                ids=list(batch_ids),
+            )
+        )
+
+    def conclude(self, *, max_deliveries: int, limit: int) -> int:
+        """See ``photogate.ports.Outbox.conclude``."""
+
+        def work(session: Session) -> int:
+            # A delivery that still holds its lease may yet finish.
+            ids = [
+                row["id"]
+                for row in session.rows(
+                    "SELECT id FROM batches WHERE finished_at IS NULL AND deliveries >= :most"
+                    " AND (lease_until IS NULL OR lease_until < now())"
+                    " ORDER BY created_at LIMIT :n FOR UPDATE SKIP LOCKED",
+                    most=max_deliveries,
+                    n=limit,
+                )
+            ]
+            if not ids:
+                return 0
+            concluded = session.count(
+                "UPDATE media SET moderation_status = 'review', moderated_at = now(),"
+                " updated_at = now(), moderation_error = coalesce(moderation_error,"
+                "   (SELECT last_error FROM batches WHERE id = media.batch_id),"
+                "   'delivered too often without a verdict')"
+                " WHERE batch_id = ANY (CAST(:ids AS text[])) AND moderation_status = 'pending'",
+                ids=ids,
+            )
+            session.rows(
+                "UPDATE batches SET finished_at = now(), lease_job_id = NULL, lease_until = NULL"
+                " WHERE id = ANY (CAST(:ids AS text[]))",
+                ids=ids,
+            )
+            return concluded
+
+        return self._pool.transaction(work)
+
+    def take_deletions(self, *, limit: int) -> list[str]:
+        """See ``photogate.ports.Outbox.take_deletions``."""
+        rows = self._pool.transaction(
+            lambda s: s.rows(
+                "SELECT file_key FROM object_deletions ORDER BY created_at LIMIT :n", n=limit
+            )
+        )
+        return [row["file_key"] for row in rows]
+
+    def deleted(self, file_key: str) -> None:
+        """See ``photogate.ports.Outbox.deleted``."""
+        self._pool.transaction(
+            lambda s: s.count("DELETE FROM object_deletions WHERE file_key = :key", key=file_key)
+        )

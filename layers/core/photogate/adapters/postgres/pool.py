@@ -1,0 +1,255 @@
+"""A small pool of PostgreSQL connections, and the rules for when one breaks.
+
+Measured with pg8000 1.31: a killed backend raises ``ConnectionResetError`` and then
+``InterfaceError``; after a client-side timeout the statement may still have committed
+and the connection is unusable. So only a ``DatabaseError`` leaves a connection fit for
+use, and every transaction that is given to the pool must be safe to repeat.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pg8000.exceptions import DatabaseError, InterfaceError
+from pg8000.native import Connection
+
+from photogate.errors import ConfigError, DatabaseUnavailable, PhotogateError
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: SQLSTATEs after which the same transaction may succeed at once.
+_REPEAT = {"40001", "40P01"}
+#: Classes and states in which the server has ended, or is ending, the session.
+_GONE = ("08", "57P", "25P03", "25P04", "53300")
+#: Statement or lock timeout, disk full, out of memory, read-only after a failover.
+_BUSY = ("57014", "55P03", "53", "25006")
+#: Wrong password, unknown role or database: waiting does not help.
+_SETUP = ("28", "3D000")
+
+_ATTEMPTS = 3
+#: Above the role's statement_timeout of 8 s (migration 0002).
+_SOCKET_TIMEOUT_S = 12.0
+#: Advised to clients in ``Retry-After``.
+_RETRY_AFTER_S = 2.0
+
+
+class Session:
+    """One connection inside a transaction: rows as dictionaries."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, **params: Any) -> list[dict[str, Any]]:
+        """Run a statement and give its rows, in order; [] when it returns none."""
+        rows = self._connection.run(sql, **params) or []
+        names = [column["name"] for column in self._connection.columns or ()]
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def row(self, sql: str, **params: Any) -> dict[str, Any] | None:
+        """Give the first row, or None."""
+        found = self.rows(sql, **params)
+        return found[0] if found else None
+
+    def count(self, sql: str, **params: Any) -> int:
+        """Run a statement and tell how many rows it touched."""
+        self._connection.run(sql, **params)
+        return max(0, self._connection.row_count)
+
+
+class Pool:
+    """Up to ``size`` connections, made when needed. Thread-safe.
+
+    Args:
+        url: ``postgresql://user:password@host:port/database``, with ``?sslmode=require``
+            or ``verify-full`` and ``sslrootcert=PATH`` when TLS is wanted.
+        size: connections at most; further callers wait up to ``wait_s`` seconds.
+    """
+
+    def __init__(self, url: str, *, size: int = 8, wait_s: float = 5.0) -> None:
+        self._arguments = connect_arguments(url)
+        self._idle: list[Connection] = []
+        self._lock = threading.Lock()
+        self._slots = threading.BoundedSemaphore(size)
+        self._wait_s = wait_s
+
+    def transaction(self, work: Callable[[Session], T]) -> T:
+        """Run ``work`` in a transaction and give its result.
+
+        When the connection breaks, also at COMMIT, all of it runs again on a new one.
+
+        Raises:
+            DatabaseUnavailable: it could not be finished now.
+            ConfigError: the server refuses this role, password or database.
+        """
+        if not self._slots.acquire(timeout=self._wait_s):
+            raise DatabaseUnavailable(
+                "all database connections are in use", retry_after_s=_RETRY_AFTER_S
+            )
+        try:
+            return self._repeat(work)
+        finally:
+            self._slots.release()
+
+    def close(self) -> None:
+        """Close the idle connections; the pool may be used again."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            _discard(connection)
+
+    def check(self) -> dict[str, Any]:
+        """Answer a health probe with the server's version and the newest migration."""
+        return self.transaction(
+            lambda s: (
+                s.row(
+                    "SELECT current_setting('server_version') AS version,"
+                    " (SELECT max(number) FROM schema_migrations) AS migration"
+                )
+                or {}
+            )
+        )
+
+    def _repeat(self, work: Callable[[Session], T]) -> T:
+        problem: Exception | None = None
+        for attempt in range(_ATTEMPTS):
+            connection = self._take()
+            try:
+                result = _run(connection, work)
+            except DatabaseError as error:
+                state = _sqlstate(error)
+                if state.startswith(_GONE):
+                    self._purge(connection)
+                else:
+                    self._end(connection)
+                    if state.startswith(_BUSY):
+                        raise _unavailable(error) from error
+                    if state not in _REPEAT:
+                        raise
+                problem = error
+            except (InterfaceError, OSError) as error:
+                self._purge(connection)
+                problem = error
+            except PhotogateError:
+                self._end(connection)
+                raise
+            except BaseException:
+                _discard(connection)
+                raise
+            else:
+                self._give_back(connection)
+                return result
+            logger.warning("transaction is repeated (%d): %s", attempt + 1, problem)
+            time.sleep(0.02 * 4**attempt)
+        raise _unavailable(problem) from problem
+
+    def _take(self) -> Connection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return connect(self._arguments)
+
+    def _give_back(self, connection: Connection) -> None:
+        with self._lock:
+            self._idle.append(connection)
+
+    def _end(self, connection: Connection) -> None:
+        """Roll back; keep the connection only when that worked."""
+        try:
+            connection.run("ROLLBACK")
+        except (DatabaseError, InterfaceError, OSError):
+            _discard(connection)
+        else:
+            self._give_back(connection)
+
+    def _purge(self, connection: Connection) -> None:
+        """Drop a broken connection and the idle ones, which broke with it most likely."""
+        _discard(connection)
+        self.close()
+
+
+def connect(arguments: dict[str, Any]) -> Connection:
+    """Open one connection.
+
+    Raises:
+        ConfigError: refused for good.
+        DatabaseUnavailable: not reachable now.
+    """
+    try:
+        return Connection(**arguments)
+    except DatabaseError as error:
+        if _sqlstate(error).startswith(_SETUP):
+            raise ConfigError(f"PostgreSQL refuses: {_words(error)}; see DATABASE_URL") from error
+        raise _unavailable(error) from error
+    except (InterfaceError, OSError) as error:
+        raise _unavailable(error) from error
+
+
+def connect_arguments(url: str) -> dict[str, Any]:
+    """Translate a libpq URL into pg8000's arguments.
+
+    Raises:
+        ConfigError: it is none, or asks for something unknown.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
+        raise ConfigError("DATABASE_URL must look like postgresql://user:password@host:5432/name")
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    arguments: dict[str, Any] = {
+        "user": unquote(parts.username or "postgres"),
+        "password": unquote(parts.password) if parts.password else None,
+        "host": parts.hostname or "localhost",
+        "port": parts.port or 5432,
+        "database": unquote(parts.path.strip("/")),
+        "timeout": _SOCKET_TIMEOUT_S,
+        "application_name": "photogate",
+    }
+    if options.get("host", "").startswith("/"):
+        arguments["unix_sock"] = f"{options['host']}/.s.PGSQL.{arguments['port']}"
+    mode = options.get("sslmode", "prefer")
+    if mode not in ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"):
+        raise ConfigError(f"DATABASE_URL: unknown sslmode {mode!r}")
+    if mode in ("require", "verify-ca", "verify-full"):
+        context = ssl.create_default_context(cafile=options.get("sslrootcert"))
+        context.check_hostname = mode == "verify-full"
+        if mode == "require":
+            context.verify_mode = ssl.CERT_NONE
+        arguments["ssl_context"] = context
+    return arguments
+
+
+def _run(connection: Connection, work: Callable[[Session], T]) -> T:
+    connection.run("BEGIN")
+    result = work(Session(connection))
+    connection.run("COMMIT")
+    return result
+
+
+def _discard(connection: Connection) -> None:
+    try:
+        connection.close()
+    except (DatabaseError, InterfaceError, OSError):
+        logger.debug("a broken connection did not close cleanly")
+
+
+def _sqlstate(error: DatabaseError) -> str:
+    fields = error.args[0] if error.args else None
+    return str(fields.get("C", "")) if isinstance(fields, dict) else ""
+
+
+def _words(error: Exception | None) -> str:
+    fields = error.args[0] if error is not None and error.args else None
+    return str(fields.get("M", error)) if isinstance(fields, dict) else str(error)
+
+
+def _unavailable(error: Exception | None) -> DatabaseUnavailable:
+    return DatabaseUnavailable(
+        f"the database does not answer: {_words(error)}", retry_after_s=_RETRY_AFTER_S
+    )

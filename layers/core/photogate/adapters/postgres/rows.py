@@ -1,0 +1,33 @@
+"""The columns of a photo's row, and the row as the domain's ``Media``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from photogate.domain import Media, Status
+
+#: For SELECT and RETURNING; ``media_from`` reads exactly these.
+MEDIA_COLUMNS = (
+    "CAST(id AS text) AS id, user_id, user_name, url, moderation_status, moderation_reason,"
+    " moderation_scores, moderation_error, batch_id, decided_by, verified_by, created_at,"
+    " moderated_at"
+)
+
+
+def media_from(row: dict[str, Any]) -> Media:
+    """Translate a row of ``MEDIA_COLUMNS``."""
+    return Media(
+        id=row["id"],
+        user_id=row["user_id"],
+        user_name=row["user_name"],
+        file_key=row["url"],
+        status=Status(row["moderation_status"]),
+        reason=row["moderation_reason"],
+        scores=row["moderation_scores"],
+        error=row["moderation_error"],
+        batch_id=row["batch_id"],
+        decided_by=row["decided_by"],
+        verified_by=row["verified_by"],
+        created_at=row["created_at"],
+        moderated_at=row["moderated_at"],
+    )

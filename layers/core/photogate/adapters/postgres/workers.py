@@ -1,0 +1,54 @@
+"""Which workers live, by the rows that they renew."""
+
+from __future__ import annotations
+
+from photogate.adapters.postgres.pool import Pool, Session
+from photogate.domain import WorkerInfo
+
+#: Three missed announcements of 10 s each.
+ALIVE_WITHIN_S = 30
+
+
+class PostgresWorkers:
+    """The ``Workers`` port."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def announce(self, worker: WorkerInfo) -> None:
+        """See ``photogate.ports.Workers.announce``."""
+
+        def work(session: Session) -> None:
+            session.rows(
+                "INSERT INTO workers (id, host, pid, model, started_at, last_photo_at)"
+                " VALUES (:id, :host, :pid, :model, CAST(:started AS timestamptz),"
+                "   CAST(:last AS timestamptz))"
+                " ON CONFLICT (id) DO UPDATE SET seen_at = now(),"
+                " last_photo_at = excluded.last_photo_at, model = excluded.model",
+                id=worker.id,
+                host=worker.host,
+                pid=worker.pid,
+                model=worker.model,
+                started=worker.started_at,
+                last=worker.last_photo_at,
+            )
+            session.rows("DELETE FROM workers WHERE seen_at < now() - interval '1 day'")
+
+        self._pool.transaction(work)
+
+    def leave(self, worker_id: str) -> None:
+        """See ``photogate.ports.Workers.leave``."""
+        self._pool.transaction(
+            lambda s: s.count("DELETE FROM workers WHERE id = :id", id=worker_id)
+        )
+
+    def alive(self) -> list[WorkerInfo]:
+        """See ``photogate.ports.Workers.alive``."""
+        rows = self._pool.transaction(
+            lambda s: s.rows(
+                "SELECT id, host, pid, model, started_at, seen_at, last_photo_at FROM workers"
+                " WHERE seen_at > now() - make_interval(secs => :s) ORDER BY started_at",
+                s=ALIVE_WITHIN_S,
+            )
+        )
+        return [WorkerInfo(**row) for row in rows]

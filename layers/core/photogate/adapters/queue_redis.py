@@ -1,0 +1,163 @@
+"""The queue on Redis; its steps are in ``queue_redis.lua``, beside this file.
+
+``LLEN photo_moderation_queue`` answers the visible jobs. Redis should run with
+``appendonly yes``, ``appendfsync always`` and ``maxmemory-policy noeviction``; what it
+loses all the same is sent again from the database by the sweep.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from importlib.resources import files
+from typing import Any, ParamSpec, TypeVar
+from uuid import uuid4
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from photogate.domain import DeadJob, Delivery, QueueStats
+from photogate.errors import QueueUnavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: The predecessor's name; operators know it.
+QUEUE_NAME = "photo_moderation_queue"
+
+#: A lost wake hint costs a waiting worker this much.
+_BLOCK_S = 1.0
+_SOCKET_TIMEOUT_S = 5.0
+
+
+def connect(url: str, *, socket_timeout_s: float = _SOCKET_TIMEOUT_S) -> redis.Redis:
+    """Make a client for ``redis://[:password@]host:port/db``; connects when first used.
+
+    A broken connection is replaced once per call, without waiting.
+    """
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=socket_timeout_s,
+        socket_connect_timeout=2.0,
+        health_check_interval=0,
+        retry=Retry(NoBackoff(), 1),
+        decode_responses=True,
+    )
+
+
+def _translated(call: Callable[P, T]) -> Callable[P, T]:
+    @wraps(call)
+    def translated(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return call(*args, **kwargs)
+        except (redis.RedisError, OSError) as error:
+            raise QueueUnavailable(f"Redis does not answer: {error}", retry_after_s=2.0) from error
+
+    return translated
+
+
+class RedisQueue:
+    """``JobSender``, ``JobReceiver`` and ``JobMonitor`` on one Redis. Thread-safe.
+
+    Args:
+        client: from ``connect``.
+        visibility_s: how long a received job stays invisible unless it is extended.
+        max_receives: deliveries after which a job is dead.
+        name: key of the list of visible jobs; all other keys share its hash slot.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        *,
+        visibility_s: float = 30.0,
+        max_receives: int = 5,
+        name: str = QUEUE_NAME,
+    ) -> None:
+        self._redis = client
+        self._visibility_ms = int(visibility_s * 1000)
+        self._max_receives = max_receives
+        tag = f"{{{name}}}"
+        self._prefix = f"{tag}:job:"
+        self._keys = [name, f"{tag}:inflight", f"{tag}:delayed", f"{tag}:dead", f"{tag}:wake"]
+        self._wake = self._keys[-1]
+        source = files("photogate.adapters").joinpath("queue_redis.lua")
+        self._script = client.register_script(source.read_text(encoding="utf-8"))
+
+    @_translated
+    def send(self, body: str, *, delay_s: float = 0.0) -> str:
+        """See ``photogate.ports.JobSender.send``."""
+        return str(self._run("send", str(uuid4()), body, int(delay_s * 1000)))
+
+    @_translated
+    def receive(self, *, wait_s: float) -> Delivery | None:
+        """See ``photogate.ports.JobReceiver.receive``."""
+        deadline = time.monotonic() + wait_s
+        while True:
+            found = self._run("receive", self._visibility_ms)
+            if found:
+                job_id, token, body, receives, sent_ms = found
+                return Delivery(
+                    job_id=job_id,
+                    token=token,
+                    body=body,
+                    receive_count=int(receives),
+                    sent_at=datetime.fromtimestamp(int(sent_ms) / 1000, UTC),
+                )
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                return None
+            # Redis takes 0 for "for ever".
+            self._redis.blpop([self._wake], timeout=max(0.01, min(_BLOCK_S, left_s)))
+
+    @_translated
+    def extend(self, delivery: Delivery, *, visibility_s: float) -> bool:
+        """See ``photogate.ports.JobReceiver.extend``."""
+        return bool(self._run("extend", delivery.job_id, delivery.token, int(visibility_s * 1000)))
+
+    @_translated
+    def ack(self, delivery: Delivery) -> bool:
+        """See ``photogate.ports.JobReceiver.ack``."""
+        return bool(self._run("ack", delivery.job_id, delivery.token))
+
+    @_translated
+    def nack(self, delivery: Delivery, *, delay_s: float, error: str) -> bool:
+        """See ``photogate.ports.JobReceiver.nack``."""
+        return bool(self._run("nack", delivery.job_id, delivery.token, int(delay_s * 1000), error))
+
+    @_translated
+    def stats(self) -> QueueStats:
+        """See ``photogate.ports.JobMonitor.stats``."""
+        visible, in_flight, delayed, dead = self._run("stats")
+        return QueueStats(visible=visible, in_flight=in_flight, delayed=delayed, dead=dead)
+
+    @_translated
+    def dead(self, *, limit: int) -> list[DeadJob]:
+        """See ``photogate.ports.JobMonitor.dead``."""
+        return [
+            DeadJob(job_id=job_id, body=body, receive_count=int(receives), last_error=error)
+            for job_id, body, receives, error in self._run("dead", limit)
+        ]
+
+    @_translated
+    def redrive(self, *, limit: int) -> int:
+        """See ``photogate.ports.JobMonitor.redrive``."""
+        return int(self._run("redrive", limit))
+
+    @_translated
+    def check(self) -> dict[str, Any]:
+        """Answer a health probe; says what an operator should know about durability."""
+        info: dict[str, Any] = self._redis.info()
+        return {
+            "version": info["redis_version"],
+            "append_only": bool(info.get("aof_enabled")),
+            "eviction": info.get("maxmemory_policy"),
+        }
+
+    def _run(self, operation: str, *arguments: str | int) -> Any:
+        return self._script(
+            keys=self._keys, args=[operation, self._prefix, self._max_receives, *arguments]
+        )

@@ -1,0 +1,123 @@
+"""Who calls: JWT bearer tokens, checked strictly.
+
+PyJWT refuses ``none`` and a mix-up of HS and RS by itself, but accepts a missing ``exp``
+and short keys unless it is told otherwise; here it is told.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import jwt
+
+from photogate.domain import Principal, Role
+from photogate.errors import RetryableError, Unauthenticated
+
+#: RFC 7518, 3.2: a key of at least the hash's size.
+MIN_SECRET_BYTES = 32
+MAX_USER_ID = 128
+#: Clocks of two machines may differ by this much.
+_LEEWAY_S = 10
+
+
+class TokenVerifier:
+    """Turns a token into a ``Principal``. Thread-safe.
+
+    Args:
+        secret: for HS256; or
+        jwks_url: for RS256 and ES256, fetched when first needed and cached for 5 minutes.
+        issuer: required ``iss``, when given.
+        audience: required ``aud``, when given.
+    """
+
+    def __init__(
+        self,
+        *,
+        secret: str | None = None,
+        jwks_url: str | None = None,
+        issuer: str | None = None,
+        audience: str | None = None,
+    ) -> None:
+        self._secret = secret
+        self._jwks = jwt.PyJWKClient(jwks_url, timeout=5) if jwks_url else None
+        self._issuer = issuer
+        self._audience = audience
+
+    def verify(self, token: str | None) -> Principal:
+        """Check signature, times and claims.
+
+        Raises:
+            Unauthenticated: no token, or one that does not hold; says why.
+            RetryableError: the JWKS could not be fetched.
+        """
+        if not token:
+            raise Unauthenticated("a bearer token is required")
+        try:
+            claims = self._decode(token)
+        except jwt.PyJWKClientConnectionError as error:
+            raise RetryableError(f"the token's keys cannot be fetched: {error}") from error
+        except jwt.PyJWTError as error:
+            raise Unauthenticated(f"the token does not hold: {error}") from error
+        return _principal(claims)
+
+    def _decode(self, token: str) -> dict[str, Any]:
+        if self._jwks is not None:
+            key: Any = self._jwks.get_signing_key_from_jwt(token).key
+            algorithms = ["RS256", "ES256"]
+        else:
+            key, algorithms = self._secret, ["HS256"]
+        required = ["exp", "sub"]
+        required += ["iss"] if self._issuer else []
+        required += ["aud"] if self._audience else []
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=algorithms,
+            issuer=self._issuer,
+            audience=self._audience,
+            leeway=_LEEWAY_S,
+            options={
+                "require": required,
+                "verify_aud": self._audience is not None,
+                "enforce_minimum_key_length": True,
+            },
+        )
+        return claims
+
+
+def issue_token(
+    user_id: str,
+    *,
+    secret: str,
+    role: Role = Role.USER,
+    name: str | None = None,
+    lifetime_s: int = 3600,
+    issuer: str | None = None,
+    audience: str | None = None,
+) -> str:
+    """Make an HS256 token: for trying things out, and for backends without an issuer."""
+    now = int(time.time())
+    claims: dict[str, Any] = {"sub": user_id, "iat": now, "exp": now + lifetime_s}
+    optional = {"name": name, "iss": issuer, "aud": audience}
+    claims |= {key: value for key, value in optional.items() if value is not None}
+    if role is not Role.USER:
+        claims["role"] = role.value
+    return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def _principal(claims: dict[str, Any]) -> Principal:
+    user_id, name = claims["sub"], claims.get("name")
+    if not isinstance(user_id, str) or not 1 <= len(user_id) <= MAX_USER_ID:
+        raise Unauthenticated(f"the token's sub must have 1 to {MAX_USER_ID} characters")
+    if "\0" in user_id:
+        raise Unauthenticated("the token's sub must not hold NUL characters")
+    try:
+        role = Role(claims.get("role", Role.USER))
+    except ValueError as error:
+        raise Unauthenticated(f"the token's role {claims['role']!r} is unknown") from error
+    return Principal(
+        user_id=user_id,
+        role=role,
+        name=name[:200].replace("\0", "") if isinstance(name, str) and name else None,
+    )

@@ -1,0 +1,303 @@
+"""The nouns of photo moderation, with no technology in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """Where a photo stands; see "The life of a photo" in the README."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    REVIEW = "review"
+
+
+class Reason(StrEnum):
+    """Why a photo was rejected by machine. A person may give words of their own instead."""
+
+    NSFW = "nsfw"
+    BLURRY = "blurry"
+    TOO_SMALL = "too_small"
+    TOO_LARGE = "too_large"
+    UNREADABLE = "unreadable"
+
+
+class Role(StrEnum):
+    """What a token allows; each role may do what the ones before it may."""
+
+    USER = "user"
+    VIEWER = "viewer"
+    MODERATOR = "moderator"
+    ADMIN = "admin"
+
+    def allows(self, needed: Role) -> bool:
+        """Tell whether this role reaches ``needed``."""
+        order = list(Role)
+        return order.index(self) >= order.index(needed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Principal:
+    """Who calls."""
+
+    #: Opaque, 1 to 128 characters: the token's ``sub``.
+    user_id: str
+    role: Role = Role.USER
+    #: What people read beside the photo: the token's ``name``, when it has one.
+    name: str | None = None
+
+
+#: The five classes that the shipped models tell apart.
+NSFW_CATEGORIES = ("porn", "sexy", "hentai", "neutral", "drawing")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signals:
+    """What was measured on one photo. What was not computed is None, never 0."""
+
+    #: One probability per category of ``NSFW_CATEGORIES``, 0..1.
+    nsfw_scores: dict[str, float] | None = None
+    #: Variance of the Laplacian on the canonical size, in squared grey levels; 0 is flat.
+    blur_variance: float | None = None
+    #: Pixels of the upright picture.
+    width: int | None = None
+    height: int | None = None
+    #: The container as its bytes say, e.g. ``JPEG``; never from a file name.
+    format: str | None = None
+    size_bytes: int | None = None
+    #: Hex digest of the bytes that were looked at.
+    sha256: str | None = None
+    #: Wall time of looking at this photo.
+    processing_time_ms: float | None = None
+    #: sha256 of the model file that gave ``nsfw_scores``.
+    model: str | None = None
+    #: Version of the steps from bytes to the model's input.
+    preprocessing: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the members that were computed, ready for JSON."""
+        pairs = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return {name: value for name, value in pairs if value is not None}
+
+    def measures(self) -> Iterator[tuple[str, float]]:
+        """Yield each number that a policy can bound, by name.
+
+        ``nsfw.<category>`` and their sum over the explicit ones, ``nsfw.explicit``;
+        ``blur_variance``; ``short_side_px``.
+        """
+        if self.nsfw_scores is not None:
+            yield from ((f"nsfw.{name}", score) for name, score in self.nsfw_scores.items())
+            if {"porn", "hentai"} <= self.nsfw_scores.keys():
+                yield "nsfw.explicit", self.nsfw_scores["porn"] + self.nsfw_scores["hentai"]
+        if self.blur_variance is not None:
+            yield "blur_variance", self.blur_variance
+        if self.width is not None and self.height is not None:
+            yield "short_side_px", float(min(self.width, self.height))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """The one comparison that decided."""
+
+    #: The measure, as ``Signals.measures`` names it.
+    name: str
+    value: float | None
+    bound: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What becomes of a photo, and why."""
+
+    status: Status
+    #: A ``Reason`` when rejected by machine, a person's words, or None.
+    reason: str | None = None
+    rule: Rule | None = None
+    #: ``name@version`` of the policy that decided; None when none was asked.
+    policy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A photo's verdict with everything that explains it."""
+
+    photo_id: str
+    verdict: Verdict
+    signals: Signals = field(default_factory=Signals)
+    #: One line, set only when automatic moderation could not finish.
+    error: str | None = None
+
+    def scores(self) -> dict[str, Any]:
+        """Give the ``moderation_scores`` document."""
+        document = self.signals.to_json()
+        if self.verdict.policy is not None:
+            document["policy"] = self.verdict.policy
+        if self.verdict.rule is not None:
+            rule = self.verdict.rule
+            document["rule"] = {"name": rule.name, "value": rule.value, "bound": rule.bound}
+        return document
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredObject:
+    """What a photo store tells of an object without reading it."""
+
+    size_bytes: int
+    #: Opaque; changes whenever the bytes do.
+    etag: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadTicket:
+    """Everything a client needs to put one photo into the store."""
+
+    url: str
+    method: str
+    #: To be sent exactly as they stand.
+    headers: dict[str, str]
+    bucket: str
+    expires_in_s: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewPhoto:
+    """A photo as upload-complete accepts it."""
+
+    file_key: str
+    #: None when the store did not answer: the worker finds out.
+    stored: StoredObject | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewBatch:
+    """One upload-complete call."""
+
+    user_id: str
+    user_name: str | None
+    photos: tuple[NewPhoto, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A batch that was accepted, now or by an earlier call with the same keys."""
+
+    id: str
+    generation: int
+    file_keys: tuple[str, ...]
+    #: False when an earlier call made it.
+    created: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenPhoto:
+    """A photo that waits for its verdict in this delivery."""
+
+    id: str
+    file_key: str
+    #: As pinned by upload-complete; None when the store did not answer then.
+    etag: str | None
+    #: Attempts that began before this delivery and did not finish.
+    unfinished_attempts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Media:
+    """A photo's row as people and clients see it."""
+
+    id: str
+    user_id: str
+    user_name: str | None
+    file_key: str
+    status: Status
+    reason: str | None
+    scores: dict[str, Any] | None
+    error: str | None
+    batch_id: str | None
+    #: ``sub`` of the moderator who decided; None for a machine's verdict.
+    decided_by: str | None
+    verified_by: str | None
+    created_at: datetime
+    moderated_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserSummary:
+    """A user's photos, counted. The four states add up to ``total_photos``."""
+
+    total_photos: int
+    approved: int
+    #: Waiting for the machine or, by the policy, for a person.
+    pending: int
+    rejected: int
+    #: Waiting for a person because automatic moderation could not finish.
+    failed: int
+    pending_batches: int
+    last_moderated_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayStats:
+    """Verdicts of the last 24 hours."""
+
+    total: int
+    approved: int
+    rejected: int
+    failed: int
+    rejection_reasons: dict[str, int]
+    #: Photos that wait for the machine now, however old.
+    pending_media: int
+    #: Age of the oldest batch that is not finished; None when there is none.
+    oldest_age_s: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerInfo:
+    """A worker that announced itself lately."""
+
+    id: str
+    host: str
+    pid: int
+    #: sha256 of its model.
+    model: str
+    started_at: datetime
+    seen_at: datetime
+    last_photo_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A job in a worker's hands until it is acknowledged or its time runs out."""
+
+    job_id: str
+    #: Names this very delivery; a later one of the same job makes it stale.
+    token: str
+    body: str
+    #: 1 for the first delivery.
+    receive_count: int
+    sent_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueStats:
+    """Jobs by state."""
+
+    visible: int
+    in_flight: int
+    delayed: int
+    dead: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadJob:
+    """A job that was delivered too often."""
+
+    job_id: str
+    body: str
+    receive_count: int
+    last_error: str | None

@@ -1,0 +1,1 @@
+"""The use cases, without any technology: upload, moderate, review, sweep."""

@@ -1,0 +1,155 @@
+"""A worker's side: one delivery of one batch, from its job to its verdicts."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+
+from photogate.domain import Finding, OpenPhoto, Reason, Signals, Status, Verdict
+from photogate.errors import PhotoChanged, PhotogateError, PhotoRefused, RetryableError
+from photogate.messages import Job
+from photogate.policy import Policy, decide
+from photogate.ports import Attempts, PhotoAnalyzer, PhotoStore
+
+logger = logging.getLogger(__name__)
+
+#: A job that was delivered this often is dead, and the sweep concludes its batch.
+MAX_DELIVERIES = 5
+#: A photo whose attempts ended this often without an answer is not decoded again.
+MAX_ATTEMPTS = 3
+#: Kept for writing what is done before the process is stopped from outside.
+_SPARE_S = 2.0
+
+
+def backoff_s(receive_count: int) -> float:
+    """Give the delay before delivery ``receive_count + 1``: full jitter, at most 900 s."""
+    return random.uniform(0, min(900.0, 5.0 * 2 ** (receive_count - 1)))  # noqa: S311 - jitter
+
+
+class Moderation:
+    """The use case behind ``functions/moderate``.
+
+    Args:
+        lease_s: how long a delivery may take; until then another one with a different
+            job id keeps its hands off the batch.
+        max_bytes: larger objects are not read.
+        on_photo: called after each verdict with its photo's id, finding and milliseconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        attempts: Attempts,
+        store: PhotoStore,
+        analyzer: PhotoAnalyzer,
+        policy: Policy,
+        lease_s: float,
+        max_bytes: int,
+        on_photo: Callable[[Finding], None] = lambda finding: None,
+    ) -> None:
+        self._attempts = attempts
+        self._store = store
+        self._analyzer = analyzer
+        self._policy = policy
+        self._lease_s = lease_s
+        self._max_bytes = max_bytes
+        self._on_photo = on_photo
+
+    def run(self, job: Job, *, job_id: str, time_left_s: Callable[[], float]) -> None:
+        """Give every open photo of the batch its verdict.
+
+        A first attempt writes all verdicts in one transaction. When an earlier one did
+        not finish, each photo is counted, looked at and written by itself, so that one
+        that kills its worker never holds the others back. May be called again at any
+        time: what is terminal is skipped.
+
+        Args:
+            job_id: names the message; the same one takes over its own lease.
+            time_left_s: seconds until this process is stopped from outside.
+
+        Raises:
+            RetryableError: some photos have no verdict yet; the job must come again.
+        """
+        photos = self._attempts.begin(job, job_id=job_id, lease_s=self._lease_s)
+        if not photos:
+            return
+        singly = any(photo.unfinished_attempts > 0 for photo in photos)
+        counted = set() if singly else {photo.id for photo in photos}
+        findings: list[Finding] = []
+        failed: dict[str, RetryableError] = {}
+        for photo in photos:
+            if time_left_s() < _SPARE_S:
+                failed[photo.id] = RetryableError("ran out of time")
+                continue
+            if singly and photo.unfinished_attempts < MAX_ATTEMPTS:
+                self._attempts.count(photo.id)
+                counted.add(photo.id)
+            try:
+                finding = self._look(photo)
+            except RetryableError as error:
+                logger.warning("photo %s has to be tried again: %s", photo.id, error)
+                failed[photo.id] = error
+                continue
+            findings.append(finding)
+            if singly:
+                self._write(job, [finding])
+        if not singly:
+            self._write(job, findings)
+        if failed:
+            first = next(iter(failed.values()))
+            orderly = [photo_id for photo_id in failed if photo_id in counted]
+            self._attempts.hand_back(job, orderly, error=str(first))
+            raise RetryableError(
+                f"{len(failed)} of {len(photos)} photos have no verdict yet: {first}"
+            ) from first
+
+    def _write(self, job: Job, findings: list[Finding]) -> None:
+        self._attempts.finish(job, findings)
+        for finding in findings:
+            self._on_photo(finding)
+
+    def _look(self, photo: OpenPhoto) -> Finding:
+        if photo.unfinished_attempts >= MAX_ATTEMPTS:
+            return _to_person(
+                photo, f"{photo.unfinished_attempts} attempts ended without an answer"
+            )
+        try:
+            data = self._store.get(photo.file_key, etag=photo.etag, max_bytes=self._max_bytes)
+        except PhotoChanged as error:
+            return _to_person(photo, str(error))
+        except PhotoRefused as error:
+            return _refused(photo.id, error, Signals())
+        except RetryableError:
+            raise
+        except PhotogateError as error:
+            # Not there: deleted meanwhile, or never arrived. A fault until proven otherwise.
+            raise RetryableError(str(error)) from error
+        verdict, signals = judge(data, self._analyzer, self._policy)
+        return Finding(photo_id=photo.id, verdict=verdict, signals=signals)
+
+
+def judge(data: bytes, analyzer: PhotoAnalyzer, policy: Policy) -> tuple[Verdict, Signals]:
+    """Look at one photo's bytes and decide; the whole of moderation without any service.
+
+    Raises:
+        RetryableError: a fault of ours.
+    """
+    started = time.perf_counter()
+    try:
+        signals = analyzer.analyze(data)
+    except PhotoRefused as error:
+        milliseconds = (time.perf_counter() - started) * 1000
+        signals = Signals(size_bytes=len(data), processing_time_ms=round(milliseconds, 2))
+        return Verdict(status=Status.REJECTED, reason=error.reason), signals
+    return decide(signals, policy), signals
+
+
+def _refused(photo_id: str, error: PhotoRefused, signals: Signals) -> Finding:
+    verdict = Verdict(status=Status.REJECTED, reason=Reason(error.reason).value)
+    return Finding(photo_id=photo_id, verdict=verdict, signals=signals)
+
+
+def _to_person(photo: OpenPhoto, why: str) -> Finding:
+    return Finding(photo_id=photo.id, verdict=Verdict(status=Status.REVIEW), error=why)

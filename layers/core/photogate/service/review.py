@@ -1,0 +1,103 @@
+"""The side of moderators and operators: what waits, what happened, and decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from photogate.domain import (
+    DayStats,
+    Media,
+    Principal,
+    QueueStats,
+    Status,
+    Verdict,
+    WorkerInfo,
+)
+from photogate.errors import InvalidRequest
+from photogate.ports import Decisions, JobMonitor, MediaViews, Outbox, PhotoStore, Workers
+from photogate.service.deletion import remove_object
+
+#: Long enough for any sentence, short enough for a row in a table.
+MAX_REASON_LENGTH = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueReport:
+    """What ``queue-stats`` tells."""
+
+    queue: QueueStats
+    last_day: DayStats
+    workers: Sequence[WorkerInfo]
+
+
+class Reviews:
+    """The use cases behind ``functions/admin``. Thread-safe."""
+
+    def __init__(
+        self,
+        *,
+        store: PhotoStore,
+        views: MediaViews,
+        decisions: Decisions,
+        outbox: Outbox,
+        monitor: JobMonitor,
+        workers: Workers,
+        view_url_s: int = 300,
+    ) -> None:
+        self._store = store
+        self._views = views
+        self._decisions = decisions
+        self._outbox = outbox
+        self._monitor = monitor
+        self._workers = workers
+        self._view_url_s = view_url_s
+
+    def queue_report(self) -> QueueReport:
+        """Count jobs, yesterday's verdicts and living workers."""
+        return QueueReport(
+            queue=self._monitor.stats(),
+            last_day=self._views.last_day(),
+            workers=self._workers.alive(),
+        )
+
+    def dashboard(
+        self, *, status: Status | None, page: int, limit: int
+    ) -> tuple[list[tuple[Media, str]], int]:
+        """Give one page of photos with URLs, newest first, and the total count."""
+        media, total = self._views.page(status=status, page=page, limit=limit)
+        return self._with_urls(media), total
+
+    def waiting(self, *, limit: int) -> list[tuple[Media, str]]:
+        """List what waits for a person, oldest first, with URLs."""
+        return self._with_urls(self._views.waiting(limit=limit))
+
+    def approve(self, media_id: str, *, by: Principal) -> Media:
+        """Approve by a person's decision, which no machine overwrites."""
+        return self._decisions.decide(media_id, Verdict(status=Status.APPROVED), by=by)
+
+    def reject(self, media_id: str, *, reason: str, by: Principal) -> Media:
+        """Reject, with one of the known reasons or words of the person's own.
+
+        Raises:
+            InvalidRequest: the reason is blank or too long.
+        """
+        words = reason.strip()
+        if not 1 <= len(words) <= MAX_REASON_LENGTH:
+            raise InvalidRequest(f"reason must have 1 to {MAX_REASON_LENGTH} characters")
+        verdict = Verdict(status=Status.REJECTED, reason=words)
+        return self._decisions.decide(media_id, verdict, by=by)
+
+    def verify(self, media_id: str, *, by: Principal) -> Media:
+        """Confirm that a rejection was right."""
+        return self._decisions.verify(media_id, by=by)
+
+    def delete(self, media_id: str, *, by: Principal) -> None:
+        """Remove a rejected photo for good."""
+        key = self._decisions.delete(media_id, by=by, only="rejected")
+        remove_object(self._store, self._outbox, key)
+
+    def _with_urls(self, media: Sequence[Media]) -> list[tuple[Media, str]]:
+        return [
+            (m, self._store.presign_get(m.file_key, expires_in_s=self._view_url_s)) for m in media
+        ]

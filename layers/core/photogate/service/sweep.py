@@ -1,0 +1,56 @@
+"""The minute's broom: what a crash, a lost queue or a dead store has left behind."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from photogate.errors import RetryableError
+from photogate.ports import JobMonitor, JobSender, Outbox, PhotoStore
+from photogate.service.deletion import remove_object
+from photogate.service.moderate import MAX_DELIVERIES
+
+logger = logging.getLogger(__name__)
+
+#: Per round, so that one round stays well below a minute.
+_MOST = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swept:
+    """What one round did."""
+
+    #: Batches whose job was sent again.
+    resent: int
+    #: Photos that went to a person because their batch was delivered too often.
+    concluded: int
+
+
+class Sweep:
+    """Run it once a minute, anywhere, any number of times at once."""
+
+    def __init__(
+        self, *, outbox: Outbox, sender: JobSender, monitor: JobMonitor, store: PhotoStore
+    ) -> None:
+        self._outbox = outbox
+        self._sender = sender
+        self._monitor = monitor
+        self._store = store
+
+    def run(self) -> Swept:
+        """Do one round; what fails now is left to the next one."""
+        concluded = self._outbox.conclude(max_deliveries=MAX_DELIVERIES, limit=_MOST)
+        resent = 0
+        try:
+            self._monitor.stats()  # brings back what died in a worker's hands
+            for job in self._outbox.take_due(limit=_MOST):
+                self._sender.send(job.encode())
+                self._outbox.sent([job.batch_id])
+                resent += 1
+        except RetryableError as error:
+            logger.warning("the sweep could not send: %s", error)
+        for key in self._outbox.take_deletions(limit=_MOST):
+            remove_object(self._store, self._outbox, key)
+        if resent or concluded:
+            logger.info("swept: %d batches sent again, %d photos to review", resent, concluded)
+        return Swept(resent=resent, concluded=concluded)

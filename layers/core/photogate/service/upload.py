@@ -1,0 +1,171 @@
+"""A user's side: a place to put a photo, handing photos in, their status, deleting one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from photogate.domain import (
+    Batch,
+    Media,
+    NewBatch,
+    NewPhoto,
+    Principal,
+    StoredObject,
+    UploadTicket,
+    UserSummary,
+)
+from photogate.errors import Conflict, InvalidRequest, NotFound, RetryableError
+from photogate.file_keys import SUFFIXES, FileKeys
+from photogate.messages import Job
+from photogate.ports import Batches, Decisions, JobSender, MediaViews, Outbox, PhotoStore
+from photogate.service.deletion import remove_object
+
+logger = logging.getLogger(__name__)
+
+#: As the predecessor's clients expect.
+MAX_PHOTOS_PER_BATCH = 9
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadLimits:
+    """What one user may upload."""
+
+    #: Largest object, in bytes.
+    max_bytes: int
+    #: Photos in any 24 hours.
+    photos_per_day: int
+    #: How long an upload URL is good, at most 900 s.
+    upload_url_s: int = 900
+    #: How long the URLs in a status answer are good.
+    view_url_s: int = 300
+
+
+class Uploads:
+    """The use cases behind ``functions/upload``. Thread-safe."""
+
+    def __init__(
+        self,
+        *,
+        keys: FileKeys,
+        store: PhotoStore,
+        batches: Batches,
+        views: MediaViews,
+        decisions: Decisions,
+        outbox: Outbox,
+        sender: JobSender,
+        limits: UploadLimits,
+    ) -> None:
+        self._keys = keys
+        self._store = store
+        self._batches = batches
+        self._views = views
+        self._decisions = decisions
+        self._outbox = outbox
+        self._sender = sender
+        self._limits = limits
+        self._heads = ThreadPoolExecutor(MAX_PHOTOS_PER_BATCH * 2, thread_name_prefix="head")
+
+    def upload_url(
+        self, user: Principal, *, content_type: str, size_bytes: int | None
+    ) -> tuple[str, UploadTicket]:
+        """Give a fresh key of this user and a signed request that fills it.
+
+        Raises:
+            InvalidRequest: a type or size that is not accepted.
+        """
+        if content_type not in SUFFIXES:
+            raise InvalidRequest(
+                f"content_type {content_type!r} is not accepted; use one of {', '.join(SUFFIXES)}"
+            )
+        if size_bytes is not None and not 0 < size_bytes <= self._limits.max_bytes:
+            raise InvalidRequest(f"size must lie between 1 and {self._limits.max_bytes} bytes")
+        key = self._keys.new(user.user_id, content_type)
+        ticket = self._store.presign_put(
+            key,
+            content_type=content_type,
+            size_bytes=size_bytes,
+            expires_in_s=self._limits.upload_url_s,
+        )
+        return key, ticket
+
+    def complete(self, user: Principal, file_keys: Sequence[str]) -> Batch:
+        """Accept 1 to 9 uploaded photos as one batch, all or nothing; safe to repeat.
+
+        Returns once the photos are in the database, whether or not the queue answers.
+
+        Raises:
+            InvalidRequest: too many, none, or the same key twice.
+            NotFound: a key that is not this user's.
+            Conflict: keys of another batch, or objects that are not there.
+            RateLimited: more photos than allowed in 24 hours.
+        """
+        if not 1 <= len(file_keys) <= MAX_PHOTOS_PER_BATCH:
+            raise InvalidRequest(f"photos must hold 1 to {MAX_PHOTOS_PER_BATCH} entries")
+        if len(set(file_keys)) != len(file_keys):
+            raise InvalidRequest("photos holds the same file_key more than once")
+        for key in file_keys:
+            if not self._keys.owned(user.user_id, key):
+                raise NotFound(f"there is no upload {key!r}")
+
+        batch = self._batches.find(user.user_id, file_keys)
+        if batch is None:
+            photos = self._stored_photos(file_keys)
+            batch = self._batches.accept(
+                NewBatch(user_id=user.user_id, user_name=user.name, photos=photos),
+                photos_per_day=self._limits.photos_per_day,
+            )
+        if batch.created:
+            self._send(batch)
+        return batch
+
+    def status(self, user: Principal) -> tuple[UserSummary, list[tuple[Media, str]]]:
+        """Count the user's photos and list them, each with a short-lived URL."""
+        photos = self._views.of_user(user.user_id)
+        return self._views.summary(user.user_id), [
+            (photo, self._store.presign_get(photo.file_key, expires_in_s=self._limits.view_url_s))
+            for photo in photos
+        ]
+
+    def delete(self, user: Principal, media_id: str) -> None:
+        """Remove one of the user's photos for good.
+
+        Raises:
+            NotFound: there is none of this id, or it is not theirs.
+        """
+        key = self._decisions.delete(media_id, by=user, only="own")
+        remove_object(self._store, self._outbox, key)
+
+    def _stored_photos(self, file_keys: Sequence[str]) -> tuple[NewPhoto, ...]:
+        """Pin every object's size and ETag, in parallel."""
+        found = list(self._heads.map(self._head, file_keys))
+        missing = tuple(k for k, stored in zip(file_keys, found, strict=True) if stored is None)
+        if missing:
+            raise Conflict("some photos have not been uploaded", file_keys=missing)
+        for key, stored in zip(file_keys, found, strict=True):
+            if isinstance(stored, StoredObject) and stored.size_bytes > self._limits.max_bytes:
+                raise InvalidRequest(
+                    f"{key} has {stored.size_bytes} bytes; at most {self._limits.max_bytes}"
+                )
+        return tuple(
+            NewPhoto(file_key=key, stored=stored if isinstance(stored, StoredObject) else None)
+            for key, stored in zip(file_keys, found, strict=True)
+        )
+
+    def _head(self, key: str) -> StoredObject | RetryableError | None:
+        try:
+            return self._store.head(key)
+        except RetryableError as error:
+            # Accepted all the same: the worker finds out what is there.
+            logger.warning("could not look at %s: %s", key, error)
+            return error
+
+    def _send(self, batch: Batch) -> None:
+        """Queue the job. When that fails the outbox entry is still there for the sweep."""
+        try:
+            self._sender.send(Job(batch_id=batch.id, generation=batch.generation).encode())
+            self._outbox.sent([batch.id])
+        except RetryableError as error:
+            logger.warning("batch %s is left to the sweep: %s", batch.id, error)

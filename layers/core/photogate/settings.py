@@ -1,0 +1,195 @@
+"""Settings from environment variables: one model per entry point, read in ``bootstrap``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import quote
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from photogate.auth import MIN_SECRET_BYTES
+from photogate.errors import ConfigError
+
+
+def _strong(secret: SecretStr) -> SecretStr:
+    value = secret.get_secret_value()
+    if len(value.encode()) < MIN_SECRET_BYTES or len(set(value)) < 8:
+        raise ValueError(
+            f"must be {MIN_SECRET_BYTES} random bytes or more; make one with: openssl rand -hex 32"
+        )
+    return secret
+
+
+Secret = Annotated[SecretStr, AfterValidator(_strong)]
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="How much is logged."
+    )
+
+
+class DatabaseSettings(_Settings):
+    """Where PostgreSQL is. ``photogate migrate`` needs nothing else."""
+
+    database_url: SecretStr | None = Field(
+        None, description="`postgresql://user:password@host:5432/name?sslmode=require`."
+    )
+    db_host: str | None = Field(None, description="Instead of `DATABASE_URL`, with the next four.")
+    db_port: int = Field(5432, description="Port of `DB_HOST`.")
+    db_name: str = Field("photogate", description="Database on `DB_HOST`.")
+    db_user: str = Field("photogate", description="Role on `DB_HOST`.")
+    db_password: SecretStr | None = Field(None, description="Password of `DB_USER`.")
+    db_pool_size: int = Field(8, ge=1, le=100, description="Connections per process at most.")
+
+    @property
+    def database(self) -> str:
+        """The URL, from either form."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        password = self.db_password.get_secret_value() if self.db_password else ""
+        credentials = f"{quote(self.db_user, safe='')}:{quote(password, safe='')}"
+        return f"postgresql://{credentials}@{self.db_host}:{self.db_port}/{quote(self.db_name)}"
+
+    @model_validator(mode="after")
+    def _has_database(self) -> DatabaseSettings:
+        if self.database_url is None and self.db_host is None:
+            raise ValueError("DATABASE_URL (or DB_HOST …) is required")
+        return self
+
+
+class QueueSettings(_Settings):
+    """Where jobs travel."""
+
+    queue_backend: Literal["redis"] = Field("redis", description="Which queue carries the jobs.")
+    redis_url: SecretStr | None = Field(None, description="`redis://:password@host:6379/0`.")
+    redis_host: str = Field("127.0.0.1", description="Instead of `REDIS_URL`, with the next two.")
+    redis_port: int = Field(6379, description="Port of `REDIS_HOST`.")
+    redis_password: SecretStr | None = Field(None, description="Password of Redis.")
+    queue_visibility_s: float = Field(
+        30.0, ge=1, le=43200, description="Seconds after which a lost worker's job comes back."
+    )
+
+    @property
+    def redis(self) -> str:
+        """The URL, from either form."""
+        if self.redis_url is not None:
+            return self.redis_url.get_secret_value()
+        password = self.redis_password.get_secret_value() if self.redis_password else ""
+        login = f":{quote(password, safe='')}@" if password else ""
+        return f"redis://{login}{self.redis_host}:{self.redis_port}/0"
+
+
+class StorageSettings(_Settings):
+    """Where photos are kept."""
+
+    photos_dir: Path = Field(
+        Path("photos"), description="Folder of the photos, served by the local app."
+    )
+    photos_url_secret: Secret = Field(description="Signs the URLs of photos kept in a folder.")
+    public_url: str = Field(
+        "http://127.0.0.1:8000", description="Where clients reach this installation."
+    )
+    max_photo_bytes: int = Field(
+        20_000_000, ge=1_000, le=200_000_000, description="Largest photo that is accepted."
+    )
+
+
+class AuthSettings(_Settings):
+    """Whose tokens are believed."""
+
+    jwt_secret: Secret | None = Field(None, description="Secret of HS256 tokens.")
+    jwt_jwks_url: str | None = Field(
+        None, description="Instead of `JWT_SECRET`: keys of RS256 or ES256 tokens."
+    )
+    jwt_issuer: str | None = Field(None, description="Required `iss`, when set.")
+    jwt_audience: str | None = Field(None, description="Required `aud`, when set.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> AuthSettings:
+        if (self.jwt_secret is None) == (self.jwt_jwks_url is None):
+            raise ValueError("set either JWT_SECRET or JWT_JWKS_URL")
+        return self
+
+
+class UploadSettings(DatabaseSettings, QueueSettings, StorageSettings, AuthSettings):
+    """``functions/upload``."""
+
+    file_key_secret: Secret | None = Field(
+        None, description="Proves whose an object key is; from `JWT_SECRET` when not set."
+    )
+    photos_per_day: int = Field(
+        30, ge=1, le=10_000, description="Photos that one user may hand in within 24 hours."
+    )
+    upload_url_s: int = Field(900, ge=30, le=900, description="Lifetime of an upload URL.")
+    view_url_s: int = Field(300, ge=30, le=3600, description="Lifetime of a photo's URL.")
+    min_approved_photos: int = Field(
+        1, ge=0, le=100, description="Below this a user's status says `needs_more_photos`."
+    )
+
+    @property
+    def key_secret(self) -> str:
+        """What ``FileKeys`` is made with."""
+        secret = self.file_key_secret or self.jwt_secret
+        assert secret is not None  # noqa: S101 - held by _has_key_secret
+        return secret.get_secret_value()
+
+    @model_validator(mode="after")
+    def _has_key_secret(self) -> UploadSettings:
+        if self.file_key_secret is None and self.jwt_secret is None:
+            raise ValueError("FILE_KEY_SECRET is required with JWT_JWKS_URL")
+        return self
+
+
+class AdminSettings(DatabaseSettings, QueueSettings, StorageSettings, AuthSettings):
+    """``functions/admin``."""
+
+    view_url_s: int = Field(300, ge=30, le=3600, description="Lifetime of a photo's URL.")
+
+
+class ModelSettings(_Settings):
+    """What looks at photos, and by which rules."""
+
+    model_dir: Path = Field(description="Folder of the model bundle; `photogate model` makes it.")
+    model_threads: int = Field(1, ge=1, le=64, description="Threads of the model per process.")
+    policy: str = Field("community", description="The preset that decides.")
+
+
+class ModerateSettings(DatabaseSettings, QueueSettings, StorageSettings, ModelSettings):
+    """``functions/moderate`` and the local worker."""
+
+    job_deadline_s: float = Field(
+        120.0, ge=5, le=900, description="Longest time that one delivery of a batch may take."
+    )
+
+
+class SweepSettings(DatabaseSettings, QueueSettings, StorageSettings):
+    """The sweep."""
+
+    sweep_interval_s: float = Field(
+        60.0, ge=0.1, le=3600, description="Seconds between two rounds of the local sweep."
+    )
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def read(model: type[S]) -> S:
+    """Read ``model`` from the environment.
+
+    Raises:
+        ConfigError: one line that names every setting that is missing or wrong.
+    """
+    try:
+        return model()
+    except ValidationError as error:
+        found = []
+        for problem in error.errors(include_url=False, include_input=False):
+            name = "_".join(str(part) for part in problem["loc"]).upper()
+            message = problem["msg"].removeprefix("Value error, ")
+            found.append(f"{name}: {message}" if name else message)
+        raise ConfigError("; ".join(found)) from error
