@@ -1,0 +1,1 @@
+"""Photogate on one machine. Nothing imports this package."""

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from mangum import Mangum
+
 from photogate import __version__
 from photogate.bootstrap import AdminParts, admin
 from photogate.domain import Principal, Role, Status

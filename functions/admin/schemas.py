@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from pydantic import BaseModel, Field
+
 from photogate.domain import Media, Status, WorkerInfo
 from photogate.service.review import QueueReport
 from photogate.texts import reason_text
-from pydantic import BaseModel, Field
 
 
 class Queue(BaseModel):

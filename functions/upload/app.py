@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials
 from mangum import Mangum
+
 from photogate import __version__
 from photogate.bootstrap import UploadParts, upload
 from photogate.domain import Principal, Role

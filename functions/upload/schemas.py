@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from photogate.domain import Media, Status, UploadTicket, UserSummary
 from photogate.texts import reason_text
-from pydantic import BaseModel, ConfigDict, Field
 
 _KEY = "users/u-1/photo/5f0c6a1e8d9b4a7c9e2f3b4a5c6d7e8f-1f2e3d4c5b6a79880f1e2d3c4b5a6978.jpg"
 

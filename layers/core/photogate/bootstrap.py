@@ -164,9 +164,16 @@ def database() -> Pool:
     return _pool(s.read(s.DatabaseSettings))
 
 
+@cache
 def file_store() -> FilePhotoStore:
     """Give the folder that the local app serves."""
     return _store(s.read(s.StorageSettings))
+
+
+@cache
+def max_photo_bytes() -> int:
+    """Give the largest upload that the local app takes."""
+    return s.read(s.StorageSettings).max_photo_bytes
 
 
 def analyzer(settings: s.ModelSettings) -> PhotoAnalyzer:

@@ -108,7 +108,7 @@ def problem(
 
 def install_problems(app: FastAPI) -> None:
     """Answer every error of ``app`` with a problem, and document the schema."""
-    app.add_exception_handler(errors.PhotogateError, _on_photogate_error)
+    app.add_exception_handler(errors.PhotogateError, answer_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_middleware(_LastResort)
@@ -157,7 +157,8 @@ def require(role: Role) -> Callable[..., Principal]:
     return admit
 
 
-async def _on_photogate_error(_: Request, error: Exception) -> JSONResponse:
+async def answer_error(_: Request, error: Exception) -> JSONResponse:
+    """Answer a ``PhotogateError`` with the problem that it is."""
     status = next(
         (code for kind, code in _STATUS if isinstance(error, kind)),
         HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -12,6 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from photogate.auth import MIN_SECRET_BYTES
 from photogate.errors import ConfigError
 
+#: Phones make photos of 2 to 12 MB.
+MAX_PHOTO_BYTES = 20_000_000
+
 
 def _strong(secret: SecretStr) -> SecretStr:
     value = secret.get_secret_value()
@@ -95,7 +98,7 @@ class StorageSettings(_Settings):
         "http://127.0.0.1:8000", description="Where clients reach this installation."
     )
     max_photo_bytes: int = Field(
-        20_000_000, ge=1_000, le=200_000_000, description="Largest photo that is accepted."
+        MAX_PHOTO_BYTES, ge=1_000, le=200_000_000, description="Largest photo that is accepted."
     )
 
 

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from photogate.domain import Signals
 from PIL import Image
 
+from photogate.domain import Signals
 from photogate_vision.bundle import load_bundle
 from photogate_vision.decode import PREPROCESSING, decode
 from photogate_vision.nsfw import NsfwModel

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
+from PIL import Image
+
 from photogate.domain import Reason
 from photogate.errors import PhotoRefused
-from PIL import Image
 
 logger = logging.getLogger(__name__)
 

@@ -47,7 +47,7 @@ class Moderation:
         policy: Policy,
         lease_s: float,
         max_bytes: int,
-        on_photo: Callable[[Finding], None] = lambda finding: None,
+        on_photo: Callable[[Finding], None],
     ) -> None:
         self._attempts = attempts
         self._store = store
@@ -78,7 +78,7 @@ class Moderation:
         singly = any(photo.unfinished_attempts > 0 for photo in photos)
         counted = set() if singly else {photo.id for photo in photos}
         findings: list[Finding] = []
-        failed: dict[str, RetryableError] = {}
+        failed: dict[str, Exception] = {}
         for photo in photos:
             if time_left_s() < _SPARE_S:
                 failed[photo.id] = RetryableError("ran out of time")
@@ -89,7 +89,12 @@ class Moderation:
             try:
                 finding = self._look(photo)
             except RetryableError as error:
-                logger.warning("photo %s has to be tried again: %s", photo.id, error)
+                failed[photo.id] = error
+                continue
+            except Exception as error:
+                # Nobody foresaw this one: its attempt stays counted, like a crash.
+                logger.exception("photo %s could not be looked at", photo.id)
+                counted.discard(photo.id)
                 failed[photo.id] = error
                 continue
             findings.append(finding)

@@ -51,9 +51,9 @@ class PostgresMediaViews:
         params = {} if status is None else {"status": status.value}
 
         def work(session: Session) -> tuple[list[Media], int]:
-            total = session.rows(f"SELECT count(*) AS n FROM media {where}", **params)  # noqa: S608 - constant
+            total = session.rows(f"SELECT count(*) AS n FROM media {where}", **params)
             found = session.rows(
-                f"SELECT {MEDIA_COLUMNS} FROM media {where}"  # noqa: S608 - constants
+                f"SELECT {MEDIA_COLUMNS} FROM media {where}"
                 " ORDER BY created_at DESC, id LIMIT :n OFFSET :skip",
                 n=limit,
                 skip=(page - 1) * limit,
@@ -103,6 +103,6 @@ class PostgresMediaViews:
 
     def _list(self, tail: str, **params: object) -> list[Media]:
         rows = self._pool.transaction(
-            lambda s: s.rows(f"SELECT {MEDIA_COLUMNS} FROM media {tail}", **params)  # noqa: S608 - constants
+            lambda s: s.rows(f"SELECT {MEDIA_COLUMNS} FROM media {tail}", **params)
         )
         return [media_from(row) for row in rows]

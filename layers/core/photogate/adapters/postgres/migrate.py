@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 
 from pg8000.exceptions import DatabaseError
@@ -41,7 +42,7 @@ def migrate(pool: Pool) -> list[str]:
     Raises:
         ConfigError: a migration failed; the database is as it was before that file.
     """
-    return [m.name for m in shipped() if pool.transaction(lambda s, m=m: _apply(s, m))]
+    return [m.name for m in shipped() if pool.transaction(partial(_apply, migration=m))]
 
 
 def _apply(session: Session, migration: Migration) -> bool:

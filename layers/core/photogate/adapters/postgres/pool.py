@@ -61,7 +61,7 @@ class Session:
     def count(self, sql: str, **params: Any) -> int:
         """Run a statement and tell how many rows it touched."""
         self._connection.run(sql, **params)
-        return max(0, self._connection.row_count)
+        return max(0, int(self._connection.row_count))
 
 
 class Pool:

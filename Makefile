@@ -1,0 +1,59 @@
+# make run | test | check | bench | clean; `make help` tells more.
+PYTHON ?= python3
+PORT ?= 8000
+WORKERS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench model setup setup-dev lock clean
+
+help: ## Show what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: setup model ## Run everything here and moderate sample photos (PHOTOS=dir for your own)
+	@$(BIN)/photogate up --port $(PORT) --workers $(WORKERS) $(if $(PHOTOS),--photos "$(PHOTOS)",--demo)
+
+test: setup-dev model ## Run all tests
+	@$(BIN)/pytest $(PYTEST)
+
+check: setup-dev ## Formatting, lints and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: setup-dev model ## Measure, and print the tables of the README
+	@$(BIN)/python -m bench
+
+model: setup ## Build the model's bundle when it is missing
+	@$(BIN)/photogate model > /dev/null
+
+setup: $(VENV)/run.stamp
+
+setup-dev: setup $(VENV)/dev.stamp
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "Photogate needs Python 3.11 to 3.13: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
+	  { echo "Python's venv is missing (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@echo "· making a virtual environment"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements/run.txt requirements/samples.txt pyproject.toml layers/core/pyproject.toml layers/model/pyproject.toml | $(VENV)/bin/python
+	@echo "· installing what Photogate needs"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/samples.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e layers/core -e layers/model -e .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
+	@echo "· installing what the tests need"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+lock: ## Write the lists of pinned dependencies anew (needs uv)
+	@requirements/lock.sh
+
+clean: ## Remove the environment and all local data
+	rm -rf $(VENV) .photogate .mypy_cache .ruff_cache .pytest_cache

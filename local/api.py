@@ -1,0 +1,61 @@
+"""Both HTTP functions and the photos' URLs under one uvicorn."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import uvicorn
+
+from functions.admin.app import app as admin_app
+from functions.upload.app import app as upload_app
+from local import files
+from local.process import end_with_parent
+from photogate import bootstrap
+from photogate.adapters.photos_files import MOUNT
+
+_files_app = files.create_app(
+    lambda: bootstrap.file_store(), max_bytes=lambda: bootstrap.max_photo_bytes()
+)
+
+
+async def app(
+    scope: MutableMapping[str, Any],
+    receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+    send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+) -> None:
+    """Hand each request to the app that its path belongs to."""
+    path = scope.get("path", "")
+    if path.startswith(f"{MOUNT}/"):
+        await _files_app(scope, receive, send)
+    elif path.startswith("/api/v1/admin/"):
+        await admin_app(scope, receive, send)
+    else:
+        await upload_app(scope, receive, send)
+
+
+def main() -> None:
+    """Serve until SIGTERM; a wrong setting ends it before it listens."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    arguments = parser.parse_args()
+    end_with_parent()
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
+    bootstrap.upload()
+    bootstrap.admin()
+    uvicorn.run(
+        app,
+        host=arguments.host,
+        port=arguments.port,
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=5,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,251 @@
+"""The command line: ``photogate --help``."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from photogate.errors import ConfigError, PhotogateError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Photo moderation: photos go in, verdicts come out.",
+)
+out, err = Console(), Console(stderr=True)
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Photos to moderate.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    model: Annotated[str, typer.Option(help="Which shipped model looks.")] = "mobilenet_v2",
+    policy: Annotated[str, typer.Option(help="Which preset decides.")] = "community",
+) -> None:
+    """Moderate files directly, without any service.
+
+    Exits with 0 whatever the verdicts are, with 2 when a file is not there.
+    """
+    from local.check import check_file
+    from local.demo import coloured, score_columns, verdict_table
+    from photogate import bootstrap
+    from photogate.settings import MAX_PHOTO_BYTES, ModelSettings
+
+    with _errors_as_lines():
+        settings = ModelSettings(model_dir=_bundle(model), policy=policy)
+        rules, analyzer = bootstrap.preset(policy), bootstrap.analyzer(settings)
+    table, missing = verdict_table(), False
+    for path in files:
+        try:
+            checked = check_file(path, analyzer, rules, max_bytes=MAX_PHOTO_BYTES)
+        except OSError as error:
+            missing = True
+            err.print(f"{path}: {error.strerror}", style="red", markup=False)
+            continue
+        if as_json:
+            sys.stdout.write(json.dumps(checked.to_json()) + "\n")
+        verdict = checked.finding.verdict
+        table.add_row(
+            path.name,
+            coloured(verdict.status),
+            verdict.reason or checked.finding.error or "",
+            *score_columns(checked.finding.scores()),
+            f"{checked.duration_ms:.1f}",
+        )
+    if table.rows and not as_json:
+        out.print(table)
+    if missing:
+        raise typer.Exit(2)
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(help="Where the API answers.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 2,
+    model: Annotated[str, typer.Option(help="Which shipped model looks.")] = "mobilenet_v2",
+    demo: Annotated[bool, typer.Option("--demo", help="First moderate sample photos.")] = False,
+    photos: Annotated[
+        Path | None, typer.Option(help="First moderate the photos of this folder.")
+    ] = None,
+) -> None:
+    """Run everything on this machine until Ctrl-C."""
+    from local.demo import Demo
+    from local.home import Home
+    from local.samples import folder_photos, sample_photos
+    from local.stack import Stack
+
+    with _errors_as_lines():
+        uploads = folder_photos(photos) if photos else sample_photos() if demo else []
+        stack = Stack(home=Home(), port=port, workers=workers, model=model, progress=_step)
+        with _interruptible():
+            try:
+                stack.start()
+                user = "demo"
+                if uploads and "JWT_SECRET" in os.environ:
+                    run = Demo(stack.url, os.environ["JWT_SECRET"], out)
+                    run.show(uploads)
+                    user = run.first_user
+                _print_addresses(stack.url, user, stack.home.path)
+                while True:
+                    time.sleep(1)
+                    stack.tend()
+            except KeyboardInterrupt:
+                _step("stopping")
+            finally:
+                stack.stop()
+
+
+@app.command()
+def worker() -> None:
+    """Run one more worker until Ctrl-C; needs the settings, or a stack that ran here."""
+    from local import worker as module
+
+    with _errors_as_lines():
+        _load_home()
+        module.main()
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema up to this version."""
+    from photogate import bootstrap
+    from photogate.adapters.postgres import migrate as module
+
+    with _errors_as_lines():
+        _load_home()
+        applied = module.migrate(bootstrap.database())
+        out.print("\n".join(applied) or "the schema is up to date", highlight=False)
+
+
+@app.command()
+def token(
+    user: Annotated[str, typer.Argument(help="The user's id: the token's `sub`.")],
+    role: Annotated[str, typer.Option(help="user, viewer, moderator or admin.")] = "user",
+    name: Annotated[str | None, typer.Option(help="What moderators read.")] = None,
+    hours: Annotated[float, typer.Option(min=0.01, max=8760, help="Lifetime.")] = 12,
+) -> None:
+    """Print a bearer token that is signed with JWT_SECRET."""
+    from photogate.auth import issue_token
+    from photogate.domain import Role
+
+    with _errors_as_lines():
+        _load_home()
+        if role not in list(Role):
+            raise ConfigError(f"--role must be one of {', '.join(Role)}")
+        sys.stdout.write(
+            issue_token(
+                user,
+                secret=_jwt_secret(),
+                role=Role(role),
+                name=name,
+                lifetime_s=int(hours * 3600),
+                issuer=os.environ.get("JWT_ISSUER"),
+                audience=os.environ.get("JWT_AUDIENCE"),
+            )
+            + "\n"
+        )
+
+
+@app.command()
+def model(
+    name: Annotated[str, typer.Argument(help="Which shipped model.")] = "mobilenet_v2",
+) -> None:
+    """Build a model's bundle when it is missing, verify it, and print its folder."""
+    with _errors_as_lines():
+        sys.stdout.write(f"{_bundle(name)}\n")
+
+
+@app.command()
+def smoke(
+    count: Annotated[int, typer.Argument(min=1, max=10_000, help="Photos to upload.")] = 5,
+    url: Annotated[str | None, typer.Option(help="Where the API answers.")] = None,
+) -> None:
+    """Upload photos to a running stack and wait for their verdicts; 1 when some stay out."""
+    from itertools import cycle, islice
+
+    from local.demo import Demo
+    from local.samples import sample_photos
+
+    with _errors_as_lines():
+        _load_home()
+        where = url or os.environ.get("PUBLIC_URL", "http://127.0.0.1:8000")
+        uploads = list(islice(cycle(sample_photos()), count))
+        if not Demo(where, _jwt_secret(), out).show(uploads):
+            raise typer.Exit(1)
+
+
+def _bundle(name: str) -> Path:
+    from local.model_build import ensure_bundle
+
+    return ensure_bundle(name, _step)
+
+
+def _jwt_secret() -> str:
+    secret = os.environ.get("JWT_SECRET")
+    if not secret:
+        raise ConfigError("JWT_SECRET is not set, and no stack has run here: `photogate up`")
+    return secret
+
+
+def _load_home() -> None:
+    from local.home import Home
+
+    Home().load_environment()
+
+
+def _print_addresses(url: str, user: str, home: Path) -> None:
+    from photogate.auth import issue_token
+    from photogate.domain import Role
+
+    lines = [
+        f"API      {url}/api/v1/docs",
+        f"admin    {url}/api/v1/admin/docs",
+        f"data     {home}",
+    ]
+    if secret := os.environ.get("JWT_SECRET"):
+        half_a_day_s = 12 * 3600
+        user_token = issue_token(user, secret=secret, lifetime_s=half_a_day_s)
+        admin_token = issue_token("admin", secret=secret, role=Role.ADMIN, lifetime_s=half_a_day_s)
+        lines += [f"user     {user_token}", f"admin    {admin_token}"]
+    # Not through rich: tokens must stay on one line, to be copied.
+    sys.stdout.write("\n".join(["", *lines, "", "Ctrl-C stops everything.", ""]))
+    sys.stdout.flush()
+
+
+def _step(line: str) -> None:
+    err.print(f"· {line}", style="dim", highlight=False)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM end this process as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _errors_as_lines() -> Iterator[None]:
+    """Show an error of ours as one line, without a traceback."""
+    try:
+        yield
+    except PhotogateError as error:
+        err.print(f"photogate: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error

@@ -1,0 +1,112 @@
+"""Photogate's HTTP API as a client uses it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from photogate.errors import PhotogateError
+
+_SETTLED = ("approved", "rejected", "review")
+
+
+class ApiRefused(PhotogateError):
+    """The API answered with an error."""
+
+    def __init__(self, response: requests.Response) -> None:
+        try:
+            words = response.json()["error"]
+        except (ValueError, KeyError):
+            words = response.text[:200]
+        super().__init__(f"{response.status_code}: {words}")
+        self.status = response.status_code
+        self.retry_after_s = float(response.headers.get("Retry-After", "0"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """A file as a client sends it."""
+
+    name: str
+    data: bytes
+    content_type: str = "image/jpeg"
+
+
+class PhotogateClient:
+    """One caller's view of the API; keeps its connections open. One thread at a time.
+
+    Args:
+        url: e.g. ``http://127.0.0.1:8000``.
+        token: bearer token.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = f"{url.rstrip('/')}/api/v1"
+        self._session = requests.Session()
+        self._session.headers["Authorization"] = f"Bearer {token}"
+        # Signed URLs carry their own permission.
+        self._storage = requests.Session()
+
+    def put(self, upload: Upload) -> str:
+        """Upload one photo and give its key."""
+        ticket = self.call(
+            "GET",
+            "/users/media/upload-url",
+            params={"content_type": upload.content_type, "size": len(upload.data)},
+        )
+        answer = self._storage.put(
+            ticket["upload_url"], data=upload.data, headers=ticket["headers"], timeout=30
+        )
+        if not answer.ok:
+            raise ApiRefused(answer)
+        return str(ticket["file_key"])
+
+    def complete(self, file_keys: Sequence[str]) -> str:
+        """Hand photos in and give their batch's id."""
+        photos = [{"file_key": key, "media_type": "photo"} for key in file_keys]
+        answer = self.call("POST", "/users/media/upload-complete", json={"photos": photos})
+        return str(answer["batch_id"])
+
+    def photos(self) -> list[dict[str, Any]]:
+        """List the caller's photos."""
+        answer: list[dict[str, Any]] = self.call("GET", "/users/media/moderation-status")["photos"]
+        return answer
+
+    def wait(
+        self,
+        file_keys: Sequence[str],
+        *,
+        within_s: float = 60.0,
+        on_progress: Callable[[int], None] = lambda settled: None,  # noqa: ARG005
+    ) -> dict[str, dict[str, Any]]:
+        """Wait until all of these photos have verdicts; give them by key.
+
+        Raises:
+            TimeoutError: some still have none.
+        """
+        deadline = time.monotonic() + within_s
+        wanted = set(file_keys)
+        while True:
+            photos = {p["file_key"]: p for p in self.photos() if p["file_key"] in wanted}
+            settled = {k: p for k, p in photos.items() if p["moderation_status"] in _SETTLED}
+            on_progress(len(settled))
+            if len(settled) == len(wanted):
+                return settled
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{len(wanted) - len(settled)} photos have no verdict yet")
+            time.sleep(0.05)
+
+    def call(self, method: str, path: str, **arguments: Any) -> Any:
+        """Make one request and give its JSON.
+
+        Raises:
+            ApiRefused: the answer is an error.
+        """
+        answer = self._session.request(method, self._url + path, timeout=30, **arguments)
+        if not answer.ok:
+            raise ApiRefused(answer)
+        return answer.json() if answer.content else None

@@ -1,0 +1,169 @@
+"""Sends photos through the API as new users do, and shows what became of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from local.client import ApiRefused, PhotogateClient, Upload
+from photogate.auth import issue_token
+from photogate.domain import Role
+
+_BATCH = 9
+#: Three full batches stay below the limit of 30 photos in 24 hours.
+_PER_USER = 27
+
+_COLOURS = {"approved": "green", "rejected": "red", "review": "yellow", "refused": "red"}
+
+
+class Demo:
+    """A run of uploads against one API.
+
+    Args:
+        url: where it answers.
+        secret: the API's ``JWT_SECRET``: new users make their own tokens here.
+        console: where progress and the table are shown.
+    """
+
+    def __init__(self, url: str, secret: str, console: Console) -> None:
+        self._url = url
+        self._secret = secret
+        self._console = console
+        self._run = f"demo-{time.time_ns() // 1_000_000}"
+
+    @property
+    def first_user(self) -> str:
+        """The user who handed in the first photos."""
+        return f"{self._run}-0"
+
+    def show(self, uploads: Sequence[Upload], *, within_s: float = 120.0) -> bool:
+        """Upload, wait, and show a table; True when every photo got its verdict.
+
+        Raises:
+            ApiRefused: the API refuses more than single photos.
+        """
+        rows: list[list[str]] = []
+        complete = True
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            console=self._console,
+            transient=True,
+        ) as progress:
+            sending = progress.add_task("uploading", total=len(uploads))
+            judging = progress.add_task("verdicts", total=len(uploads))
+            for number, group in enumerate(_groups(uploads, _PER_USER)):
+                client = self._client(f"{self._run}-{number}", Role.USER, "Demo")
+                keys: dict[str, Upload] = {}
+                for upload in group:
+                    try:
+                        keys[client.put(upload)] = upload
+                    except ApiRefused as error:
+                        rows.append([upload.name, coloured("refused"), str(error), "", "", "", ""])
+                        progress.advance(judging)
+                    progress.advance(sending)
+                before = progress.tasks[judging].completed
+                started = time.perf_counter()
+                for batch in _groups(list(keys), _BATCH):
+                    client.complete(batch)
+                try:
+                    photos = client.wait(
+                        list(keys),
+                        within_s=within_s,
+                        on_progress=partial(_advance, progress, judging, before),
+                    )
+                except TimeoutError as error:
+                    complete = False
+                    self._console.print(f"[red]{error}[/red]; see the logs of the workers")
+                    photos = {p["file_key"]: p for p in client.photos()}
+                took_s = time.perf_counter() - started
+                scores = self._scores(photos)
+                rows += [_row(u, photos[k], scores.get(photos[k]["id"])) for k, u in keys.items()]
+        self._console.print(_table(rows))
+        self._console.print(
+            f"{len(rows)} photos; the last {len(keys)} had their verdicts"
+            f" {took_s:.2f} s after upload-complete"
+        )
+        return complete
+
+    def _scores(self, photos: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Fetch the scores of these photos as an admin, page by page, newest first."""
+        admin = self._client(f"{self._run}-admin", Role.ADMIN, None)
+        wanted, page = {p["id"] for p in photos.values()}, 1
+        found: dict[str, dict[str, Any]] = {}
+        while wanted - found.keys():
+            media = admin.call(
+                "GET", "/admin/moderation/dashboard", params={"page": page, "limit": 100}
+            )["media"]
+            if not media:
+                break
+            found |= {m["id"]: m["moderation_scores"] or {} for m in media if m["id"] in wanted}
+            page += 1
+        return found
+
+    def _client(self, user_id: str, role: Role, name: str | None) -> PhotogateClient:
+        token = issue_token(user_id, secret=self._secret, role=role, name=name)
+        return PhotogateClient(self._url, token)
+
+
+def score_columns(scores: dict[str, Any]) -> list[str]:
+    """Give explicit, sexy, blur and size as a table shows them; empty where unknown."""
+    nsfw = scores.get("nsfw_scores")
+    blur, width = scores.get("blur_variance"), scores.get("width")
+    return [
+        f"{nsfw['porn'] + nsfw['hentai']:.3f}" if nsfw else "",
+        f"{nsfw['sexy']:.3f}" if nsfw else "",
+        f"{blur:.0f}" if blur is not None else "",
+        f"{width}×{scores['height']}" if width else "",
+    ]
+
+
+def verdict_table() -> Table:
+    """Make the empty table that verdicts are shown in."""
+    table = Table(header_style="bold")
+    for title in ("photo", "verdict", "reason"):
+        table.add_column(title, overflow="fold")
+    for title in ("explicit", "sexy", "sharpness", "pixels", "ms"):
+        table.add_column(title, justify="right")
+    return table
+
+
+def _advance(progress: Progress, task: TaskID, before: float, settled: int) -> None:
+    progress.update(task, completed=before + settled)
+
+
+def coloured(status: str) -> str:
+    """Mark a status with its colour, for rich."""
+    colour = _COLOURS.get(status, "white")
+    return f"[{colour}]{status}[/{colour}]"
+
+
+def _row(upload: Upload, photo: dict[str, Any], scores: dict[str, Any] | None) -> list[str]:
+    known = scores or {}
+    took_ms = known.get("processing_time_ms")
+    return [
+        upload.name,
+        coloured(photo["moderation_status"]),
+        photo["moderation_reason"] or "",
+        *score_columns(known),
+        f"{took_ms:.1f}" if took_ms is not None else "",
+    ]
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Table:
+    table = verdict_table()
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _groups(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,71 @@
+"""Serves the signed URLs of photos that are kept in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from photogate.adapters.photos_files import MOUNT, FilePhotoStore
+from photogate.errors import PhotogateError
+from photogate.http import answer_error, problem
+
+
+def create_app(store: Callable[[], FilePhotoStore], *, max_bytes: Callable[[], int]) -> Starlette:
+    """Make the app; both callables are asked when the first request needs them."""
+
+    async def get(request: Request) -> Response:
+        key = request.path_params["key"]
+        store().verify(request.method, key, request.query_params)
+        return FileResponse(
+            store().path(key),
+            headers={
+                "Cache-Control": "private, max-age=300",
+                # Untrusted bytes, on the same origin as the API.
+                "Content-Security-Policy": "sandbox; default-src 'none'",
+                "X-Content-Type-Options": "nosniff",
+            },
+        )
+
+    async def put(request: Request) -> Response:
+        key = request.path_params["key"]
+        grant = store().verify("PUT", key, request.query_params)
+        body = bytearray()
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > max_bytes():
+                    return problem(
+                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {max_bytes()} bytes"
+                    )
+        except ClientDisconnect:
+            return Response(status_code=499)
+        stored = await run_in_threadpool(
+            store().put, grant, bytes(body), content_type=request.headers.get("content-type")
+        )
+        return Response(headers={"ETag": f'"{stored.etag}"'})
+
+    return Starlette(
+        routes=[
+            Route(f"{MOUNT}/{{key:path}}", get, methods=["GET"]),
+            Route(f"{MOUNT}/{{key:path}}", put, methods=["PUT"]),
+        ],
+        # A signed URL is the permission, from whatever page it is used.
+        middleware=[
+            Middleware(
+                CORSMiddleware,
+                allow_origins=["*"],
+                allow_methods=["GET", "PUT"],
+                allow_headers=["content-type"],
+                expose_headers=["etag"],
+            )
+        ],
+        exception_handlers={PhotogateError: answer_error},
+    )

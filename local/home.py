@@ -1,0 +1,90 @@
+"""The folder in which a local installation keeps its data, secrets and ports."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+from pathlib import Path
+from typing import Any
+
+from photogate.errors import ConfigError
+
+
+class Home:
+    """A folder that survives restarts; made when it is missing, readable by its owner.
+
+    Args:
+        path: the folder; from ``PHOTOGATE_HOME``, else ``.photogate`` in the current one.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = (path or Path(os.environ.get("PHOTOGATE_HOME") or ".photogate")).resolve()
+
+    def folder(self, name: str) -> Path:
+        """Give a folder inside, made when it is missing."""
+        folder = self.path / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot make {folder}: {error.strerror}; choose another with PHOTOGATE_HOME"
+            ) from error
+        return folder
+
+    def secret(self, name: str) -> str:
+        """Give a random secret of 64 hex digits, the same every time."""
+        known = self._read("secrets.json")
+        if name not in known:
+            known[name] = secrets.token_hex(32)
+            self._write("secrets.json", known)
+        return str(known[name])
+
+    def port(self, name: str) -> int:
+        """Give a free port, the same every time as long as it stays free."""
+        known = self._read("ports.json")
+        if name not in known or not port_is_free(known[name]):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                known[name] = probe.getsockname()[1]
+            self._write("ports.json", known)
+        return int(known[name])
+
+    def save_environment(self, settings: dict[str, str]) -> None:
+        """Keep the running stack's settings for other commands of this command line."""
+        self._write("environment.json", settings)
+
+    def load_environment(self) -> None:
+        """Fill in, from the last stack here, whatever the environment does not say itself."""
+        for name, value in self._read("environment.json").items():
+            os.environ.setdefault(name, value)
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            values: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"cannot read {self.path / name}: {error}; mend or remove it"
+            ) from error
+        return values
+
+    def _write(self, name: str, values: dict[str, Any]) -> None:
+        self.folder(".")
+        part = self.path / f"{name}.{os.getpid()}.part"
+        part.touch(mode=0o600)
+        part.write_text(json.dumps(values, indent=1), encoding="utf-8")
+        part.replace(self.path / name)
+
+
+def port_is_free(port: int) -> bool:
+    """Tell whether a server could listen on this port of the loopback address."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,117 @@
+"""Child processes that end with their parent, and are ended in order."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from photogate.errors import ConfigError
+
+#: Set for children that read their parent's end from standard input.
+_SUPERVISED = "PHOTOGATE_SUPERVISED"
+_PR_SET_PDEATHSIG = 1
+
+
+def start_server(
+    command: Sequence[str | Path], *, log: Path, user: int | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a program of somebody else's; on Linux the kernel ends it with this process."""
+
+    def end_with_parent() -> None:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+
+    with log.open("ab") as output:
+        return subprocess.Popen(  # noqa: S603 - our own arguments, no shell
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            user=user,
+            group=user,
+            extra_groups=[] if user is not None else None,
+            # Runs after the change of user, which would clear it.
+            preexec_fn=end_with_parent if sys.platform == "linux" else None,
+        )
+
+
+def start_module(
+    module: str, *arguments: str, environment: Mapping[str, str], log: Path
+) -> subprocess.Popen[bytes]:
+    """Start one of our own modules; its standard input closes when this process ends."""
+    with log.open("ab") as output:
+        return subprocess.Popen(  # noqa: S603 - our own arguments, no shell
+            [sys.executable, "-m", module, *arguments],
+            env={**os.environ, **environment, _SUPERVISED: "1"},
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def end_with_parent() -> None:
+    """Called by our own modules: when started by ``start_module``, end with the parent."""
+    if os.environ.get(_SUPERVISED) != "1":
+        return
+
+    def watch() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def stop(
+    process: subprocess.Popen[bytes], *, with_signal: int = signal.SIGTERM, within_s: float = 10.0
+) -> None:
+    """Ask a child to end, and end it when it does not; nothing happens to a dead one."""
+    if process.poll() is None:
+        process.send_signal(with_signal)
+        try:
+            process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+def wait_until(
+    ready: Callable[[], bool],
+    *,
+    process: subprocess.Popen[bytes],
+    what: str,
+    log: Path,
+    within_s: float = 30.0,
+) -> None:
+    """Wait until ``ready`` holds.
+
+    Raises:
+        ConfigError: the process ended or time ran out; quotes the end of its log.
+    """
+    deadline = time.monotonic() + within_s
+    while not ready():
+        if process.poll() is not None:
+            raise ConfigError(f"{what} ended at once: {last_line(log)} (see {log})")
+        if time.monotonic() > deadline:
+            raise ConfigError(f"{what} did not answer within {within_s:.0f} s (see {log})")
+        time.sleep(0.02)
+
+
+def last_line(log: Path) -> str:
+    """Give the last line that says something."""
+    with contextlib.suppress(OSError):
+        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        if lines:
+            return lines[-1].strip()[:300]
+    return "no message"

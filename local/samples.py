@@ -1,0 +1,61 @@
+"""Photos to try things out with, made from the photographs that scikit-image ships."""
+
+from __future__ import annotations
+
+import mimetypes
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image, ImageFilter
+
+from local.client import Upload
+from photogate.errors import ConfigError
+
+
+def sample_photos() -> list[Upload]:
+    """Give a portrait, a cat, the portrait blurred, a tiny one and a broken file."""
+    portrait = photograph("astronaut.png")
+    cat = photograph("chelsea.png")
+    good = jpeg(portrait)
+    return [
+        Upload(name="portrait.jpg", data=good),
+        Upload(name="cat.jpg", data=jpeg(cat)),
+        Upload(name="blurred.jpg", data=jpeg(portrait.filter(ImageFilter.GaussianBlur(8)))),
+        Upload(name="tiny.jpg", data=jpeg(portrait.resize((64, 64)))),
+        Upload(name="broken.jpg", data=good[: len(good) // 2]),
+    ]
+
+
+def photograph(name: str) -> Image.Image:
+    """Open one of scikit-image's photographs without importing scikit-image."""
+    spec = find_spec("skimage")
+    for package in (spec.submodule_search_locations or ()) if spec else ():
+        with Image.open(Path(package) / "data" / name) as image:
+            return image.convert("RGB")
+    raise ConfigError("the sample photographs are missing: run `make setup`")
+
+
+def jpeg(image: Image.Image, *, quality: int = 90) -> bytes:
+    """Encode as JPEG."""
+    buffer = BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def folder_photos(folder: Path) -> list[Upload]:
+    """Read the pictures of a folder, by their suffix, in order of their names.
+
+    Raises:
+        ConfigError: there is no such folder, or no picture in it.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"there is no folder {folder}")
+    found = []
+    for path in sorted(folder.iterdir()):
+        kind = mimetypes.guess_type(path.name)[0] or ""
+        if path.is_file() and kind.startswith("image/"):
+            found.append(Upload(name=path.name, data=path.read_bytes(), content_type=kind))
+    if not found:
+        raise ConfigError(f"there are no pictures in {folder}")
+    return found

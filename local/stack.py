@@ -1,0 +1,203 @@
+"""The whole of Photogate on one machine: servers, API, workers and sweep as child processes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+from local.embedded_postgres import EmbeddedPostgres
+from local.embedded_redis import EmbeddedRedis
+from local.home import Home, port_is_free
+from local.model_build import ensure_bundle
+from local.process import last_line, start_module, stop, wait_until
+from photogate import bootstrap
+from photogate.adapters.postgres.migrate import migrate
+from photogate.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+#: A child that lived this long died of something new: its backoff starts afresh.
+_STEADY_S = 60.0
+_LONGEST_BACKOFF_S = 30.0
+
+
+@dataclass
+class _Child:
+    """One of our own modules as a process."""
+
+    name: str
+    module: str
+    arguments: Sequence[str] = ()
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    deaths: int = 0
+    start_again_at: float | None = None
+
+
+@dataclass(kw_only=True)
+class Stack:
+    """PostgreSQL, Redis, the API, workers and the sweep.
+
+    What the environment already names (``DATABASE_URL``, ``REDIS_URL``, ``MODEL_DIR`` …)
+    is used instead of an embedded part.
+    """
+
+    home: Home
+    port: int = 8000
+    workers: int = 2
+    model: str = "mobilenet_v2"
+    #: Called with one line per step.
+    progress: Callable[[str], None] = print
+    _servers: list[EmbeddedPostgres | EmbeddedRedis] = field(default_factory=list)
+    _children: list[_Child] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Where the API answers."""
+        return os.environ.get("PUBLIC_URL") or f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start everything and wait until it works; settings go into the environment.
+
+        Raises:
+            ConfigError: a part cannot be started; says which and what to do. What was
+                started already is stopped again.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def tend(self) -> None:
+        """Start children again that ended by themselves; call it about once a second.
+
+        Raises:
+            ConfigError: a server has ended.
+        """
+        for server in self._servers:
+            if not server.alive:
+                raise ConfigError(f"{type(server).__name__} has ended; see {self._logs}")
+        now = time.monotonic()
+        for child in self._children:
+            if child.start_again_at is not None:
+                if now >= child.start_again_at:
+                    self._launch(child)
+            elif child.process is not None and child.process.poll() is not None:
+                child.deaths = 0 if now - child.started_at > _STEADY_S else child.deaths + 1
+                wait_s = min(_LONGEST_BACKOFF_S, 0.25 * 2**child.deaths)
+                child.start_again_at = now + wait_s
+                logger.warning(
+                    "%s ended with %d and starts again in %.1f s: %s",
+                    child.name,
+                    child.process.returncode,
+                    wait_s,
+                    last_line(self._logs / f"{child.name}.log"),
+                )
+
+    def stop(self) -> None:
+        """Stop everything in order: no new requests, jobs finished, servers last."""
+        for child in self._children:
+            if child.process is not None and child.process.poll() is None:
+                child.process.terminate()
+        for child in self._children:
+            if child.process is not None:
+                stop(child.process)
+        self._children.clear()
+        while self._servers:
+            self._servers.pop().stop()
+
+    def pids(self, name: str) -> list[int]:
+        """Give the process ids of the children whose name starts with ``name``."""
+        return [
+            child.process.pid
+            for child in self._children
+            if child.name.startswith(name) and child.process and child.process.poll() is None
+        ]
+
+    def _start(self) -> None:
+        if not port_is_free(self.port):
+            raise ConfigError(
+                f"port {self.port} is in use, perhaps by another Photogate: stop that,"
+                " or choose another one (make run PORT=8001)"
+            )
+        if not os.environ.get("MODEL_DIR"):
+            os.environ["MODEL_DIR"] = str(ensure_bundle(self.model, self.progress))
+        if not (os.environ.get("DATABASE_URL") or os.environ.get("DB_HOST")):
+            self.progress("starting PostgreSQL")
+            postgres = EmbeddedPostgres(self.home)
+            self._servers.append(postgres)
+            os.environ["DATABASE_URL"] = postgres.start()
+        if not (os.environ.get("REDIS_URL") or os.environ.get("REDIS_HOST")):
+            self.progress("starting Redis")
+            redis = EmbeddedRedis(self.home)
+            self._servers.append(redis)
+            os.environ["REDIS_URL"] = redis.start()
+        self._fill_in_settings()
+        if applied := migrate(bootstrap.database()):
+            self.progress(f"migrated the database: {', '.join(applied)}")
+
+        self.progress(f"starting the API, {self.workers} workers and the sweep")
+        self._children += [
+            _Child("api", "local.api", ("--port", str(self.port))),
+            *(_Child(f"worker-{n + 1}", "local.worker") for n in range(self.workers)),
+            _Child("sweep", "local.sweep"),
+        ]
+        for child in self._children:
+            self._launch(child)
+        for child in self._children:
+            self._await(child)
+
+    def _fill_in_settings(self) -> None:
+        own = {
+            "PHOTOS_DIR": str(self.home.folder("photos")),
+            "PHOTOS_URL_SECRET": self.home.secret("photos_url"),
+            "PUBLIC_URL": self.url,
+        }
+        if not os.environ.get("JWT_JWKS_URL"):
+            own["JWT_SECRET"] = self.home.secret("jwt")
+        for name, value in own.items():
+            if not os.environ.get(name):
+                os.environ[name] = value
+        names = {*own, "DATABASE_URL", "REDIS_URL", "MODEL_DIR", "JWT_SECRET"}
+        self.home.save_environment({n: os.environ[n] for n in sorted(names) if n in os.environ})
+
+    def _launch(self, child: _Child) -> None:
+        child.process = start_module(
+            child.module,
+            *child.arguments,
+            environment={},
+            log=self._logs / f"{child.name}.log",
+        )
+        child.started_at, child.start_again_at = time.monotonic(), None
+
+    def _await(self, child: _Child) -> None:
+        assert child.process is not None  # noqa: S101 - just launched
+        ready: Callable[[], bool]
+        if child.name == "api":
+            ready = self._api_answers
+        elif child.name.startswith("worker"):
+            alive, pid = bootstrap.upload().workers, child.process.pid
+            ready = lambda: any(w.pid == pid for w in alive.alive())  # noqa: E731
+        else:
+            return
+        log = self._logs / f"{child.name}.log"
+        wait_until(ready, process=child.process, what=child.name, log=log)
+
+    def _api_answers(self) -> bool:
+        try:
+            url = f"http://127.0.0.1:{self.port}/api/v1/health"
+            return requests.get(url, timeout=2).ok
+        except requests.RequestException:
+            return False
+
+    @property
+    def _logs(self) -> Path:
+        return self.home.folder("logs")

@@ -1,0 +1,34 @@
+"""The sweep as a process of its own."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+
+from local.process import end_with_parent
+from photogate import bootstrap
+from photogate.errors import RetryableError
+from photogate.settings import SweepSettings, read
+
+logger = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Sweep every ``SWEEP_INTERVAL_S`` seconds until SIGTERM or Ctrl-C."""
+    end_with_parent()
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
+    sweep, settings = bootstrap.sweep(), read(SweepSettings)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    while not stopping.is_set():
+        try:
+            sweep.run()
+        except RetryableError as error:
+            logger.warning("%s", error)
+        stopping.wait(settings.sweep_interval_s)
+
+
+if __name__ == "__main__":
+    main()

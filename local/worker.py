@@ -1,0 +1,179 @@
+"""A worker process: feeds the moderate function with jobs, in the shape that SQS has."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from functions.moderate import app
+from local.process import end_with_parent
+from photogate.bootstrap import ModerateParts
+from photogate.domain import Delivery, WorkerInfo
+from photogate.errors import RetryableError
+from photogate.service.moderate import backoff_s
+
+logger = logging.getLogger(__name__)
+
+_WAIT_S = 1.0
+_ANNOUNCE_EVERY_S = 10.0
+#: After SIGTERM the batch in hand is finished or handed back within this time.
+_GRACE_S = 8.0
+
+
+class Worker:
+    """Takes one job at a time until it is told to stop.
+
+    Args:
+        parts: from ``functions.moderate.app.parts``.
+    """
+
+    def __init__(self, parts: ModerateParts) -> None:
+        self._parts = parts
+        self._queue = parts.queue
+        self._stopping = threading.Event()
+        self._stop_at = float("inf")
+        self._done = threading.Event()
+        host, pid = socket.gethostname(), os.getpid()
+        now = datetime.now(UTC)
+        self._info = WorkerInfo(
+            id=f"{host}:{pid}:{int(now.timestamp())}",
+            host=host,
+            pid=pid,
+            model=parts.analyzer.model_digest,
+            started_at=now,
+            seen_at=now,
+            last_photo_at=None,
+        )
+
+    def stop(self) -> None:
+        """Take no new job; called from a signal handler."""
+        self._stop_at = time.monotonic() + _GRACE_S
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Work until ``stop``."""
+        announcing = threading.Thread(target=self._announce, name="announce", daemon=True)
+        announcing.start()
+        while not self._stopping.is_set():
+            try:
+                delivery = self._queue.receive(wait_s=_WAIT_S)
+                if delivery is not None:
+                    self._work(delivery)
+            except RetryableError as error:
+                logger.warning("%s", error)
+                self._stopping.wait(1.0)
+        self._done.set()
+        announcing.join(timeout=2.0)
+
+    def _work(self, delivery: Delivery) -> None:
+        context = _Context(self, time.monotonic() + self._parts.settings.job_deadline_s)
+        with self._kept(delivery):
+            answer = app.handler(_event(delivery), context)
+        self._info = replace(self._info, last_photo_at=datetime.now(UTC))
+        if answer["batchItemFailures"]:
+            self._queue.nack(
+                delivery,
+                delay_s=backoff_s(delivery.receive_count),
+                error="moderation did not finish; the batch's last_error tells why",
+            )
+        else:
+            self._queue.ack(delivery)
+
+    @contextmanager
+    def _kept(self, delivery: Delivery) -> Iterator[None]:
+        """Extend the job at a third of its visibility, up to the deadline."""
+        visibility_s = self._parts.settings.queue_visibility_s
+        finished = threading.Event()
+        deadline = time.monotonic() + self._parts.settings.job_deadline_s
+
+        def extend() -> None:
+            while not finished.wait(visibility_s / 3) and time.monotonic() < deadline:
+                try:
+                    self._queue.extend(delivery, visibility_s=visibility_s)
+                except RetryableError as error:
+                    logger.warning("could not extend a job: %s", error)
+
+        heart = threading.Thread(target=extend, name="extend", daemon=True)
+        heart.start()
+        try:
+            yield
+        finally:
+            finished.set()
+            heart.join()
+
+    def _announce(self) -> None:
+        while True:
+            try:
+                self._parts.workers.announce(self._info)
+                if self._done.wait(_ANNOUNCE_EVERY_S):
+                    self._parts.workers.leave(self._info.id)
+                    return
+            except RetryableError as error:
+                logger.warning("could not announce this worker: %s", error)
+                if self._done.wait(1.0):
+                    return
+
+
+class _Context:
+    """The part of Lambda's context that the function uses."""
+
+    function_name = "moderate"
+    memory_limit_in_mb = 0
+    invoked_function_arn = "local"
+    aws_request_id = "local"
+
+    def __init__(self, worker: Worker, deadline: float) -> None:
+        self._worker = worker
+        self._deadline = deadline
+
+    def get_remaining_time_in_millis(self) -> int:
+        end = min(self._deadline, self._worker._stop_at)
+        return max(0, int((end - time.monotonic()) * 1000))
+
+
+def _event(delivery: Delivery) -> dict[str, Any]:
+    """Give the event that Lambda's SQS source would send for this delivery."""
+    return {
+        "Records": [
+            {
+                "messageId": delivery.job_id,
+                "receiptHandle": delivery.token,
+                "body": delivery.body,
+                "attributes": {
+                    "ApproximateReceiveCount": str(delivery.receive_count),
+                    "SentTimestamp": str(int(delivery.sent_at.timestamp() * 1000)),
+                    "SenderId": "local",
+                    "ApproximateFirstReceiveTimestamp": str(int(time.time() * 1000)),
+                },
+                "messageAttributes": {},
+                "md5OfBody": hashlib.md5(delivery.body.encode()).hexdigest(),  # noqa: S324 - SQS's checksum
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:local:000000000000:photo_moderation_queue",
+                "awsRegion": "local",
+            }
+        ]
+    }
+
+
+def main() -> None:
+    """Run one worker until SIGTERM or Ctrl-C."""
+    os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
+    end_with_parent()
+    worker = Worker(app.parts())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    worker.run()
+
+
+if __name__ == "__main__":
+    main()
