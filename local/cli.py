@@ -23,7 +23,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Photo moderation: photos go in, verdicts come out.",
 )
-out, err = Console(), Console(stderr=True)
+#: Where nobody watches, tables keep their width.
+_WIDTH = None if sys.stdout.isatty() else 120
+out, err = Console(width=_WIDTH), Console(stderr=True)
 
 
 @app.command()

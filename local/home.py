@@ -26,7 +26,8 @@ class Home:
         """Give a folder inside, made when it is missing."""
         folder = self.path / name
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(exist_ok=True)
         except OSError as error:
             raise ConfigError(
                 f"cannot make {folder}: {error.strerror}; choose another with PHOTOGATE_HOME"

@@ -5,6 +5,7 @@ On Lambda SQS feeds it; on one machine ``local.worker`` feeds it the same events
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -73,7 +74,7 @@ def _report(finding: Finding) -> None:
         photo_id=finding.photo_id,
         status=verdict.status,
         reason=verdict.reason,
-        rule=verdict.rule,
+        rule=asdict(verdict.rule) if verdict.rule else None,
         policy=verdict.policy,
         model=signals.model,
         scores=signals.nsfw_scores,

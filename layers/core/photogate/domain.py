@@ -121,6 +121,8 @@ class Verdict:
     rule: Rule | None = None
     #: ``name@version`` of the policy that decided; None when none was asked.
     policy: str | None = None
+    #: What was wrong with the bytes, when they were refused before any rule; one line.
+    detail: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +140,8 @@ class Finding:
         document = self.signals.to_json()
         if self.verdict.policy is not None:
             document["policy"] = self.verdict.policy
+        if self.verdict.detail is not None:
+            document["detail"] = self.verdict.detail
         if self.verdict.rule is not None:
             rule = self.verdict.rule
             document["rule"] = {"name": rule.name, "value": rule.value, "bound": rule.bound}

@@ -27,6 +27,9 @@ class VisionAnalyzer:
     def __init__(self, bundle: Path, *, threads: int = 1) -> None:
         self._bundle = load_bundle(bundle)
         self._model = NsfwModel(self._bundle, threads=threads)
+        # The first run allocates; no photo has to wait for that.
+        side = self._bundle.input.size
+        self._model.scores(np.zeros((1, side, side, 3), np.uint8))
 
     @property
     def model_digest(self) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from photogate.domain import Reason
 from photogate.errors import PhotoRefused
@@ -35,6 +35,8 @@ WORKING_SIDE = 448
 
 # The limits above are checked from the header, before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
+# Otherwise the first photo pays for loading the plugins.
+Image.init()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,10 @@ def decode(data: bytes) -> Picture:
         raise
     except MemoryError:
         raise
+    except UnidentifiedImageError as error:
+        raise PhotoRefused(
+            f"not one of {', '.join(FORMATS)}", reason=Reason.UNREADABLE.value
+        ) from error
     except Exception as error:
         # Pillow's plugins raise whatever the damage leads to: OSError, SyntaxError,
         # ValueError, struct.error, IndexError, zlib.error … all mean the same here.

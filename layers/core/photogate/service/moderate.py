@@ -125,7 +125,7 @@ class Moderation:
         except PhotoChanged as error:
             return _to_person(photo, str(error))
         except PhotoRefused as error:
-            return _refused(photo.id, error, Signals())
+            return Finding(photo_id=photo.id, verdict=_refusal(error))
         except RetryableError:
             raise
         except PhotogateError as error:
@@ -147,13 +147,12 @@ def judge(data: bytes, analyzer: PhotoAnalyzer, policy: Policy) -> tuple[Verdict
     except PhotoRefused as error:
         milliseconds = (time.perf_counter() - started) * 1000
         signals = Signals(size_bytes=len(data), processing_time_ms=round(milliseconds, 2))
-        return Verdict(status=Status.REJECTED, reason=error.reason), signals
+        return _refusal(error), signals
     return decide(signals, policy), signals
 
 
-def _refused(photo_id: str, error: PhotoRefused, signals: Signals) -> Finding:
-    verdict = Verdict(status=Status.REJECTED, reason=Reason(error.reason).value)
-    return Finding(photo_id=photo_id, verdict=verdict, signals=signals)
+def _refusal(error: PhotoRefused) -> Verdict:
+    return Verdict(status=Status.REJECTED, reason=Reason(error.reason).value, detail=str(error))
 
 
 def _to_person(photo: OpenPhoto, why: str) -> Finding:
