@@ -13,10 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-import crops
 import numpy as np
 import onnx
 import onnxruntime  # type: ignore[import-untyped]  # it ships no types
+
+import crops
 from bundle import MODELS
 from fetch import fetch_package
 from network import INPUT, Network

@@ -8,6 +8,7 @@ import base64
 from typing import Any
 
 import numpy as np
+
 from network import (
     INPUT,
     Activation,

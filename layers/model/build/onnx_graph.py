@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-from network import INPUT
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+from network import INPUT
 
 #: Operators of January 2022: every onnxruntime since 1.12 reads them.
 OPSET = 17

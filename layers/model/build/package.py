@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from network import Float64
 
 _LITERAL = re.compile(r"\.exports=(?=\{(?:modelTopology|format):)")

@@ -14,8 +14,9 @@ DequantizeLinear and QuantizeLinear, which onnxruntime fuses into its int8 kerne
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from network import Add, Concat, Conv, Float64, Kernel, Network, Node, Pool
 from numpy.typing import NDArray
+
+from network import Add, Concat, Conv, Float64, Kernel, Network, Node, Pool
 from onnx_graph import OnnxGraph
 from tfjs_to_onnx import classes, conv_attributes, output_name, write_node
 

@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+
 from graph_nodes import read_graph
 from keras_layers import read_layers
 from network import (

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from photogate.errors import ConfigError
-
 from photogate_vision.decode import PREPROCESSING
 
 #: The categories that policies know, each fed by exactly one label.

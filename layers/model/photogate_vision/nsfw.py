@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]  # it ships no types
 from numpy.typing import NDArray
-from photogate.errors import ConfigError, RetryableError
 
+from photogate.errors import ConfigError, RetryableError
 from photogate_vision.bundle import Bundle
 
 #: How far the five probabilities may add up beside 1. A float32 softmax stays within
