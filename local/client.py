@@ -51,6 +51,11 @@ class PhotogateClient:
         # Signed URLs carry their own permission.
         self._storage = requests.Session()
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._session.close()
+        self._storage.close()
+
     def put(self, upload: Upload) -> str:
         """Upload one photo and give its key."""
         ticket = self.call(

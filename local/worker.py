@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from functions.moderate import app
-from local.process import end_with_parent
+from local.process import configure_logging, end_with_parent
 from photogate.bootstrap import ModerateParts
 from photogate.domain import Delivery, WorkerInfo
 from photogate.errors import RetryableError
@@ -169,6 +169,7 @@ def main() -> None:
     """Run one worker until SIGTERM or Ctrl-C."""
     os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
     end_with_parent()
+    configure_logging()
     worker = Worker(app.parts())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())

@@ -57,6 +57,18 @@ class ModerateParts:
     settings: s.ModerateSettings
 
 
+#: What ``forget`` has to close.
+_to_close: list[Callable[[], None]] = []
+
+
+def forget() -> None:
+    """Close every connection; whatever is built next reads its settings anew."""
+    for built in (upload, admin, file_store, max_photo_bytes, _pool_of, _queue_of):
+        built.cache_clear()
+    while _to_close:
+        _to_close.pop()()
+
+
 @cache
 def upload() -> UploadParts:
     """Build, once per process, what the upload function needs."""
@@ -199,20 +211,31 @@ def preset(name: str) -> Policy:
 
 
 def _pool(settings: s.DatabaseSettings) -> Pool:
+    return _pool_of(settings.database, settings.db_pool_size)
+
+
+@cache
+def _pool_of(url: str, size: int) -> Pool:
+    """Give the one pool of this process, however many functions it runs."""
     from photogate.adapters.postgres.pool import Pool
 
-    return Pool(settings.database, size=settings.db_pool_size)
+    pool = Pool(url, size=size)
+    _to_close.append(pool.close)
+    return pool
 
 
 def _queue(settings: s.QueueSettings) -> RedisQueue:
+    return _queue_of(settings.redis, settings.queue_visibility_s)
+
+
+@cache
+def _queue_of(url: str, visibility_s: float) -> RedisQueue:
     from photogate.adapters.queue_redis import RedisQueue, connect
     from photogate.service.moderate import MAX_DELIVERIES
 
-    return RedisQueue(
-        connect(settings.redis),
-        visibility_s=settings.queue_visibility_s,
-        max_receives=MAX_DELIVERIES,
-    )
+    queue = RedisQueue(connect(url), visibility_s=visibility_s, max_receives=MAX_DELIVERIES)
+    _to_close.append(queue.close)
+    return queue
 
 
 def _store(settings: s.StorageSettings) -> FilePhotoStore:

@@ -28,7 +28,9 @@ def _strong(secret: SecretStr) -> SecretStr:
 Secret = Annotated[SecretStr, AfterValidator(_strong)]
 
 
-class _Settings(BaseSettings):
+class LogSettings(BaseSettings):
+    """What every process has."""
+
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
@@ -36,7 +38,7 @@ class _Settings(BaseSettings):
     )
 
 
-class DatabaseSettings(_Settings):
+class DatabaseSettings(LogSettings):
     """Where PostgreSQL is. ``photogate migrate`` needs nothing else."""
 
     database_url: SecretStr | None = Field(
@@ -65,7 +67,7 @@ class DatabaseSettings(_Settings):
         return self
 
 
-class QueueSettings(_Settings):
+class QueueSettings(LogSettings):
     """Where jobs travel."""
 
     queue_backend: Literal["redis"] = Field("redis", description="Which queue carries the jobs.")
@@ -87,7 +89,7 @@ class QueueSettings(_Settings):
         return f"redis://{login}{self.redis_host}:{self.redis_port}/0"
 
 
-class StorageSettings(_Settings):
+class StorageSettings(LogSettings):
     """Where photos are kept."""
 
     photos_dir: Path = Field(
@@ -102,7 +104,7 @@ class StorageSettings(_Settings):
     )
 
 
-class AuthSettings(_Settings):
+class AuthSettings(LogSettings):
     """Whose tokens are believed."""
 
     jwt_secret: Secret | None = Field(None, description="Secret of HS256 tokens.")
@@ -154,7 +156,7 @@ class AdminSettings(DatabaseSettings, QueueSettings, StorageSettings, AuthSettin
     view_url_s: int = Field(300, ge=30, le=3600, description="Lifetime of a photo's URL.")
 
 
-class ModelSettings(_Settings):
+class ModelSettings(LogSettings):
     """What looks at photos, and by which rules."""
 
     model_dir: Path = Field(description="Folder of the model bundle; `photogate model` makes it.")

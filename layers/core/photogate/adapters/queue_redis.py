@@ -157,6 +157,10 @@ class RedisQueue:
             "eviction": info.get("maxmemory_policy"),
         }
 
+    def close(self) -> None:
+        """Close the connections; the queue may be used again."""
+        self._redis.close()
+
     def _run(self, operation: str, *arguments: str | int) -> Any:
         return self._script(
             keys=self._keys, args=[operation, self._prefix, self._max_receives, *arguments]

@@ -1,0 +1,109 @@
+"""Real servers for the tests: PostgreSQL, Redis, the model. Each starts once, when first needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from local.embedded_postgres import EmbeddedPostgres
+from local.embedded_redis import EmbeddedRedis
+from local.home import Home
+from local.model_build import ensure_bundle
+from local.samples import jpeg, photograph
+from photogate.adapters.postgres.migrate import migrate
+from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.queue_redis import connect
+from photogate.errors import ConfigError
+
+SECRET = "0123456789abcdef-only-for-the-tests"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the fast folders first."""
+    order = ["unit", "model", "contract", "functions", "faults", "e2e", "browser"]
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        return order.index(folder) if folder in order else len(order)
+
+    items.sort(key=place)
+
+
+def _needed(start: Callable[[], str], what: str) -> str:
+    """Start a server; where it cannot be had, skip on a laptop and fail in CI."""
+    try:
+        return start()
+    except ConfigError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"{what}: {error}")
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A folder for this run's servers."""
+    return Home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def postgres_url(home: Home) -> Iterator[str]:
+    """A PostgreSQL of this run's own."""
+    server = EmbeddedPostgres(home)
+    yield _needed(server.start, "PostgreSQL")
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url(home: Home) -> Iterator[str]:
+    """A Redis of this run's own."""
+    server = EmbeddedRedis(home)
+    yield _needed(server.start, "Redis")
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated_url(postgres_url: str) -> str:
+    """The database with Photogate's schema."""
+    pool = Pool(postgres_url)
+    migrate(pool)
+    pool.close()
+    return postgres_url
+
+
+@pytest.fixture
+def pool(migrated_url: str) -> Iterator[Pool]:
+    """A pool on an empty database."""
+    pool = Pool(migrated_url)
+    pool.transaction(
+        lambda s: s.rows(
+            "DELETE FROM media; DELETE FROM batches; DELETE FROM upload_usage;"
+            " DELETE FROM object_deletions; DELETE FROM workers"
+        )
+    )
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator[redis.Redis]:
+    """A client of an empty Redis."""
+    client = connect(redis_url)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Path:
+    """The default model, built when it is missing."""
+    return ensure_bundle("mobilenet_v2", print)
+
+
+@pytest.fixture(scope="session")
+def portrait() -> bytes:
+    """A photo that every preset should like."""
+    return jpeg(photograph("astronaut.png"))

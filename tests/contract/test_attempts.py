@@ -1,0 +1,230 @@
+"""A worker's deliveries: leases, counted attempts, verdicts that stay."""
+
+from __future__ import annotations
+
+import pytest
+
+from photogate.adapters.postgres.attempts import PostgresAttempts
+from photogate.adapters.postgres.batches import PostgresBatches
+from photogate.adapters.postgres.decisions import PostgresDecisions
+from photogate.adapters.postgres.media import PostgresMediaViews
+from photogate.adapters.postgres.outbox import PostgresOutbox
+from photogate.adapters.postgres.pool import Pool
+from photogate.domain import Finding, Media, Principal, Role, Signals, Status, Verdict
+from photogate.errors import BatchBusy, Conflict, NotFound
+from photogate.messages import Job
+from tests.contract.test_batches import new_batch
+
+MODERATOR = Principal(user_id="mod", role=Role.MODERATOR)
+
+
+@pytest.fixture
+def job(pool: Pool) -> Job:
+    """A batch of three photos, accepted."""
+    batch = PostgresBatches(pool).accept(new_batch("a", "b", "c"), photos_per_day=30)
+    return Job(batch_id=batch.id, generation=batch.generation)
+
+
+@pytest.fixture
+def attempts(pool: Pool) -> PostgresAttempts:
+    """The port under test."""
+    return PostgresAttempts(pool)
+
+
+def media(pool: Pool) -> dict[str, Media]:
+    return {m.file_key: m for m in PostgresMediaViews(pool).of_user("u")}
+
+
+def retries(pool: Pool) -> dict[str, int]:
+    rows = pool.transaction(lambda s: s.rows("SELECT url, retry_count FROM media"))
+    return {row["url"]: row["retry_count"] for row in rows}
+
+
+def approved(photo_id: str) -> Finding:
+    return Finding(
+        photo_id=photo_id,
+        verdict=Verdict(status=Status.APPROVED, policy="community@1"),
+        signals=Signals(blur_variance=100.0),
+    )
+
+
+def begin(
+    attempts: PostgresAttempts, job: Job, job_id: str = "m-1", lease_s: float = 60
+) -> list[str]:
+    return [photo.id for photo in attempts.begin(job, job_id=job_id, lease_s=lease_s)]
+
+
+def test_a_first_attempt_counts_every_photo(
+    pool: Pool, attempts: PostgresAttempts, job: Job
+) -> None:
+    photos = attempts.begin(job, job_id="m-1", lease_s=60)
+    assert [(p.file_key, p.etag, p.unfinished_attempts) for p in photos] == [
+        ("a", "e", 0),
+        ("b", "e", 0),
+        ("c", "e", 0),
+    ]
+    assert retries(pool) == {"a": 1, "b": 1, "c": 1}
+
+
+def test_verdicts_close_the_batch(pool: Pool, attempts: PostgresAttempts, job: Job) -> None:
+    ids = begin(attempts, job)
+    assert attempts.finish(job, [approved(i) for i in ids[:2]]) == 2
+    assert len(begin(attempts, job)) == 1
+    assert attempts.finish(job, [approved(i) for i in ids]) == 1
+    assert begin(attempts, job) == []
+    assert begin(attempts, job, "m-2") == []
+    found = media(pool)
+    assert {m.status for m in found.values()} == {Status.APPROVED}
+    assert found["a"].scores == {"blur_variance": 100.0, "policy": "community@1"}
+    assert found["a"].moderated_at is not None
+
+
+def test_after_an_unfinished_attempt_photos_are_counted_singly_least_tried_first(
+    pool: Pool, attempts: PostgresAttempts, job: Job
+) -> None:
+    a, b, c = begin(attempts, job)
+    again = attempts.begin(job, job_id="m-1", lease_s=60)
+    assert [p.unfinished_attempts for p in again] == [1, 1, 1]
+    assert retries(pool) == {"a": 1, "b": 1, "c": 1}
+    attempts.count(a)
+    third = attempts.begin(job, job_id="m-1", lease_s=60)
+    assert [(p.id, p.unfinished_attempts) for p in third] == [(b, 1), (c, 1), (a, 2)]
+
+
+def test_an_orderly_failure_is_not_counted_but_kept(
+    pool: Pool, attempts: PostgresAttempts, job: Job
+) -> None:
+    ids = begin(attempts, job)
+    attempts.finish(job, [approved(ids[0])])
+    attempts.hand_back(job, ids[1:], error="the store is down")
+    assert retries(pool) == {"a": 0, "b": 0, "c": 0}
+    assert media(pool)["b"].error == "the store is down"
+    assert len(begin(attempts, job, "m-2")) == 2
+    attempts.finish(job, [approved(i) for i in ids[1:]])
+    assert media(pool)["b"].error is None
+
+
+def test_another_job_waits_for_the_lease_and_the_same_one_takes_over(
+    attempts: PostgresAttempts, job: Job
+) -> None:
+    begin(attempts, job, "m-1", lease_s=60)
+    with pytest.raises(BatchBusy) as caught:
+        begin(attempts, job, "m-2")
+    assert caught.value.retry_after_s is not None
+    assert 50 < caught.value.retry_after_s <= 60
+    assert len(begin(attempts, job, "m-1", lease_s=0)) == 3
+    assert len(begin(attempts, job, "m-2")) == 3
+
+
+def test_an_older_generation_finds_nothing_to_do(
+    pool: Pool, attempts: PostgresAttempts, job: Job
+) -> None:
+    pool.transaction(lambda s: s.rows("UPDATE batches SET generation = 2"))
+    assert begin(attempts, job) == []
+    assert begin(attempts, Job(batch_id="no such batch", generation=1)) == []
+
+
+def test_a_persons_decision_is_never_overwritten(
+    pool: Pool, attempts: PostgresAttempts, job: Job
+) -> None:
+    ids = begin(attempts, job)
+    words = Verdict(status=Status.REJECTED, reason="not here")
+    PostgresDecisions(pool).decide(ids[0], words, by=MODERATOR)
+    assert attempts.finish(job, [approved(i) for i in ids]) == 2
+    assert (media(pool)["a"].status, media(pool)["a"].decided_by) == (Status.REJECTED, "mod")
+    assert begin(attempts, job) == []
+
+
+def test_a_deleted_photo_is_skipped(pool: Pool, attempts: PostgresAttempts, job: Job) -> None:
+    ids = begin(attempts, job)
+    owner = Principal(user_id="u")
+    assert PostgresDecisions(pool).delete(ids[0], by=owner, only="own") == "a"
+    assert attempts.finish(job, [approved(i) for i in ids]) == 2
+    assert set(media(pool)) == {"b", "c"}
+    assert PostgresOutbox(pool).take_deletions(limit=5) == ["a"]
+
+
+def test_what_was_delivered_too_often_goes_to_a_person_with_its_error(
+    pool: Pool, attempts: PostgresAttempts, job: Job
+) -> None:
+    outbox = PostgresOutbox(pool)
+    for number in range(5):
+        assert outbox.conclude(max_deliveries=5, limit=10) == 0
+        ids = begin(attempts, job, f"m-{number}")
+        attempts.hand_back(job, ids, error="the model failed")
+    assert outbox.conclude(max_deliveries=5, limit=10) == 3
+    photo = media(pool)["a"]
+    assert (photo.status, photo.error) == (Status.REVIEW, "the model failed")
+    assert begin(attempts, job) == []
+    summary = PostgresMediaViews(pool).summary("u")
+    assert (summary.total_photos, summary.failed, summary.pending) == (3, 3, 0)
+    assert summary.pending_batches == 0
+
+
+def test_a_batch_in_a_workers_hands_is_not_concluded(
+    pool: Pool, attempts: PostgresAttempts, job: Job
+) -> None:
+    for number in range(5):
+        begin(attempts, job, "m-1", lease_s=60 if number == 4 else 0)
+    assert PostgresOutbox(pool).conclude(max_deliveries=5, limit=10) == 0
+
+
+class TestDecisions:
+    def test_each_change_has_one_audit_row(
+        self, pool: Pool, attempts: PostgresAttempts, job: Job
+    ) -> None:
+        photo_id = begin(attempts, job)[0]
+        decisions = PostgresDecisions(pool)
+        rejected = Verdict(status=Status.REJECTED, reason="rude")
+        for _ in range(2):
+            decisions.decide(photo_id, rejected, by=MODERATOR)
+            decisions.verify(photo_id, by=MODERATOR)
+        decisions.decide(photo_id, Verdict(status=Status.APPROVED), by=MODERATOR)
+        decisions.decide(photo_id, rejected, by=MODERATOR)
+        decisions.delete(photo_id, by=MODERATOR, only="rejected")
+        rows = pool.transaction(
+            lambda s: s.rows(
+                "SELECT action, actor, actor_role, before, after FROM audit_log"
+                " WHERE media_id = :id ORDER BY id",
+                id=photo_id,
+            )
+        )
+        assert [row["action"] for row in rows] == [
+            "reject",
+            "verify",
+            "approve",
+            "reject",
+            "delete",
+        ]
+        assert rows[0]["before"]["status"] == "pending"
+        assert (rows[0]["after"]["status"], rows[0]["after"]["reason"]) == ("rejected", "rude")
+        assert {(row["actor"], row["actor_role"]) for row in rows} == {("mod", "moderator")}
+
+    def test_only_rejected_photos_are_verified_or_deleted(
+        self, pool: Pool, attempts: PostgresAttempts, job: Job
+    ) -> None:
+        photo_id, decisions = begin(attempts, job)[0], PostgresDecisions(pool)
+        with pytest.raises(Conflict):
+            decisions.verify(photo_id, by=MODERATOR)
+        with pytest.raises(Conflict):
+            decisions.delete(photo_id, by=MODERATOR, only="rejected")
+        assert photo_id in {m.id for m in media(pool).values()}
+
+    @pytest.mark.parametrize("media_id", ["nope", "", "00000000-0000-0000-0000-000000000000"])
+    def test_an_unknown_photo_is_not_found(self, pool: Pool, media_id: str) -> None:
+        decisions = PostgresDecisions(pool)
+        for call in (
+            lambda: decisions.decide(media_id, Verdict(status=Status.APPROVED), by=MODERATOR),
+            lambda: decisions.verify(media_id, by=MODERATOR),
+            lambda: decisions.delete(media_id, by=MODERATOR, only="own"),
+        ):
+            with pytest.raises(NotFound):
+                call()
+
+    def test_a_photo_of_somebody_else_is_not_there(
+        self, pool: Pool, attempts: PostgresAttempts, job: Job
+    ) -> None:
+        photo_id = begin(attempts, job)[0]
+        with pytest.raises(NotFound):
+            PostgresDecisions(pool).delete(photo_id, by=Principal(user_id="v"), only="own")
+        assert len(media(pool)) == 3

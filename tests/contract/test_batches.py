@@ -1,0 +1,169 @@
+"""Accepting batches: idempotence, the rate limit, and the outbox."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from photogate.adapters.postgres.batches import PostgresBatches
+from photogate.adapters.postgres.outbox import PostgresOutbox
+from photogate.adapters.postgres.pool import Pool
+from photogate.domain import Batch, NewBatch, NewPhoto, StoredObject
+from photogate.errors import Conflict, PhotogateError, RateLimited
+
+
+def new_batch(*keys: str, user: str = "u") -> NewBatch:
+    stored = StoredObject(size_bytes=10, etag="e")
+    photos = tuple(NewPhoto(file_key=key, stored=stored) for key in keys)
+    return NewBatch(user_id=user, user_name="Ada", photos=photos)
+
+
+def accept(pool: Pool, batch: NewBatch, limit: int = 30) -> Batch:
+    return PostgresBatches(pool).accept(batch, photos_per_day=limit)
+
+
+def count(pool: Pool, table: str) -> int:
+    found = pool.transaction(lambda s: s.rows(f"SELECT count(*) AS n FROM {table}"))  # noqa: S608 - a literal
+    return int(found[0]["n"])
+
+
+def due_now(pool: Pool) -> None:
+    pool.transaction(lambda s: s.count("UPDATE batches SET next_enqueue_at = now()"))
+
+
+def test_a_batch_is_stored_with_its_photos_in_order(pool: Pool) -> None:
+    batch = accept(pool, new_batch("b", "a", "c"))
+    assert batch.created
+    rows = pool.transaction(
+        lambda s: s.rows(
+            "SELECT url, etag, size_bytes, user_name, moderation_status"
+            " FROM media ORDER BY display_order"
+        )
+    )
+    assert [row["url"] for row in rows] == ["b", "a", "c"]
+    assert {(r["etag"], r["size_bytes"], r["user_name"]) for r in rows} == {("e", 10, "Ada")}
+    assert {r["moderation_status"] for r in rows} == {"pending"}
+
+
+def test_the_same_keys_give_the_same_batch(pool: Pool) -> None:
+    first = accept(pool, new_batch("a", "b"))
+    again = accept(pool, new_batch("b", "a"))
+    assert (again.id, again.created) == (first.id, False)
+    found = PostgresBatches(pool).find("u", ["b", "a"])
+    assert found is not None
+    assert found.id == first.id
+    assert count(pool, "media") == 2
+
+
+def test_the_same_keys_give_the_same_batch_after_a_photo_was_deleted(pool: Pool) -> None:
+    first = accept(pool, new_batch("a", "b"))
+    pool.transaction(lambda s: s.rows("DELETE FROM media WHERE url = 'a'"))
+    assert accept(pool, new_batch("a", "b")).id == first.id
+
+
+@pytest.mark.parametrize("keys", [("a", "c"), ("a",), ("a", "b", "c")])
+def test_overlapping_keys_are_refused_by_name(pool: Pool, keys: tuple[str, ...]) -> None:
+    accept(pool, new_batch("a", "b"))
+    with pytest.raises(Conflict) as caught:
+        accept(pool, new_batch(*keys))
+    assert set(caught.value.file_keys) == {"a", "b"} & set(keys)
+    assert count(pool, "batches") == 1
+
+
+def test_the_limit_counts_photos_not_batches(pool: Pool) -> None:
+    for number in range(3):
+        accept(pool, new_batch(*(f"{number}-{n}" for n in range(9))))
+    accept(pool, new_batch("x", "y", "z"))
+    with pytest.raises(RateLimited) as caught:
+        accept(pool, new_batch("one more"))
+    assert 86_390 < caught.value.retry_after_s <= 86_400
+    accept(pool, new_batch("another user's", user="v"))
+
+
+def test_the_window_slides_and_tells_when_it_frees(pool: Pool) -> None:
+    accept(pool, new_batch("a", "b"), limit=3)
+    pool.transaction(
+        lambda s: s.rows("UPDATE upload_usage SET created_at = now() - interval '23 hours'")
+    )
+    accept(pool, new_batch("c"), limit=3)
+    with pytest.raises(RateLimited) as caught:
+        accept(pool, new_batch("d"), limit=3)
+    assert 3590 < caught.value.retry_after_s <= 3600
+    with pytest.raises(RateLimited) as later:
+        accept(pool, new_batch("d", "e", "f"), limit=3)
+    assert later.value.retry_after_s > 80_000
+    pool.transaction(
+        lambda s: s.rows("UPDATE upload_usage SET created_at = created_at - interval '2 hours'")
+    )
+    accept(pool, new_batch("d"), limit=3)
+
+
+def test_deleting_photos_gives_nothing_back(pool: Pool) -> None:
+    accept(pool, new_batch("a", "b"), limit=2)
+    pool.transaction(lambda s: s.rows("DELETE FROM media"))
+    with pytest.raises(RateLimited):
+        accept(pool, new_batch("c"), limit=2)
+
+
+def test_thirty_means_thirty_under_concurrency(pool: Pool) -> None:
+    def attempt(number: int) -> bool:
+        try:
+            return accept(pool, new_batch(*(f"{number}-{n}" for n in range(4)))).created
+        except RateLimited:
+            return False
+
+    with ThreadPoolExecutor(8) as threads:
+        accepted = list(threads.map(attempt, range(24)))
+    assert sum(accepted) == 7
+    assert count(pool, "media") == 28
+
+
+def test_concurrent_repeats_give_one_batch(pool: Pool) -> None:
+    def attempt(_: int) -> str:
+        return accept(pool, new_batch("a", "b", "c")).id
+
+    with ThreadPoolExecutor(8) as threads:
+        ids = set(threads.map(attempt, range(16)))
+    assert len(ids) == 1
+    assert count(pool, "upload_usage") == 1
+
+
+def test_a_fresh_batch_is_not_due_yet(pool: Pool) -> None:
+    accept(pool, new_batch("a"))
+    assert PostgresOutbox(pool).take_due(limit=10) == []
+
+
+def test_a_due_batch_is_taken_by_one_sweep_only(pool: Pool) -> None:
+    ids = {accept(pool, new_batch(str(n), user=str(n))).id for n in range(20)}
+    due_now(pool)
+    outbox = PostgresOutbox(pool)
+    with ThreadPoolExecutor(4) as threads:
+        taken = [
+            job.batch_id
+            for jobs in threads.map(lambda _: outbox.take_due(limit=7), range(4))
+            for job in jobs
+        ]
+    assert len(taken) == len(set(taken))
+    assert set(taken) <= ids
+    assert len(taken) == 20
+
+
+def test_each_sending_rests_twice_as_long(pool: Pool) -> None:
+    batch = accept(pool, new_batch("a"))
+    outbox, rests = PostgresOutbox(pool), []
+    for _ in range(9):
+        due_now(pool)
+        assert [job.batch_id for job in outbox.take_due(limit=5)] == [batch.id]
+        outbox.sent([batch.id])
+        row = pool.transaction(
+            lambda s: s.rows("SELECT extract(epoch FROM next_enqueue_at - now()) AS s FROM batches")
+        )[0]
+        rests.append(round(float(row["s"]) / 60))
+    assert rests == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_every_error_of_the_port_is_ours(pool: Pool) -> None:
+    accept(pool, new_batch("a"))
+    with pytest.raises(PhotogateError):
+        accept(pool, new_batch("a", "b"))

@@ -1,0 +1,95 @@
+"""The functions behind real HTTP, on real PostgreSQL, Redis and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import redis
+
+from functions.moderate import app as moderate_module
+from local import api
+from local.client import PhotogateClient, Upload
+from photogate import bootstrap
+from photogate.adapters.postgres.pool import Pool
+from photogate.auth import issue_token
+from photogate.domain import Role
+from tests.conftest import SECRET
+from tests.servers import serve
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """Both functions under one address, as ``local.api`` serves them."""
+
+    url: str
+    clients: dict[tuple[str, Role], PhotogateClient] = field(default_factory=dict)
+
+    def client(self, user: str = "u-1", role: Role = Role.USER) -> PhotogateClient:
+        """Give a caller of this role."""
+        if (user, role) not in self.clients:
+            token = issue_token(user, secret=SECRET, role=role, name="Ada")
+            self.clients[user, role] = PhotogateClient(self.url, token)
+        return self.clients[user, role]
+
+    def hand_in(self, *photos: bytes, user: str = "u-1") -> list[str]:
+        """Upload photos, complete the batch, and give their keys."""
+        client = self.client(user)
+        keys = [client.put(Upload(name="x", data=data)) for data in photos]
+        client.complete(keys)
+        return keys
+
+
+def forget_bootstrap() -> None:
+    """Make the functions read their settings anew."""
+    bootstrap.forget()
+    moderate_module.parts.cache_clear()
+
+
+@pytest.fixture
+def installation(
+    migrated_url: str,
+    redis_url: str,
+    bundle: Path,
+    pool: Pool,
+    redis_client: redis.Redis,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Installation]:
+    """An empty installation without a worker."""
+    with serve(api.app) as url:
+        for name, value in {
+            "DATABASE_URL": migrated_url,
+            "REDIS_URL": redis_url,
+            "PHOTOS_DIR": str(tmp_path / "photos"),
+            "PHOTOS_URL_SECRET": SECRET,
+            "PUBLIC_URL": url,
+            "JWT_SECRET": SECRET,
+            "MODEL_DIR": str(bundle),
+        }.items():
+            monkeypatch.setenv(name, value)
+        forget_bootstrap()
+        installation = Installation(url=url)
+        yield installation
+        for client in installation.clients.values():
+            client.close()
+        forget_bootstrap()
+
+
+@pytest.fixture
+def deliver(installation: Installation) -> Callable[[], list[str]]:
+    """Give a worker's turn: each visible job goes through the moderate function once."""
+    from local.worker import Worker
+
+    worker = Worker(moderate_module.parts())
+
+    def turn() -> list[str]:
+        bodies = []
+        while (delivery := worker._queue.receive(wait_s=0)) is not None:
+            worker._work(delivery)
+            bodies.append(delivery.body)
+        return bodies
+
+    return turn

@@ -1,0 +1,121 @@
+"""The admin function over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+
+from local.client import ApiRefused
+from photogate.adapters.postgres.pool import Pool
+from photogate.domain import Role
+from tests.functions.conftest import Installation
+
+
+def ids(installation: Installation, user: str = "u-1") -> dict[str, str]:
+    return {p["file_key"]: p["id"] for p in installation.client(user).photos()}
+
+
+def to_review(pool: Pool) -> None:
+    pool.transaction(lambda s: s.rows("UPDATE media SET moderation_status = 'review'"))
+
+
+def test_what_waits_for_a_person_is_decided_by_one(
+    installation: Installation, pool: Pool, portrait: bytes
+) -> None:
+    good, bad = installation.hand_in(portrait, portrait + b"x")
+    to_review(pool)
+    moderator = installation.client("mod", Role.MODERATOR)
+    waiting = moderator.call("GET", "/admin/moderation/pending")["photos"]
+    assert [photo["user_name"] for photo in waiting] == ["Ada", "Ada"]
+    assert requests.get(waiting[0]["thumbnail_url"], timeout=10).status_code == 200
+    known = ids(installation)
+
+    approved = moderator.call("PUT", f"/admin/moderation/{known[good]}/approve")
+    assert (approved["is_approved"], approved["decided_by"]) == (True, "mod")
+    moderator.call(
+        "PUT", f"/admin/moderation/{known[bad]}/reject", json={"reason": " Show your face. "}
+    )
+    assert moderator.call("GET", "/admin/moderation/pending")["photos"] == []
+    by_key = {p["file_key"]: p for p in installation.client().photos()}
+    assert by_key[good]["moderation_status"] == "approved"
+    assert (by_key[bad]["moderation_reason"], by_key[bad]["message"]) == (
+        "Show your face.",
+        "Show your face.",
+    )
+
+    verified = moderator.call("PUT", f"/admin/moderation/rejected/{known[bad]}/verify")
+    assert verified["verified_by"] == "mod"
+    moderator.call("DELETE", f"/admin/moderation/rejected/{known[bad]}")
+    assert bad not in ids(installation)
+    with pytest.raises(ApiRefused, match="404"):
+        moderator.call("DELETE", f"/admin/moderation/rejected/{known[bad]}")
+
+
+@pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": "   "}, {"reason": "x" * 501}])
+def test_a_rejection_needs_words(
+    installation: Installation, portrait: bytes, body: dict[str, Any]
+) -> None:
+    (key,) = installation.hand_in(portrait)
+    moderator = installation.client("mod", Role.MODERATOR)
+    with pytest.raises(ApiRefused, match="422: reason"):
+        moderator.call("PUT", f"/admin/moderation/{ids(installation)[key]}/reject", json=body)
+
+
+def test_the_dashboard_pages_and_filters(
+    installation: Installation, deliver: Callable[[], list[str]], portrait: bytes
+) -> None:
+    installation.hand_in(portrait, b"broken")
+    installation.hand_in(portrait, user="u-2")
+    deliver()
+    viewer = installation.client("v", Role.VIEWER)
+
+    def page(**params: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = viewer.call("GET", "/admin/moderation/dashboard", params=params)
+        return answer
+
+    whole = page()
+    assert whole["pagination"] == {"page": 1, "limit": 20, "total": 3, "total_pages": 1}
+    rejected = page(status="rejected")
+    assert rejected["filters"] == {"status": "rejected"}
+    assert [m["moderation_reason"] for m in rejected["media"]] == ["unreadable"]
+    first, second = page(limit=2), page(limit=2, page=2)
+    assert first["pagination"]["total_pages"] == 2
+    assert [m["id"] for m in first["media"] + second["media"]] == [m["id"] for m in whole["media"]]
+    explained = page(status="approved")["media"][0]["moderation_scores"]
+    assert explained["policy"] == "community@1"
+    assert set(explained["nsfw_scores"]) == {"porn", "sexy", "hentai", "neutral", "drawing"}
+    for wrong in ({"status": "nice"}, {"page": 0}, {"limit": 101}):
+        with pytest.raises(ApiRefused, match="422"):
+            page(**wrong)
+
+
+def test_queue_stats_count_jobs_photos_and_verdicts(
+    installation: Installation, deliver: Callable[[], list[str]], portrait: bytes
+) -> None:
+    admin = installation.client("a", Role.ADMIN)
+    installation.hand_in(portrait, b"broken")
+    before = admin.call("GET", "/admin/queue-stats")
+    assert before["queue"]["length"] == 1
+    assert before["queue"]["pending_media"] == 2
+    assert before["queue"]["oldest_age_s"] >= 0
+    deliver()
+    after = admin.call("GET", "/admin/queue-stats")
+    assert after["queue"] == {
+        "length": 0,
+        "in_flight": 0,
+        "delayed": 0,
+        "dead": 0,
+        "oldest_age_s": None,
+        "pending_media": 0,
+    }
+    assert after["last_24h"] == {
+        "total": 2,
+        "approved": 1,
+        "rejected": 1,
+        "failed": 0,
+        "rejection_reasons": {"unreadable": 1},
+    }
+    assert after["workers"] == []

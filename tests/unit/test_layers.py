@@ -1,0 +1,150 @@
+"""Who may import whom; see the table in the README."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CORE = ROOT / "layers" / "core" / "photogate"
+VISION = ROOT / "layers" / "model" / "photogate_vision"
+
+INSIDE = ("photogate", "photogate_vision", "functions", "local", "tests", "bench")
+
+#: Module (or its longest known prefix) -> what of ours it may import.
+MAY_IMPORT: dict[str, set[str]] = {
+    "photogate.domain": set(),
+    "photogate.errors": set(),
+    "photogate.file_keys": set(),
+    "photogate.texts": set(),
+    "photogate.policy": {"photogate.domain", "photogate.errors"},
+    "photogate.messages": {"photogate.domain", "photogate.errors"},
+    "photogate.ports": {"photogate.domain", "photogate.messages"},
+    "photogate.service": {
+        "photogate.domain",
+        "photogate.errors",
+        "photogate.file_keys",
+        "photogate.messages",
+        "photogate.policy",
+        "photogate.ports",
+        "photogate.service",
+    },
+    "photogate.adapters": {
+        "photogate.domain",
+        "photogate.errors",
+        "photogate.messages",
+        "photogate.ports",
+    },
+    "photogate.adapters.postgres": {
+        "photogate.adapters.postgres",
+        "photogate.domain",
+        "photogate.errors",
+        "photogate.messages",
+        "photogate.ports",
+    },
+    "photogate.auth": {"photogate.domain", "photogate.errors"},
+    "photogate.http": {"photogate.auth", "photogate.domain", "photogate.errors"},
+    "photogate.settings": {"photogate.auth", "photogate.errors"},
+    "photogate.bootstrap": {"photogate", "photogate_vision"},
+    "photogate_vision": {
+        "photogate.domain",
+        "photogate.errors",
+        "photogate.ports",
+        "photogate_vision",
+    },
+    "functions": {
+        "functions",
+        "photogate",
+        "photogate.bootstrap",
+        "photogate.domain",
+        "photogate.errors",
+        "photogate.http",
+        "photogate.messages",
+        "photogate.ports",
+        "photogate.service",
+        "photogate.texts",
+    },
+    "local": {"functions", "local", "photogate", "photogate_vision"},
+}
+
+#: Inside Photogate, and only there, these may be imported.
+ONLY_THERE = {
+    "pg8000": {"photogate.adapters.postgres", "local.embedded_postgres"},
+    "redis": {"photogate.adapters.queue_redis", "local.embedded_redis"},
+    "boto3": {"photogate.adapters"},
+    "PIL": {"photogate_vision", "local.samples"},
+    "onnxruntime": {"photogate_vision"},
+    "fastapi": {"photogate.http", "functions"},
+    "jwt": {"photogate.auth"},
+    "pydantic_settings": {"photogate.settings"},
+}
+
+
+def _modules() -> Iterator[tuple[str, Path]]:
+    for base in (CORE.parent, VISION.parent, ROOT):
+        for top in INSIDE[:4]:
+            for path in sorted((base / top).rglob("*.py")):
+                parts = path.relative_to(base).with_suffix("").parts
+                yield ".".join(p for p in parts if p != "__init__"), path
+
+
+def _imports(module: str, path: Path) -> Iterator[str]:
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parents, *([base] if base else [])])
+            for alias in node.names:
+                yield f"{base}.{alias.name}" if _is_module(f"{base}.{alias.name}") else base
+
+
+def _is_module(name: str) -> bool:
+    relative = Path(*name.split("."))
+    return any(
+        (base / relative).is_dir() or (base / relative).with_suffix(".py").is_file()
+        for base in (CORE.parent, VISION.parent, ROOT)
+    )
+
+
+def _within(name: str, prefixes: set[str]) -> bool:
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+MODULES = sorted(set(_modules()))
+
+
+@pytest.mark.parametrize(("module", "path"), MODULES, ids=[name for name, _ in MODULES])
+def test_imports_only_what_its_layer_may(module: str, path: Path) -> None:
+    rules = [prefix for prefix in MAY_IMPORT if _within(module, {prefix})]
+    if not rules:
+        assert module == "photogate"
+        return
+    allowed = MAY_IMPORT[max(rules, key=len)]
+    for name in _imports(module, path):
+        if name.split(".")[0] in INSIDE:
+            # "photogate" alone gives its version; it opens the whole package only to those
+            # that put everything together.
+            opened = (
+                allowed
+                if module.startswith(("local", "photogate.bootstrap"))
+                else (allowed - {"photogate"})
+            )
+            assert name == "photogate" or _within(name, opened), f"{module} imports {name}"
+        for package, homes in ONLY_THERE.items():
+            if _within(name, {package}):
+                assert _within(module, homes), f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("name", ["domain", "errors"])
+def test_the_core_of_the_core_needs_the_standard_library_only(name: str) -> None:
+    import sys
+
+    for imported in _imports(f"photogate.{name}", CORE / f"{name}.py"):
+        assert imported.split(".")[0] in sys.stdlib_module_names

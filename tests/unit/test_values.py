@@ -1,0 +1,199 @@
+"""Small pure pieces: job bodies, object keys, tokens, backoff, texts, settings."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from photogate import settings as s
+from photogate.auth import TokenVerifier, issue_token
+from photogate.domain import Reason, Role, Signals
+from photogate.errors import ConfigError, InvalidRequest, Unauthenticated
+from photogate.file_keys import FileKeys, user_segment
+from photogate.messages import Job
+from photogate.service.moderate import backoff_s
+from photogate.texts import reason_text
+from tests.conftest import SECRET
+
+ROOT = Path(__file__).parents[2]
+
+
+class TestJobs:
+    def test_a_job_survives_the_queue(self) -> None:
+        job = Job(batch_id="b-1", generation=3)
+        assert job.encode() == '{"v":1,"batch_id":"b-1","generation":3}'
+        assert Job.decode(job.encode()) == job
+
+    @pytest.mark.parametrize(
+        "body", ["", "[]", "{}", '{"v":2,"batch_id":"b","generation":1}', '{"v":1,"batch_id":7}']
+    )
+    def test_other_bodies_are_refused(self, body: str) -> None:
+        with pytest.raises(InvalidRequest):
+            Job.decode(body)
+
+
+class TestFileKeys:
+    keys = FileKeys(SECRET)
+
+    @given(st.text(min_size=1, max_size=128))
+    def test_a_key_belongs_to_its_user_only(self, user: str) -> None:
+        key = self.keys.new(user, "image/jpeg")
+        assert re.fullmatch(r"users/[A-Za-z0-9_~-]+/photo/[0-9a-f]{32}-[0-9a-f]{32}\.jpg", key)
+        assert self.keys.owned(user, key)
+        assert not self.keys.owned(user + "x", key)
+        assert not FileKeys(SECRET + "x").owned(user, key)
+
+    @pytest.mark.parametrize("position", [-40, -5, -1])
+    def test_an_altered_key_is_nobodys(self, position: int) -> None:
+        key = self.keys.new("u", "image/png")
+        swapped = "0" if key[position] != "0" else "1"
+        assert not self.keys.owned("u", key[:position] + swapped + key[position:][1:])
+
+    @pytest.mark.parametrize("user", ["../../etc", "a/b", ".", "ü", "~" + "0" * 64])
+    def test_unsafe_users_are_encoded(self, user: str) -> None:
+        assert re.fullmatch(r"~[0-9a-f]{64}", user_segment(user))
+
+
+class TestTokens:
+    verifier = TokenVerifier(secret=SECRET)
+
+    def test_a_good_token_tells_who_calls(self) -> None:
+        token = issue_token("u-1", secret=SECRET, role=Role.MODERATOR, name="Ada")
+        principal = self.verifier.verify(token)
+        assert (principal.user_id, principal.role, principal.name) == ("u-1", "moderator", "Ada")
+
+    @pytest.mark.parametrize(
+        "claims",
+        [
+            {"sub": "u"},
+            {"exp": 4e9},
+            {"sub": "u", "exp": 1},
+            {"sub": "", "exp": 4e9},
+            {"sub": "u" * 129, "exp": 4e9},
+            {"sub": "u\0", "exp": 4e9},
+            {"sub": "u", "exp": 4e9, "role": "root"},
+            {"sub": "u", "exp": 4e9, "role": ["admin"]},
+            {"sub": "u", "exp": 4e9, "nbf": 4e9},
+        ],
+    )
+    def test_incomplete_or_untimely_claims_are_refused(self, claims: dict[str, Any]) -> None:
+        with pytest.raises(Unauthenticated):
+            self.verifier.verify(jwt.encode(claims, SECRET, algorithm="HS256"))
+
+    def test_other_algorithms_and_keys_are_refused(self) -> None:
+        claims = {"sub": "u", "exp": time.time() + 60}
+        for token in (
+            jwt.encode(claims, None, algorithm="none"),
+            jwt.encode(claims, SECRET * 2, algorithm="HS512"),
+            jwt.encode(claims, SECRET + "x", algorithm="HS256"),
+            "a.b.c",
+            "",
+            None,
+        ):
+            with pytest.raises(Unauthenticated):
+                self.verifier.verify(token)
+
+    def test_issuer_and_audience_are_required_once_configured(self) -> None:
+        strict = TokenVerifier(secret=SECRET, issuer="https://id.example", audience="photogate")
+        with pytest.raises(Unauthenticated):
+            strict.verify(issue_token("u", secret=SECRET))
+        good = issue_token("u", secret=SECRET, issuer="https://id.example", audience="photogate")
+        assert strict.verify(good).user_id == "u"
+
+
+class TestRoles:
+    @pytest.mark.parametrize(
+        ("role", "allows"),
+        [
+            (Role.USER, {"user"}),
+            (Role.VIEWER, {"user", "viewer"}),
+            (Role.MODERATOR, {"user", "viewer", "moderator"}),
+            (Role.ADMIN, {"user", "viewer", "moderator", "admin"}),
+        ],
+    )
+    def test_each_role_may_do_what_the_ones_before_it_may(
+        self, role: Role, allows: set[str]
+    ) -> None:
+        assert {needed for needed in Role if role.allows(needed)} == allows
+
+
+def test_signals_that_were_not_computed_are_absent() -> None:
+    assert Signals(width=3, blur_variance=0.0).to_json() == {"width": 3, "blur_variance": 0.0}
+
+
+@pytest.mark.parametrize(("receive_count", "most"), [(1, 5), (2, 10), (4, 40), (30, 900)])
+def test_backoff_has_full_jitter_up_to_its_bound(receive_count: int, most: float) -> None:
+    delays = [backoff_s(receive_count) for _ in range(300)]
+    assert all(0 <= delay <= most for delay in delays)
+    assert max(delays) > most / 2 > min(delays)
+
+
+def test_every_reason_has_words() -> None:
+    for reason in Reason:
+        assert reason_text(reason) != reason
+    assert reason_text("my own words") == "my own words"
+    assert reason_text(None) is None
+
+
+class TestSettings:
+    FULL = {  # noqa: RUF012 - read only
+        "DATABASE_URL": "postgresql://u:p@h/d",
+        "PHOTOS_URL_SECRET": SECRET,
+        "JWT_SECRET": SECRET,
+    }
+
+    def read(self, monkeypatch: pytest.MonkeyPatch, **values: str) -> s.UploadSettings:
+        for name in {**self.FULL, **values}:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in {**self.FULL, **values}.items():
+            monkeypatch.setenv(name, value)
+        return s.read(s.UploadSettings)
+
+    def test_the_predecessors_names_work(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        settings = self.read(
+            monkeypatch,
+            DATABASE_URL="",
+            DB_HOST="db",
+            DB_USER="me",
+            DB_PASSWORD="p@ss",
+            REDIS_HOST="r",
+            REDIS_PASSWORD="s/x",
+        )
+        assert settings.database == "postgresql://me:p%40ss@db:5432/photogate"
+        assert settings.redis == "redis://:s%2Fx@r:6379/0"
+
+    @pytest.mark.parametrize(
+        ("name", "value", "words"),
+        [
+            ("JWT_SECRET", "short", "JWT_SECRET: must be 32 random bytes"),
+            ("JWT_SECRET", "a" * 64, "JWT_SECRET: must be 32 random bytes"),
+            ("PHOTOS_URL_SECRET", "", "PHOTOS_URL_SECRET: Field required"),
+            ("JWT_SECRET", "", "set either JWT_SECRET or JWT_JWKS_URL"),
+            ("DATABASE_URL", "", "DATABASE_URL (or DB_HOST …) is required"),
+            ("PHOTOS_PER_DAY", "many", "PHOTOS_PER_DAY: "),
+        ],
+    )
+    def test_a_wrong_setting_is_named(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+    ) -> None:
+        with pytest.raises(ConfigError, match=re.escape(words)):
+            self.read(monkeypatch, **{name: value})
+
+    def test_secrets_do_not_show(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert SECRET not in repr(self.read(monkeypatch))
+
+    @pytest.mark.parametrize(
+        "model", [s.UploadSettings, s.AdminSettings, s.ModerateSettings, s.SweepSettings]
+    )
+    def test_every_setting_stands_in_the_readme(self, model: type[s.DatabaseSettings]) -> None:
+        readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        for name, field in model.model_fields.items():
+            assert f"`{name.upper()}`" in readme, f"{name.upper()} is not in the README"
+            assert field.description
