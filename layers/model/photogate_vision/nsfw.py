@@ -85,11 +85,12 @@ class NsfwModel:
             )
         if not len(pixels):
             return []
-        values = pixels.transpose(0, 3, 1, 2) * self._factor - self._shift
+        # Into an array of the model's own layout: a tenth of the time of a copy afterwards.
+        values = np.empty((len(pixels), 3, size, size), np.float32)
+        np.multiply(pixels.transpose(0, 3, 1, 2), self._factor, out=values)
+        values -= self._shift
         try:
-            output = self._session.run(
-                [self._output], {self.bundle.input.name: np.ascontiguousarray(values)}
-            )[0]
+            output = self._session.run([self._output], {self.bundle.input.name: values})[0]
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise ModelFailed(f"the NSFW model failed: {_first_line(error)}") from error
         probabilities = self._checked(np.asarray(output), len(pixels))
