@@ -33,11 +33,11 @@ class Drift(NamedTuple):
     largest: float
 
 
-#: By model: what `python bench/model.py` measured over hard crops (its section "drift",
-#: November 2026; means .011, .017, .008, largest .25, .23, .07), rounded up.
+#: By model: what `python -m bench.model` measured over hard crops, rounded up (means
+#: .010, .017 and .007, largest .23, .29 and .06; November 2026).
 INT8_DRIFT = {
     "mobilenet_v2": Drift(mean=0.015, largest=0.25),
-    "mobilenet_v2_mid": Drift(mean=0.02, largest=0.25),
+    "mobilenet_v2_mid": Drift(mean=0.02, largest=0.30),
     "inception_v3": Drift(mean=0.01, largest=0.10),
 }
 
