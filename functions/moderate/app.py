@@ -40,9 +40,13 @@ def parts() -> ModerateParts:
 
 def process(record: SQSRecord, lambda_context: LambdaContext) -> None:
     """Moderate one batch of photos; raising hands the message back."""
-    job = Job.decode(record.body)
-    logger.append_keys(batch_id=job.batch_id, delivery=record.attributes.approximate_receive_count)
+    metrics.add_metric(name="Deliveries", unit=MetricUnit.Count, value=1)
+    logger.append_keys(
+        job_id=record.message_id, delivery=record.attributes.approximate_receive_count
+    )
     try:
+        job = Job.decode(record.body)
+        logger.append_keys(batch_id=job.batch_id)
         parts().moderation.run(
             job,
             job_id=record.message_id,
@@ -50,12 +54,12 @@ def process(record: SQSRecord, lambda_context: LambdaContext) -> None:
         )
     except Exception as error:
         logger.warning(
-            "batch handed back", error=str(error), exc_info=not isinstance(error, PhotogateError)
+            "job handed back", error=str(error), exc_info=not isinstance(error, PhotogateError)
         )
-        metrics.add_metric(name="BatchesHandedBack", unit=MetricUnit.Count, value=1)
+        metrics.add_metric(name="JobsHandedBack", unit=MetricUnit.Count, value=1)
         raise
     finally:
-        logger.remove_keys(["batch_id", "delivery"])
+        logger.remove_keys(["job_id", "delivery", "batch_id"])
 
 
 @metrics.log_metrics

@@ -7,6 +7,7 @@ Everything that touches a photo's container or its compressed pixels happens in
 from __future__ import annotations
 
 import logging
+import warnings
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -61,7 +62,11 @@ def decode(data: bytes) -> Picture:
             one, ``too_large`` when it has more pixels than are decoded.
     """
     try:
-        with Image.open(BytesIO(data), formats=FORMATS) as source:
+        with (
+            # About damaged metadata, which does not matter here.
+            warnings.catch_warnings(action="ignore"),
+            Image.open(BytesIO(data), formats=FORMATS) as source,
+        ):
             kind = "JPEG" if source.format == "MPO" else str(source.format)
             width, height = source.size
             _check_pixels(kind, width, height)

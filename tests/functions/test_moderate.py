@@ -1,0 +1,318 @@
+"""The moderate function: SQS-shaped events in, verdicts and partial failures out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.moderate import app
+from photogate.adapters.photos_files import FilePhotoStore, Grant
+from photogate.adapters.postgres.attempts import PostgresAttempts
+from photogate.adapters.postgres.batches import PostgresBatches
+from photogate.adapters.postgres.media import PostgresMediaViews
+from photogate.adapters.postgres.outbox import PostgresOutbox
+from photogate.adapters.postgres.pool import Pool
+from photogate.domain import Finding, Media, NewBatch, NewPhoto, Signals
+from photogate.errors import RetryableError, StorageUnavailable
+from photogate.messages import Job
+from photogate.policy import COMMUNITY
+from photogate.ports import PhotoStore
+from photogate.service.moderate import Moderation
+from photogate.service.sweep import Sweep
+from tests.conftest import SECRET
+from tests.functions.conftest import Installation
+
+FINE = Signals(
+    nsfw_scores={"porn": 0.0, "sexy": 0.0, "hentai": 0.0, "neutral": 1.0, "drawing": 0.0},
+    blur_variance=500.0,
+    width=800,
+    height=600,
+)
+
+
+class Context:
+    """What the function uses of Lambda's context."""
+
+    function_name = "moderate"
+    memory_limit_in_mb = 1024
+    invoked_function_arn = "arn"
+    aws_request_id = "id"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Plenty."""
+        return 60_000
+
+
+def event(*bodies: str) -> dict[str, Any]:
+    return {
+        "Records": [
+            {
+                "messageId": f"m-{number}",
+                "receiptHandle": "r",
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "0"},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:q",
+                "awsRegion": "eu-central-1",
+            }
+            for number, body in enumerate(bodies)
+        ]
+    }
+
+
+class TestHandler:
+    def test_each_message_succeeds_or_fails_by_itself(
+        self, installation: Installation, portrait: bytes, pool: Pool
+    ) -> None:
+        installation.hand_in(portrait)
+        (batch,) = pool.transaction(lambda s: s.rows("SELECT id FROM batches"))
+        good = Job(batch_id=batch["id"], generation=1).encode()
+        unknown = Job(batch_id="gone", generation=1).encode()
+        answer = app.handler(event("not a job", good, unknown), Context())  # type: ignore[arg-type]
+        assert answer == {"batchItemFailures": [{"itemIdentifier": "m-0"}]}
+        assert installation.client().photos()[0]["moderation_status"] == "approved"
+
+    def test_a_whole_batch_of_failures_is_no_error_of_the_function(
+        self, installation: Installation
+    ) -> None:
+        answer = app.handler(event("{}", "[]"), Context())  # type: ignore[arg-type]
+        assert len(answer["batchItemFailures"]) == 2
+
+    def test_scores_explain_the_verdict(
+        self, installation: Installation, deliver: Callable[[], list[str]], portrait: bytes
+    ) -> None:
+        installation.hand_in(portrait)
+        deliver()
+        views = PostgresMediaViews(app.parts().moderation._attempts._pool)  # type: ignore[attr-defined]
+        scores = views.of_user("u-1")[0].scores
+        assert scores is not None
+        assert scores["model"] == app.parts().analyzer.model_digest
+        assert abs(sum(scores["nsfw_scores"].values()) - 1) < 0.01
+        assert (scores["width"], scores["height"], scores["format"]) == (512, 512, "JPEG")
+        assert scores["size_bytes"] == len(portrait)
+        assert scores["processing_time_ms"] > 0
+
+
+class ScriptedAnalyzer:
+    """Gives what the test says, by the photo's bytes."""
+
+    model_digest = "none"
+
+    def __init__(self, **answers: Signals | BaseException) -> None:
+        self.answers = answers
+        self.seen: list[str] = []
+
+    def analyze(self, data: bytes) -> Signals:
+        """Answer, or raise."""
+        self.seen.append(data.decode())
+        answer = self.answers.get(data.decode(), FINE)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+class BrokenStore(FilePhotoStore):
+    """A folder whose reads fail as often as the test says."""
+
+    failures = 0
+
+    def get(self, key: str, *, etag: str | None, max_bytes: int) -> bytes:
+        """Fail, or read."""
+        if self.failures:
+            self.failures -= 1
+            raise StorageUnavailable("the store is down")
+        return super().get(key, etag=etag, max_bytes=max_bytes)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> BrokenStore:
+    """A store with the photos a, b and c, each holding its own name."""
+    store = BrokenStore(tmp_path, public_url="http://x", secret=SECRET)
+    for name in "abc":
+        store.put(Grant(method="PUT", key=name), name.encode(), content_type=None)
+    return store
+
+
+@pytest.fixture
+def job(pool: Pool, store: PhotoStore) -> Job:
+    """A batch of a, b and c."""
+    photos = tuple(NewPhoto(file_key=name, stored=store.head(name)) for name in "abc")
+    batch = PostgresBatches(pool).accept(
+        NewBatch(user_id="u", user_name=None, photos=photos), photos_per_day=30
+    )
+    return Job(batch_id=batch.id, generation=1)
+
+
+class Crash(BaseException):
+    """The process is gone: nothing after it runs."""
+
+
+class TestService:
+    def run(
+        self,
+        pool: Pool,
+        store: PhotoStore,
+        analyzer: ScriptedAnalyzer,
+        job: Job,
+        *,
+        time_left_s: float = 60.0,
+    ) -> list[Finding]:
+        reported: list[Finding] = []
+        moderation = Moderation(
+            attempts=PostgresAttempts(pool),
+            store=store,
+            analyzer=analyzer,
+            policy=COMMUNITY,
+            lease_s=60,
+            max_bytes=1000,
+            on_photo=reported.append,
+        )
+        moderation.run(job, job_id="m-1", time_left_s=lambda: time_left_s)
+        return reported
+
+    def statuses(self, pool: Pool) -> dict[str, str]:
+        return {m.file_key: m.status.value for m in self.media(pool).values()}
+
+    def media(self, pool: Pool) -> dict[str, Media]:
+        return {m.file_key: m for m in PostgresMediaViews(pool).of_user("u")}
+
+    def test_each_photo_gets_its_verdict(self, pool: Pool, store: PhotoStore, job: Job) -> None:
+        blurred = Signals(nsfw_scores=FINE.nsfw_scores, blur_variance=1.0, width=800, height=600)
+        incomplete = Signals(blur_variance=500.0, width=800, height=600)
+        reported = self.run(pool, store, ScriptedAnalyzer(b=blurred, c=incomplete), job)
+        assert self.statuses(pool) == {"a": "approved", "b": "rejected", "c": "review"}
+        assert len(reported) == 3
+
+    def test_a_fault_of_ours_costs_its_photo_a_retry_and_the_others_nothing(
+        self, pool: Pool, store: PhotoStore, job: Job
+    ) -> None:
+        analyzer = ScriptedAnalyzer(b=RetryableError("the model failed"))
+        with pytest.raises(RetryableError, match="1 of 3"):
+            self.run(pool, store, analyzer, job)
+        assert self.statuses(pool) == {"a": "approved", "b": "pending", "c": "approved"}
+        analyzer.answers.clear()
+        self.run(pool, store, analyzer, job)
+        assert self.statuses(pool)["b"] == "approved"
+        assert analyzer.seen == ["a", "b", "c", "b"]
+
+    def test_a_store_that_is_down_is_asked_again(
+        self, pool: Pool, store: BrokenStore, job: Job
+    ) -> None:
+        store.failures = 3
+        with pytest.raises(RetryableError, match="the store is down"):
+            self.run(pool, store, ScriptedAnalyzer(), job)
+        assert set(self.statuses(pool).values()) == {"pending"}
+        self.run(pool, store, ScriptedAnalyzer(), job)
+        assert set(self.statuses(pool).values()) == {"approved"}
+
+    def test_what_never_works_ends_with_a_person(
+        self, pool: Pool, store: PhotoStore, job: Job
+    ) -> None:
+        analyzer = ScriptedAnalyzer(b=RetryableError("the model failed"))
+        for _ in range(5):
+            with pytest.raises(RetryableError):
+                self.run(pool, store, analyzer, job)
+        PostgresOutbox(pool).conclude(max_deliveries=5, limit=10)
+        assert self.statuses(pool) == {"a": "approved", "b": "review", "c": "approved"}
+        assert self.media(pool)["b"].error == "the model failed"
+
+    @pytest.mark.parametrize("crash", [Crash(), ValueError("a bug")])
+    def test_a_photo_that_kills_its_worker_does_not_hold_the_others(
+        self, pool: Pool, store: PhotoStore, job: Job, crash: BaseException
+    ) -> None:
+        analyzer = ScriptedAnalyzer(a=crash)
+        for _ in range(3):
+            with pytest.raises((Crash, RetryableError)):
+                self.run(pool, store, analyzer, job)
+        self.run(pool, store, analyzer, job)
+        assert self.statuses(pool) == {"a": "review", "b": "approved", "c": "approved"}
+        assert "3 attempts" in str(self.media(pool)["a"].error)
+        assert analyzer.seen.count("a") == 3
+
+    def test_swapped_bytes_go_to_a_person(
+        self, pool: Pool, store: FilePhotoStore, job: Job
+    ) -> None:
+        store.path("b").write_bytes(b"swapped")
+        self.run(pool, store, ScriptedAnalyzer(), job)
+        assert self.statuses(pool) == {"a": "approved", "b": "review", "c": "approved"}
+        assert "not what upload-complete accepted" in str(self.media(pool)["b"].error)
+
+    def test_an_object_that_is_gone_is_never_approved(
+        self, pool: Pool, store: FilePhotoStore, job: Job
+    ) -> None:
+        store.delete("b")
+        with pytest.raises(RetryableError):
+            self.run(pool, store, ScriptedAnalyzer(), job)
+        assert self.statuses(pool)["b"] == "pending"
+
+    def test_an_object_that_grew_too_large_is_rejected(
+        self, pool: Pool, store: FilePhotoStore
+    ) -> None:
+        store.put(Grant(method="PUT", key="big"), b"x" * 1001, content_type=None)
+        batch = PostgresBatches(pool).accept(
+            NewBatch(user_id="u", user_name=None, photos=(NewPhoto(file_key="big", stored=None),)),
+            photos_per_day=30,
+        )
+        self.run(pool, store, ScriptedAnalyzer(), Job(batch_id=batch.id, generation=1))
+        assert self.media(pool)["big"].reason == "too_large"
+
+    def test_running_out_of_time_hands_back_what_is_left(
+        self, pool: Pool, store: PhotoStore, job: Job
+    ) -> None:
+        with pytest.raises(RetryableError, match="ran out of time"):
+            self.run(pool, store, ScriptedAnalyzer(), job, time_left_s=1.0)
+        assert set(self.statuses(pool).values()) == {"pending"}
+        self.run(pool, store, ScriptedAnalyzer(), job)
+        assert set(self.statuses(pool).values()) == {"approved"}
+
+    def test_nothing_is_done_twice(self, pool: Pool, store: PhotoStore, job: Job) -> None:
+        analyzer = ScriptedAnalyzer()
+        for _ in range(3):
+            self.run(pool, store, analyzer, job)
+        assert analyzer.seen == ["a", "b", "c"]
+
+
+class TestSweep:
+    def test_a_lost_job_is_sent_again_and_done(
+        self,
+        installation: Installation,
+        deliver: Callable[[], list[str]],
+        portrait: bytes,
+        redis_client: Any,
+        pool: Pool,
+    ) -> None:
+        from photogate import bootstrap
+
+        installation.hand_in(portrait)
+        redis_client.flushall()
+        assert deliver() == []
+        sweep: Sweep = bootstrap.sweep()
+        assert sweep.run().resent == 0
+        pool.transaction(lambda s: s.count("UPDATE batches SET next_enqueue_at = now()"))
+        assert sweep.run().resent == 1
+        assert len(deliver()) == 1
+        assert installation.client().photos()[0]["moderation_status"] == "approved"
+
+    def test_a_deletion_that_failed_is_done_later(
+        self, installation: Installation, portrait: bytes, tmp_path: Path, pool: Pool
+    ) -> None:
+        from photogate import bootstrap
+
+        (key,) = installation.hand_in(portrait)
+        stored = tmp_path / "photos" / key
+        away = stored.with_name("away")
+        stored.rename(away)
+        stored.mkdir()  # cannot be unlinked
+        installation.client().call(
+            "DELETE", f"/users/media/{installation.client().photos()[0]['id']}"
+        )
+        assert installation.client().photos() == []
+        stored.rmdir()
+        away.rename(stored)
+        bootstrap.sweep().run()
+        assert not stored.exists()
+        assert PostgresOutbox(pool).take_deletions(limit=5) == []
