@@ -53,7 +53,7 @@ def check(
             checked = check_file(path, analyzer, rules, max_bytes=MAX_PHOTO_BYTES)
         except OSError as error:
             missing = True
-            err.print(f"{path}: {error.strerror}", style="red", markup=False)
+            _complain(f"{path}: {error.strerror}")
             continue
         if as_json:
             sys.stdout.write(json.dumps(checked.to_json()) + "\n")
@@ -225,8 +225,12 @@ def _print_addresses(url: str, user: str, home: Path) -> None:
     sys.stdout.flush()
 
 
+def _complain(line: str) -> None:
+    err.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
 def _step(line: str) -> None:
-    err.print(f"· {line}", style="dim", highlight=False)
+    err.print(f"· {line}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -249,5 +253,5 @@ def _errors_as_lines() -> Iterator[None]:
     try:
         yield
     except PhotogateError as error:
-        err.print(f"photogate: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        _complain(f"photogate: {error}")
         raise typer.Exit(1) from error

@@ -20,6 +20,7 @@ from local.process import last_line, start_module, stop, wait_until
 from photogate import bootstrap
 from photogate.adapters.postgres.migrate import migrate
 from photogate.errors import ConfigError
+from photogate_vision.bundle import load_bundle
 
 logger = logging.getLogger(__name__)
 
@@ -143,6 +144,10 @@ class Stack:
         self._fill_in_settings()
         if applied := migrate(bootstrap.database()):
             self.progress(f"migrated the database: {', '.join(applied)}")
+        # Better said here, in one line, than in the logs of four children.
+        load_bundle(Path(os.environ["MODEL_DIR"]))
+        for probe in bootstrap.upload().probes.values():
+            probe.check()
 
         self.progress(f"starting the API, {self.workers} workers and the sweep")
         self._children += [

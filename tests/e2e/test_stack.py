@@ -1,0 +1,260 @@
+"""The whole stack as its users start it: processes, signals, restarts."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from local.client import PhotogateClient, Upload
+from local.samples import jpeg, photograph
+from photogate.auth import issue_token
+from photogate.domain import Role
+from tests.servers import eventually
+
+ROOT = Path(__file__).parents[2]
+PHOTOGATE = Path(sys.executable).with_name("photogate")
+
+
+class RunningStack:
+    """``photogate up`` in a folder of its own."""
+
+    def __init__(self, home: Path, *arguments: str, **environment: str) -> None:
+        self.home = home
+        self.output = home.with_suffix(".out")
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._environment = {**clean_environment(), "PHOTOGATE_HOME": str(home), **environment}
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                [PHOTOGATE, "up", "--port", str(port), *arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+            )
+        eventually(
+            lambda: self.process.poll() is not None or "Ctrl-C stops" in self.said(), within_s=60
+        )
+        assert self.process.poll() is None, self.said()
+
+    def said(self) -> str:
+        """Give what it printed so far."""
+        return self.output.read_text()
+
+    def run(self, *arguments: str) -> str:
+        """Run another command beside it and give what that prints."""
+        done = subprocess.run(
+            [PHOTOGATE, *arguments],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        return done.stdout
+
+    def children(self, name: str) -> list[psutil.Process]:
+        """Give the living children whose command line holds ``name``."""
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
+                if name in " ".join(child.cmdline()):
+                    found.append(child)
+        return found
+
+    def client(self, user: str, role: Role = Role.USER) -> PhotogateClient:
+        """Give a caller."""
+        secret = json.loads((self.home / "secrets.json").read_text())["jwt"]
+        return PhotogateClient(self.url, issue_token(user, secret=secret, role=role))
+
+    def stop(self, how: int = signal.SIGINT) -> int:
+        """Stop it as Ctrl-C does, and check that no process is left."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.send_signal(how)
+        code = self.process.wait(40)
+        _, alive = psutil.wait_procs(family, timeout=15)
+        assert alive == []
+        return code
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def clean_environment() -> dict[str, str]:
+    """Give the environment without the settings that other tests made."""
+    ours = re.compile(r"DATABASE_URL|DB_|REDIS_|PHOTO|JWT_|MODEL_|PUBLIC_URL|QUEUE_|SWEEP_|POLICY")
+    return {name: value for name, value in os.environ.items() if not ours.match(name)}
+
+
+@pytest.fixture
+def home(tmp_path: Path, bundle: Path) -> Path:
+    """An empty home, with the model at hand; its path has a space."""
+    return tmp_path / "the home"
+
+
+@pytest.fixture
+def stack(home: Path) -> Iterator[RunningStack]:
+    """A running stack without sample photos."""
+    running = RunningStack(home, QUEUE_VISIBILITY_S="2", SWEEP_INTERVAL_S="1", JOB_DEADLINE_S="30")
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+
+
+def two_megapixels() -> bytes:
+    return jpeg(photograph("coffee.png").resize((1633, 1225)))
+
+
+def test_the_demo_shows_verdicts_and_goes_on_serving(home: Path) -> None:
+    stack = RunningStack(home, "--demo")
+    said = stack.said()
+    for words in (
+        r"portrait\.jpg.*approved",
+        r"cat\.jpg.*approved",
+        r"blurred\.jpg.*rejected.*blurry",
+        r"tiny\.jpg.*rejected.*too_small",
+        r"broken\.jpg.*rejected.*unreadable",
+    ):
+        assert re.search(words, said), said
+    user_token, admin_token = re.findall(r"eyJ[\w.-]+", said)
+    photos = PhotogateClient(stack.url, user_token)
+    assert len(photos.photos()) == 5
+    admin = PhotogateClient(stack.url, admin_token)
+    assert len(admin.call("GET", "/admin/queue-stats")["workers"]) == 2
+    assert admin.call("GET", "/health", params={"deep": "1"})["status"] == "ok"
+    photos.close()
+    admin.close()
+    assert stack.stop() == 0
+
+    # The data survives, and the tokens with it.
+    again = RunningStack(home)
+    assert re.search("migrated", again.said()) is None
+    secret = json.loads((home / "secrets.json").read_text())["jwt"]
+    assert secret
+    user = again.client(_subject(user_token))
+    (approved, *_) = [p for p in user.photos() if p["moderation_status"] == "approved"]
+    assert approved["url"].startswith(again.url)
+    user.close()
+    assert again.stop(signal.SIGTERM) == 0
+
+
+def _subject(token: str) -> str:
+    import jwt
+
+    return str(jwt.decode(token, options={"verify_signature": False})["sub"])
+
+
+def test_smoke_and_token_find_the_running_stack(stack: RunningStack) -> None:
+    assert "5 photos" in stack.run("smoke", "5")
+    token = stack.run("token", "somebody", "--role", "admin").strip()
+    admin = PhotogateClient(stack.url, token)
+    assert admin.call("GET", "/admin/queue-stats")["queue"]["pending_media"] == 0
+    admin.close()
+    assert stack.run("migrate") == "the schema is up to date\n"
+
+
+def test_killed_workers_lose_nothing(stack: RunningStack) -> None:
+    """``kill -9`` in the middle of batches: every photo has its verdict afterwards."""
+    data, uploads = two_megapixels(), []
+    for number in range(6):
+        client = stack.client(f"u-{number}")
+        keys = [client.put(Upload(name="x", data=data)) for _ in range(9)]
+        uploads.append((client, keys))
+    for client, keys in uploads:
+        client.complete(keys)
+
+    admin = stack.client("a", Role.ADMIN)
+
+    def stats() -> dict[str, Any]:
+        answer: dict[str, Any] = admin.call("GET", "/admin/queue-stats")
+        return answer
+
+    killed = 0
+    for _ in range(2):
+        eventually(lambda: stats()["queue"]["in_flight"] > 0, within_s=20)
+        for worker in stack.children("local.worker"):
+            worker.kill()
+            killed += 1
+        # The stack starts them again.
+        eventually(lambda: len(stack.children("local.worker")) == 2, within_s=20)
+    assert killed >= 2
+
+    for client, keys in uploads:
+        verdicts = client.wait(keys, within_s=60)
+        assert {v["moderation_status"] for v in verdicts.values()} == {"approved"}
+        client.close()
+    eventually(lambda: stats()["queue"]["in_flight"] == 0)
+    left = stats()["queue"]
+    assert (left["length"], left["delayed"], left["dead"], left["pending_media"]) == (0, 0, 0, 0)
+    admin.close()
+
+
+def test_no_process_outlives_a_killed_parent(stack: RunningStack) -> None:
+    family = psutil.Process(stack.process.pid).children(recursive=True)
+    assert len(family) >= 5
+    stack.process.kill()
+    stack.process.wait()
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert alive == []
+
+
+class TestErrors:
+    def up(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [PHOTOGATE, "up", *arguments],
+            env={**clean_environment(), **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def test_a_taken_port_is_named_with_the_way_out(self, home: Path) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            done = self.up("--port", str(port), PHOTOGATE_HOME=str(home))
+        assert done.returncode == 1
+        assert f"photogate: port {port} is in use" in done.stderr
+        assert "PORT=8001" in done.stderr
+
+    @pytest.mark.parametrize(
+        ("environment", "words"),
+        [
+            ({"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/d"}, "database does not answer"),
+            ({"DATABASE_URL": "nonsense"}, "DATABASE_URL must look like postgresql://"),
+            ({"JWT_SECRET": "short"}, "JWT_SECRET: must be 32 random bytes"),
+            ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "Redis does not answer"),
+            ({"MODEL_DIR": "/nowhere"}, "make model"),
+        ],
+    )
+    def test_a_wrong_setting_is_one_clear_line(
+        self, home: Path, environment: dict[str, str], words: str
+    ) -> None:
+        done = self.up("--port", str(free_port()), PHOTOGATE_HOME=str(home), **environment)
+        assert done.returncode == 1
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+        assert done.stderr.strip().splitlines()[-1].startswith("photogate: ")
+
+    def test_a_folder_without_photos(self, home: Path, tmp_path: Path) -> None:
+        done = self.up("--photos", str(tmp_path), PHOTOGATE_HOME=str(home))
+        assert (done.returncode, done.stderr.strip()) == (
+            1,
+            f"photogate: there are no pictures in {tmp_path}",
+        )
