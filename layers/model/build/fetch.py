@@ -31,7 +31,7 @@ def fetch_package(folder: Path) -> Path:
             "npm is not on the PATH: install Node.js, "
             "or `pip install --require-hashes -r requirements/model-npm.txt`."
         )
-    command = [npm, "pack", PACKAGE, "--silent", "--pack-destination", str(folder)]
+    command = [npm, "pack", PACKAGE, "--loglevel=error", "--pack-destination", str(folder)]
     try:
         done = subprocess.run(  # noqa: S603  (fixed arguments, no shell)
             command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
