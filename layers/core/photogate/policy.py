@@ -98,7 +98,7 @@ COMMUNITY = Policy(
     version=1,
     required=frozenset({"nsfw.explicit", "nsfw.sexy", "blur_variance", "short_side_px"}),
     thresholds=(
-        Threshold(measure="nsfw.explicit", reason=Reason.NSFW, reject=0.85, review=0.40),
+        Threshold(measure="nsfw.explicit", reason=Reason.NSFW, reject=0.90, review=0.50),
         Threshold(measure="nsfw.sexy", reason=Reason.NSFW, reject=None, review=0.70),
         Threshold(
             measure="short_side_px",
@@ -108,7 +108,7 @@ COMMUNITY = Policy(
             worse="below",
         ),
         Threshold(
-            measure="blur_variance", reason=Reason.BLURRY, reject=20.0, review=40.0, worse="below"
+            measure="blur_variance", reason=Reason.BLURRY, reject=12.0, review=25.0, worse="below"
         ),
     ),
 )
