@@ -25,9 +25,6 @@ from photogate_vision.nsfw import NsfwModel
 _BATCH = 8
 #: Scores between these, for the three explicit categories together, count as unsure.
 _UNSURE = (0.1, 0.9)
-#: Runs per figure of speed; the two precisions take turns.
-_RUNS = 40
-
 _EXPLICIT = ("hentai", "porn", "sexy")
 
 
@@ -39,13 +36,15 @@ class Amount:
     ordinary: int
     #: Warm crops, among which the hard ones are looked for.
     warm: int
+    #: Runs per figure of speed; the two precisions take turns.
+    runs: int
 
 
 #: inception_v3 takes fifteen times as long as mobilenet_v2.
 _AMOUNTS = {
-    "mobilenet_v2": Amount(ordinary=400, warm=1200),
-    "mobilenet_v2_mid": Amount(ordinary=400, warm=1200),
-    "inception_v3": Amount(ordinary=120, warm=360),
+    "mobilenet_v2": Amount(ordinary=400, warm=1200, runs=40),
+    "mobilenet_v2_mid": Amount(ordinary=400, warm=1200, runs=40),
+    "inception_v3": Amount(ordinary=100, warm=250, runs=12),
 }
 
 
@@ -58,16 +57,19 @@ def main() -> None:
 
 
 def drift(name: str) -> None:
-    """Print how far the int8 scores are from the float32 ones."""
+    """Print how far the int8 scores are from the float32 ones, and how often they alarm."""
     float32, int8 = _model(name, "float32", 2), _model(name, "int8", 2)
     size, amount = float32.bundle.input.size, _AMOUNTS[name]
     ordinary = crops.ordinary(amount.ordinary, size=size, seed=11)
-    _print_drift("eval", _scores(float32, ordinary), _scores(int8, ordinary), int8)
+    expected, got = _scores(float32, ordinary), _scores(int8, ordinary)
+    _print_drift("eval", expected, got, int8)
+    _print_alarms("eval", got, int8)
     warm = crops.warm(amount.warm, size=size, seed=12)
-    expected = _scores(float32, warm)
+    expected, got = _scores(float32, warm), _scores(int8, warm)
     explicit = _explicit(expected, float32)
     hard = (explicit > _UNSURE[0]) & (explicit < _UNSURE[1])
-    _print_drift("hard", expected[hard], _scores(int8, warm[hard]), int8)
+    _print_drift("hard", expected[hard], got[hard], int8)
+    _print_alarms("warm", got, int8)
 
 
 def speed(name: str) -> None:
@@ -76,8 +78,9 @@ def speed(name: str) -> None:
         models = [_model(name, precision, threads) for precision in ("float32", "int8")]
         size = models[0].bundle.input.size
         pictures = crops.ordinary(_BATCH, size=size, seed=13)
-        one = _milliseconds(models, pictures[:1])
-        batch = [_BATCH * 1000 / duration_ms for duration_ms in _milliseconds(models, pictures)]
+        runs = _AMOUNTS[name].runs
+        one = _milliseconds(models, pictures[:1], runs)
+        batch = [_BATCH * 1000 / taken_ms for taken_ms in _milliseconds(models, pictures, runs)]
         print(
             f"  {threads} thread(s): float32 {one[0]:.2f} ms, int8 {one[1]:.2f} ms "
             f"({one[0] / one[1]:.1f} times); batch of {_BATCH}: "
@@ -121,10 +124,20 @@ def _print_drift(
     )
 
 
-def _milliseconds(models: list[NsfwModel], pictures: crops.Picture) -> list[float]:
+def _print_alarms(what: str, got: NDArray[np.float64], model: NsfwModel) -> None:
+    explicit = _explicit(got, model)
+    drawing = got.argmax(axis=1) == model.bundle.categories.index("drawing")
+    print(
+        f"  {what} ({len(got)} crops, all harmless): explicit categories above .5 in "
+        f"{(explicit > 0.5).mean():.1%}, above .9 in {(explicit > 0.9).mean():.1%}; "
+        f"called drawing {drawing.mean():.1%}"
+    )
+
+
+def _milliseconds(models: list[NsfwModel], pictures: crops.Picture, runs: int) -> list[float]:
     """Median duration of one call for each model, which take turns."""
     durations: list[list[float]] = [[] for _ in models]
-    for run in range(_RUNS + 3):
+    for run in range(runs + 3):
         for model, taken in zip(models, durations, strict=True):
             started = time.perf_counter()
             model.scores(pictures)

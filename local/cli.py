@@ -211,15 +211,15 @@ def _print_addresses(url: str, user: str, home: Path) -> None:
     from photogate.domain import Role
 
     lines = [
-        f"API      {url}/api/v1/docs",
-        f"admin    {url}/api/v1/admin/docs",
-        f"data     {home}",
+        f"API          {url}/api/v1/docs",
+        f"admin API    {url}/api/v1/admin/docs",
+        f"data         {home}",
     ]
     if secret := os.environ.get("JWT_SECRET"):
         half_a_day_s = 12 * 3600
         user_token = issue_token(user, secret=secret, lifetime_s=half_a_day_s)
         admin_token = issue_token("admin", secret=secret, role=Role.ADMIN, lifetime_s=half_a_day_s)
-        lines += [f"user     {user_token}", f"admin    {admin_token}"]
+        lines += [f"user token   {user_token}", f"admin token  {admin_token}"]
     # Not through rich: tokens must stay on one line, to be copied.
     sys.stdout.write("\n".join(["", *lines, "", "Ctrl-C stops everything.", ""]))
     sys.stdout.flush()

@@ -85,7 +85,7 @@ def pending(parts: Parts, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> P
 
 @router.put(
     "/moderation/{media_id}/approve",
-    responses=problems(401, 403, 404, 503),
+    responses=problems(401, 403, 404, 422, 503),
     tags=["moderation"],
 )
 def approve(moderator: Moderator, parts: Parts, media_id: str) -> ReviewedPhoto:
@@ -95,7 +95,7 @@ def approve(moderator: Moderator, parts: Parts, media_id: str) -> ReviewedPhoto:
 
 @router.put(
     "/moderation/{media_id}/reject",
-    responses=problems(401, 403, 404, 413, 422, 503),
+    responses=problems(400, 401, 403, 404, 413, 422, 503),
     tags=["moderation"],
 )
 def reject(moderator: Moderator, parts: Parts, media_id: str, body: Rejection) -> ReviewedPhoto:
@@ -105,7 +105,7 @@ def reject(moderator: Moderator, parts: Parts, media_id: str, body: Rejection) -
 
 @router.put(
     "/moderation/rejected/{media_id}/verify",
-    responses=problems(401, 403, 404, 409, 503),
+    responses=problems(401, 403, 404, 409, 422, 503),
     tags=["moderation"],
 )
 def verify(moderator: Moderator, parts: Parts, media_id: str) -> ReviewedPhoto:
@@ -116,7 +116,7 @@ def verify(moderator: Moderator, parts: Parts, media_id: str) -> ReviewedPhoto:
 @router.delete(
     "/moderation/rejected/{media_id}",
     status_code=204,
-    responses=problems(401, 403, 404, 409, 503),
+    responses=problems(401, 403, 404, 409, 422, 503),
     tags=["moderation"],
 )
 def delete_rejected(moderator: Moderator, parts: Parts, media_id: str) -> None:

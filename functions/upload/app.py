@@ -28,7 +28,12 @@ User = Annotated[Principal, Depends(require(Role.USER))]
 router = APIRouter(prefix="/api/v1")
 
 
-@router.get("/health", responses=problems(401, 403, 503), tags=["operation"])
+@router.get(
+    "/health",
+    response_model_exclude_none=True,
+    responses=problems(401, 403, 503),
+    tags=["operation"],
+)
 def health(
     request: Request,
     response: Response,
@@ -54,7 +59,7 @@ def upload_url(
         str, Query(description="Type of the photo.", examples=["image/jpeg"])
     ] = "image/jpeg",
     size: Annotated[
-        int | None, Query(description="Exact size in bytes; the upload is bound to it.")
+        int | None, Query(ge=1, description="Exact size in bytes; the upload is bound to it.")
     ] = None,
 ) -> UploadUrl:
     """Get a signed URL for one photo."""
@@ -64,7 +69,7 @@ def upload_url(
 
 @router.post(
     "/users/media/upload-complete",
-    responses=problems(401, 404, 409, 413, 422, 429, 503),
+    responses=problems(400, 401, 404, 409, 413, 422, 429, 503),
     tags=["photos"],
 )
 def upload_complete(user: User, parts: Parts, body: UploadComplete) -> Accepted:
@@ -94,7 +99,7 @@ def moderation_status(user: User, parts: Parts) -> ModerationStatus:
 @router.delete(
     "/users/media/{media_id}",
     status_code=204,
-    responses=problems(401, 404, 503),
+    responses=problems(401, 404, 422, 503),
     tags=["photos"],
 )
 def delete_photo(user: User, parts: Parts, media_id: str) -> None:

@@ -53,7 +53,9 @@ class UploadComplete(BaseModel):
         json_schema_extra={"examples": [{"photos": [{"file_key": _KEY, "media_type": "photo"}]}]}
     )
 
-    photos: list[PhotoRef] = Field(min_length=1, max_length=9)
+    photos: list[PhotoRef] = Field(
+        min_length=1, max_length=9, json_schema_extra={"uniqueItems": True}
+    )
 
 
 class Accepted(BaseModel):

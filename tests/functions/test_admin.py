@@ -64,6 +64,18 @@ def test_a_rejection_needs_words(
         moderator.call("PUT", f"/admin/moderation/{ids(installation)[key]}/reject", json=body)
 
 
+def test_text_that_cannot_be_stored_is_refused(installation: Installation, portrait: bytes) -> None:
+    (key,) = installation.hand_in(portrait)
+    moderator = installation.client("mod", Role.MODERATOR)
+    path = f"/admin/moderation/{ids(installation)[key]}/reject"
+    for call in (
+        lambda: moderator.call("PUT", path, json={"reason": "a\0b"}),
+        lambda: moderator.call("PUT", "/admin/moderation/a%00b/approve"),
+    ):
+        with pytest.raises(ApiRefused, match="422: text must not hold NUL"):
+            call()
+
+
 def test_the_dashboard_pages_and_filters(
     installation: Installation, deliver: Callable[[], list[str]], portrait: bytes
 ) -> None:

@@ -81,8 +81,10 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 _EXAMPLES = {
+    400: "There was an error parsing the body",
     401: "a bearer token is required",
     403: "this needs the role moderator",
+    413: "a body needs a Content-Length of at most 65536 bytes",
     404: "there is no photo 7b0e4d1c-…",
     409: "some photos have not been uploaded",
     422: "photos: List should have at most 9 items",

@@ -86,8 +86,9 @@ def decode(data: bytes) -> Picture:
     except Exception as error:
         # Pillow's plugins raise whatever the damage leads to: OSError, SyntaxError,
         # ValueError, struct.error, IndexError, zlib.error … all mean the same here.
+        words = "".join(c if c.isprintable() else "?" for c in str(error)[:200])
         raise PhotoRefused(
-            f"not a readable photo: {error}", reason=Reason.UNREADABLE.value
+            f"not a readable photo: {words}", reason=Reason.UNREADABLE.value
         ) from error
     if turned:
         width, height = height, width

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection
 
-from photogate.errors import ConfigError, DatabaseUnavailable, PhotogateError
+from photogate.errors import ConfigError, DatabaseUnavailable, InvalidRequest, PhotogateError
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,8 @@ _REPEAT = {"40001", "40P01"}
 _GONE = ("08", "57P", "25P03", "25P04", "53300")
 #: Statement or lock timeout, disk full, out of memory, read-only after a failover.
 _BUSY = ("57014", "55P03", "53", "25006")
+#: A NUL character, which PostgreSQL's text cannot hold.
+_NOT_TEXT = ("22021", "22P05")
 #: Wrong password, unknown role or database: waiting does not help.
 _SETUP = ("28", "3D000")
 
@@ -87,6 +89,7 @@ class Pool:
 
         Raises:
             DatabaseUnavailable: it could not be finished now.
+            InvalidRequest: a text holds a NUL character.
             ConfigError: the server refuses this role, password or database.
         """
         if not self._slots.acquire(timeout=self._wait_s):
@@ -131,6 +134,8 @@ class Pool:
                     self._end(connection)
                     if state.startswith(_BUSY):
                         raise _unavailable(error) from error
+                    if state in _NOT_TEXT:
+                        raise InvalidRequest("text must not hold NUL characters") from error
                     if state not in _REPEAT:
                         raise
                 problem = error
