@@ -42,7 +42,7 @@ INT8_DRIFT = {
 }
 
 #: Where the first two classes are closer than this, int8 may choose the other one. Of the
-#: golden cuts it does so four times, at distances up to .114 (November 2026).
+#: golden cuts it does so three times, at distances up to .114 (November 2026).
 CLOSE_CALL = 0.15
 
 
