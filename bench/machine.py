@@ -6,7 +6,7 @@ import os
 import platform
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]  # it ships no types
+import psutil
 
 #: Flags of the processor that decide which int8 kernels run.
 _FLAGS = ("avx2", "avx_vnni", "avx512_vnni")

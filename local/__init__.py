@@ -1,1 +1,1 @@
-"""Photogate on one machine. Nothing imports this package."""
+"""Photogate on one machine. Nothing that is deployed imports this package."""

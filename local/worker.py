@@ -25,6 +25,7 @@ from photogate.service.moderate import backoff_s
 logger = logging.getLogger(__name__)
 
 _WAIT_S = 1.0
+_NICENESS = 10
 _ANNOUNCE_EVERY_S = 10.0
 #: After SIGTERM the batch in hand is finished or handed back within this time.
 _GRACE_S = 8.0
@@ -170,6 +171,8 @@ def main() -> None:
     os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
     end_with_parent()
     configure_logging()
+    # Whoever uploads waits for the API, nobody for a worker's last millisecond.
+    os.nice(_NICENESS)
     worker = Worker(app.parts())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())

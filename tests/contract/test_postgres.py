@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
@@ -146,7 +147,7 @@ def test_a_url_may_ask_for_tls_and_sockets() -> None:
 def test_the_audit_log_only_grows(pool: Pool) -> None:
     for statement in ("DELETE FROM audit_log", "UPDATE audit_log SET actor = 'x'"):
         with pytest.raises(DatabaseError, match="append-only"):
-            pool.transaction(lambda s, sql=statement: s.rows(sql))
+            pool.transaction(partial(Session.rows, sql=statement))
 
 
 class TestMigrations:

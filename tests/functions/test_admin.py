@@ -68,12 +68,10 @@ def test_text_that_cannot_be_stored_is_refused(installation: Installation, portr
     (key,) = installation.hand_in(portrait)
     moderator = installation.client("mod", Role.MODERATOR)
     path = f"/admin/moderation/{ids(installation)[key]}/reject"
-    for call in (
-        lambda: moderator.call("PUT", path, json={"reason": "a\0b"}),
-        lambda: moderator.call("PUT", "/admin/moderation/a%00b/approve"),
-    ):
-        with pytest.raises(ApiRefused, match="422: text must not hold NUL"):
-            call()
+    with pytest.raises(ApiRefused, match="422: text must not hold NUL"):
+        moderator.call("PUT", path, json={"reason": "a\0b"})
+    with pytest.raises(ApiRefused, match="422: text must not hold NUL"):
+        moderator.call("PUT", "/admin/moderation/a%00b/approve")
 
 
 def test_the_dashboard_pages_and_filters(

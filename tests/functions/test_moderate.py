@@ -72,14 +72,14 @@ class TestHandler:
         (batch,) = pool.transaction(lambda s: s.rows("SELECT id FROM batches"))
         good = Job(batch_id=batch["id"], generation=1).encode()
         unknown = Job(batch_id="gone", generation=1).encode()
-        answer = app.handler(event("not a job", good, unknown), Context())  # type: ignore[arg-type]
+        answer = app.handler(event("not a job", good, unknown), Context())
         assert answer == {"batchItemFailures": [{"itemIdentifier": "m-0"}]}
         assert installation.client().photos()[0]["moderation_status"] == "approved"
 
     def test_a_whole_batch_of_failures_is_no_error_of_the_function(
         self, installation: Installation
     ) -> None:
-        answer = app.handler(event("{}", "[]"), Context())  # type: ignore[arg-type]
+        answer = app.handler(event("{}", "[]"), Context())
         assert len(answer["batchItemFailures"]) == 2
 
     def test_scores_explain_the_verdict(

@@ -90,7 +90,7 @@ class TestTokens:
     def test_other_algorithms_and_keys_are_refused(self) -> None:
         claims = {"sub": "u", "exp": time.time() + 60}
         for token in (
-            jwt.encode(claims, None, algorithm="none"),
+            jwt.encode(claims, "", algorithm="none"),
             jwt.encode(claims, SECRET * 2, algorithm="HS512"),
             jwt.encode(claims, SECRET + "x", algorithm="HS256"),
             "a.b.c",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime  # type: ignore[import-untyped]  # it ships no types
+import onnxruntime
 
 import crops
 from bundle import MODELS

@@ -4,7 +4,7 @@ import platform
 from pathlib import Path
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]  # it ships no types
+import onnxruntime
 from numpy.typing import NDArray
 
 from photogate.errors import ConfigError, RetryableError
