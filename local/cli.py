@@ -122,11 +122,10 @@ def worker() -> None:
 def migrate() -> None:
     """Bring the database's schema up to this version."""
     from photogate import bootstrap
-    from photogate.adapters.postgres import migrate as module
 
     with _errors_as_lines():
         _load_home()
-        applied = module.migrate(bootstrap.database())
+        applied = bootstrap.migrate()
         out.print("\n".join(applied) or "the schema is up to date", highlight=False)
 
 
@@ -235,16 +234,17 @@ def _step(line: str) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let SIGTERM end this process as Ctrl-C does."""
+    """Let SIGTERM and SIGINT end this process in order, also where a shell ignores them."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {n: signal.signal(n, interrupt) for n in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

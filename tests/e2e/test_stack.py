@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,14 @@ class RunningStack:
                 stderr=subprocess.STDOUT,
                 env=self._environment,
             )
-        eventually(
-            lambda: self.process.poll() is not None or "Ctrl-C stops" in self.said(), within_s=60
-        )
+        try:
+            eventually(
+                lambda: self.process.poll() is not None or "Ctrl-C stops" in self.said(),
+                within_s=60,
+            )
+        except BaseException:
+            self.process.terminate()
+            raise
         assert self.process.poll() is None, self.said()
 
     def said(self) -> str:
@@ -107,20 +112,34 @@ def home(tmp_path: Path, bundle: Path) -> Path:
 
 
 @pytest.fixture
-def stack(home: Path) -> Iterator[RunningStack]:
+def start(home: Path) -> Iterator[Callable[..., RunningStack]]:
+    """Start stacks that end with the test, whatever happens."""
+    started: list[RunningStack] = []
+
+    def launch(*arguments: str, **environment: str) -> RunningStack:
+        started.append(RunningStack(home, *arguments, **environment))
+        return started[-1]
+
+    yield launch
+    for stack in started:
+        if stack.process.poll() is None:
+            stack.stop(signal.SIGTERM)
+
+
+@pytest.fixture
+def stack(start: Callable[..., RunningStack]) -> RunningStack:
     """A running stack without sample photos."""
-    running = RunningStack(home, QUEUE_VISIBILITY_S="2", SWEEP_INTERVAL_S="1", JOB_DEADLINE_S="30")
-    yield running
-    if running.process.poll() is None:
-        running.stop()
+    return start(QUEUE_VISIBILITY_S="2", SWEEP_INTERVAL_S="1", JOB_DEADLINE_S="30")
 
 
 def two_megapixels() -> bytes:
     return jpeg(photograph("coffee.png").resize((1633, 1225)))
 
 
-def test_the_demo_shows_verdicts_and_goes_on_serving(home: Path) -> None:
-    stack = RunningStack(home, "--demo")
+def test_the_demo_shows_verdicts_and_goes_on_serving(
+    home: Path, start: Callable[..., RunningStack]
+) -> None:
+    stack = start("--demo")
     said = stack.said()
     for words in (
         r"portrait\.jpg.*approved",
@@ -141,7 +160,7 @@ def test_the_demo_shows_verdicts_and_goes_on_serving(home: Path) -> None:
     assert stack.stop() == 0
 
     # The data survives, and the tokens with it.
-    again = RunningStack(home)
+    again = start()
     assert re.search("migrated", again.said()) is None
     secret = json.loads((home / "secrets.json").read_text())["jwt"]
     assert secret
