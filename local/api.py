@@ -11,7 +11,7 @@ import uvicorn
 from functions.admin.app import app as admin_app
 from functions.upload.app import app as upload_app
 from local import files
-from local.process import configure_logging, end_with_parent
+from local.process import end_with_parent
 from photogate import bootstrap
 from photogate.adapters.photos_files import MOUNT
 
@@ -42,7 +42,6 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
     end_with_parent()
-    configure_logging()
     bootstrap.upload()
     bootstrap.admin()
     uvicorn.run(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import logging
 import os
 import signal
 import subprocess
@@ -15,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from photogate.errors import ConfigError
-from photogate.settings import LogSettings, read
 
 #: Set for children that read their parent's end from standard input.
 _SUPERVISED = "PHOTOGATE_SUPERVISED"
@@ -71,13 +69,6 @@ def end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
-
-
-def configure_logging() -> None:
-    """Log to standard error, at ``LOG_LEVEL``: for the entry points among our modules."""
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(name)s %(message)s", level=read(LogSettings).log_level
-    )
 
 
 def stop(

@@ -18,7 +18,6 @@ from local.home import Home, port_is_free
 from local.model_build import ensure_bundle
 from local.process import last_line, start_module, stop, wait_until
 from photogate import bootstrap
-from photogate.adapters.postgres.migrate import migrate
 from photogate.errors import ConfigError
 from photogate_vision.bundle import load_bundle
 
@@ -142,7 +141,7 @@ class Stack:
             self._servers.append(redis)
             os.environ["REDIS_URL"] = redis.start()
         self._fill_in_settings()
-        if applied := migrate(bootstrap.database()):
+        if applied := bootstrap.migrate():
             self.progress(f"migrated the database: {', '.join(applied)}")
         # Better said here, in one line, than in the logs of four children.
         load_bundle(Path(os.environ["MODEL_DIR"]))

@@ -6,10 +6,11 @@ import logging
 import signal
 import threading
 
-from local.process import configure_logging, end_with_parent
+from local.process import end_with_parent
 from photogate import bootstrap
 from photogate.errors import RetryableError
 from photogate.settings import SweepSettings, read
+from photogate.telemetry import make_logger
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +18,7 @@ logger = logging.getLogger(__name__)
 def main() -> None:
     """Sweep every ``SWEEP_INTERVAL_S`` seconds until SIGTERM or Ctrl-C."""
     end_with_parent()
-    configure_logging()
+    make_logger("sweep")
     sweep, settings = bootstrap.sweep(), read(SweepSettings)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

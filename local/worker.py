@@ -13,14 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.moderate import app
-from local.process import configure_logging, end_with_parent
+from local.process import end_with_parent
 from photogate.bootstrap import ModerateParts
 from photogate.domain import Delivery, WorkerInfo
 from photogate.errors import RetryableError
-from photogate.service.moderate import backoff_s
 
 logger = logging.getLogger(__name__)
 
@@ -79,15 +80,10 @@ class Worker:
     def _work(self, delivery: Delivery) -> None:
         context = _Context(self, time.monotonic() + self._parts.settings.job_deadline_s)
         with self._kept(delivery):
-            answer = app.handler(_event(delivery), context)
+            answer = app.handler(_event(delivery), cast(LambdaContext, context))
         self._info = replace(self._info, last_photo_at=datetime.now(UTC))
-        if answer["batchItemFailures"]:
-            self._queue.nack(
-                delivery,
-                delay_s=backoff_s(delivery.receive_count),
-                error="moderation did not finish; the batch's last_error tells why",
-            )
-        else:
+        # What failed was handed back by the function already.
+        if not answer["batchItemFailures"]:
             self._queue.ack(delivery)
 
     @contextmanager
@@ -128,11 +124,6 @@ class Worker:
 class _Context:
     """The part of Lambda's context that the function uses."""
 
-    function_name = "moderate"
-    memory_limit_in_mb = 0
-    invoked_function_arn = "local"
-    aws_request_id = "local"
-
     def __init__(self, worker: Worker, deadline: float) -> None:
         self._worker = worker
         self._deadline = deadline
@@ -168,9 +159,7 @@ def _event(delivery: Delivery) -> dict[str, Any]:
 
 def main() -> None:
     """Run one worker until SIGTERM or Ctrl-C."""
-    os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
     end_with_parent()
-    configure_logging()
     # Whoever uploads waits for the API, nobody for a worker's last millisecond.
     os.nice(_NICENESS)
     worker = Worker(app.parts())

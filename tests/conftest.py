@@ -22,6 +22,10 @@ from photogate.errors import ConfigError
 SECRET = "0123456789abcdef-only-for-the-tests"
 
 
+# Metrics go to standard output, where they would drown what pytest prints.
+os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the fast folders first."""
     order = ["unit", "model", "contract", "functions", "faults", "e2e", "browser"]

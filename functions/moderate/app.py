@@ -6,11 +6,10 @@ On Lambda SQS feeds it; on one machine ``local.worker`` feeds it the same events
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
     EventType,
@@ -21,12 +20,19 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from photogate.bootstrap import ModerateParts, moderate
-from photogate.domain import Finding
-from photogate.errors import PhotogateError
+from photogate.domain import Delivery, Finding, OpenBatch
+from photogate.errors import PhotogateError, RetryableError
 from photogate.messages import Job
+from photogate.service.moderate import backoff_s
+from photogate.telemetry import (
+    correlation_id,
+    emit,
+    make_logger,
+    make_tracer,
+    report_cold_start,
+)
 
-logger = Logger(service="moderate")
-metrics = Metrics(namespace="Photogate", service="moderate")
+logger, tracer = make_logger("moderate"), make_tracer("moderate")
 
 #: With one job per invocation the default would count each retry as a function error.
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
@@ -35,59 +41,89 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 @cache
 def parts() -> ModerateParts:
     """Build, once per process, what this function needs; loads the model."""
-    return moderate(_report)
+    return moderate(_Watcher())
 
 
 def process(record: SQSRecord, lambda_context: LambdaContext) -> None:
     """Moderate one batch of photos; raising hands the message back."""
-    metrics.add_metric(name="Deliveries", unit=MetricUnit.Count, value=1)
-    logger.append_keys(
-        job_id=record.message_id, delivery=record.attributes.approximate_receive_count
-    )
+    delivery = _delivery(record)
+    logger.append_keys(job_id=delivery.job_id, delivery=delivery.receive_count)
     try:
-        job = Job.decode(record.body)
-        logger.append_keys(batch_id=job.batch_id)
         parts().moderation.run(
-            job,
-            job_id=record.message_id,
+            Job.decode(delivery.body),
+            job_id=delivery.job_id,
             time_left_s=lambda: lambda_context.get_remaining_time_in_millis() / 1000,
         )
     except Exception as error:
-        logger.warning(
-            "job handed back", error=str(error), exc_info=not isinstance(error, PhotogateError)
-        )
-        metrics.add_metric(name="JobsHandedBack", unit=MetricUnit.Count, value=1)
+        _hand_back(delivery, error)
         raise
     finally:
-        logger.remove_keys(["job_id", "delivery", "batch_id"])
+        correlation_id.set(None)
+        logger.remove_keys(["job_id", "delivery", "batch_id", "user_id"])
 
 
-@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Moderate each message; name those that have to come again."""
+    report_cold_start("moderate")
     return process_partial_response(
         event=event, record_handler=process, processor=processor, context=context
     )
 
 
-def _report(finding: Finding) -> None:
-    """Leave one structured event per photo; never its bytes or URLs."""
-    signals, verdict = finding.signals, finding.verdict
-    logger.info(
-        "photo moderated",
-        photo_id=finding.photo_id,
-        status=verdict.status,
-        reason=verdict.reason,
-        rule=asdict(verdict.rule) if verdict.rule else None,
-        policy=verdict.policy,
-        model=signals.model,
-        scores=signals.nsfw_scores,
-        blur_variance=signals.blur_variance,
-        duration_ms=signals.processing_time_ms,
-        error=finding.error,
-    )
-    metrics.add_metric(name=f"Photos{verdict.status.capitalize()}", unit=MetricUnit.Count, value=1)
-    if signals.processing_time_ms is not None:
-        metrics.add_metric(
-            name="PhotoDuration", unit=MetricUnit.Milliseconds, value=signals.processing_time_ms
+class _Watcher:
+    """Writes one structured event per photo, never its bytes or URLs, and its metrics."""
+
+    def batch_opened(self, batch: OpenBatch) -> None:
+        correlation_id.set(batch.correlation_id)
+        logger.append_keys(batch_id=batch.id, user_id=batch.user_id)
+
+    def photo_settled(self, batch: OpenBatch, finding: Finding) -> None:
+        signals, verdict = finding.signals, finding.verdict
+        waited_ms = (datetime.now(UTC) - batch.accepted_at).total_seconds() * 1000
+        logger.info(
+            "photo moderated",
+            photo_id=finding.photo_id,
+            status=verdict.status,
+            reason=verdict.reason,
+            rule=asdict(verdict.rule) if verdict.rule else None,
+            policy=verdict.policy,
+            model=signals.model,
+            scores=signals.nsfw_scores,
+            blur_variance=signals.blur_variance,
+            duration_ms=signals.processing_time_ms,
+            waited_ms=round(waited_ms, 1),
+            error=finding.error,
         )
+        milliseconds = {"TimeToVerdict": waited_ms}
+        if signals.processing_time_ms is not None:
+            milliseconds["PhotoDuration"] = signals.processing_time_ms
+        emit("moderate", milliseconds=milliseconds)
+        emit(
+            "moderate",
+            dimensions={"status": verdict.status, "reason": verdict.reason or "none"},
+            counts={"Photos": 1},
+        )
+
+
+def _hand_back(delivery: Delivery, error: Exception) -> None:
+    """Make the message come again after seconds, not after its whole visibility timeout."""
+    foreseen = isinstance(error, PhotogateError)
+    logger.warning("job handed back", error=str(error), exc_info=not foreseen)
+    emit("moderate", counts={"JobsHandedBack": 1})
+    delay_s = getattr(error, "retry_after_s", None) or backoff_s(delivery.receive_count)
+    try:
+        parts().queue.nack(delivery, delay_s=delay_s, error=str(error))
+    except RetryableError as fault:
+        logger.warning("its visibility timeout has to run out", error=str(fault))
+
+
+def _delivery(record: SQSRecord) -> Delivery:
+    sent_ms = int(record.attributes.sent_timestamp)
+    return Delivery(
+        job_id=record.message_id,
+        token=record.receipt_handle,
+        body=record.body,
+        receive_count=int(record.attributes.approximate_receive_count),
+        sent_at=datetime.fromtimestamp(sent_ms / 1000, UTC),
+    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from dataclasses import asdict
+from typing import Annotated, Any, Literal, cast
 
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials
 from mangum import Mangum
@@ -12,7 +14,8 @@ from mangum import Mangum
 from photogate import __version__
 from photogate.bootstrap import UploadParts, upload
 from photogate.domain import Principal, Role
-from photogate.http import BEARER, PROBLEM_TYPE, install_problems, problems, require
+from photogate.http import BEARER, PROBLEM_TYPE, RequestReport, install, problems, require
+from photogate.telemetry import correlation_id, emit, make_logger, make_tracer, report_cold_start
 
 from .health import deep_health
 from .schemas import Accepted, Health, ModerationStatus, Photo, Summary, UploadComplete, UploadUrl
@@ -25,6 +28,7 @@ def _parts(request: Request) -> UploadParts:
 
 Parts = Annotated[UploadParts, Depends(_parts)]
 User = Annotated[Principal, Depends(require(Role.USER))]
+logger, tracer = make_logger("upload"), make_tracer("upload")
 router = APIRouter(prefix="/api/v1")
 
 
@@ -72,12 +76,15 @@ def upload_url(
     responses=problems(400, 401, 404, 409, 413, 422, 429, 503),
     tags=["photos"],
 )
-def upload_complete(user: User, parts: Parts, body: UploadComplete) -> Accepted:
+def upload_complete(request: Request, user: User, parts: Parts, body: UploadComplete) -> Accepted:
     """Hand in 1 to 9 uploaded photos. The answer does not wait for verdicts.
 
     The same keys again give the same batch. All photos are accepted, or none.
     """
-    batch = parts.uploads.complete(user, [photo.file_key for photo in body.photos])
+    batch = parts.uploads.complete(
+        user, [photo.file_key for photo in body.photos], correlation_id=correlation_id.get()
+    )
+    request.state.batch_id = batch.id
     count = len(batch.file_keys)
     return Accepted(
         batch_id=batch.id,
@@ -107,6 +114,15 @@ def delete_photo(user: User, parts: Parts, media_id: str) -> None:
     parts.uploads.delete(user, media_id)
 
 
+def _observe(report: RequestReport) -> None:
+    logger.info("request", **asdict(report))
+    emit(
+        "upload",
+        counts={"Requests": 1, "Errors": report.status >= 500},
+        milliseconds={"RequestDuration": report.duration_ms},
+    )
+
+
 def create_app(parts: Callable[[], UploadParts] = upload) -> FastAPI:
     """Make the app; ``parts`` is called when the first request needs it."""
     app = FastAPI(
@@ -119,10 +135,17 @@ def create_app(parts: Callable[[], UploadParts] = upload) -> FastAPI:
     )
     app.state.parts = parts
     app.include_router(router)
-    install_problems(app)
+    install(app, _observe)
     return app
 
 
 app = create_app()
 #: Startup events would run at every invocation, so there are none.
-handler = Mangum(app, lifespan="off", text_mime_types=["application/json", PROBLEM_TYPE, "text/"])
+_mangum = Mangum(app, lifespan="off", text_mime_types=["application/json", PROBLEM_TYPE, "text/"])
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer one request of an HTTP API."""
+    report_cold_start("upload")
+    return _mangum(event, cast(Any, context))

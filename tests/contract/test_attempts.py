@@ -10,7 +10,7 @@ from photogate.adapters.postgres.decisions import PostgresDecisions
 from photogate.adapters.postgres.media import PostgresMediaViews
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
-from photogate.domain import Finding, Media, Principal, Role, Signals, Status, Verdict
+from photogate.domain import Finding, Media, OpenPhoto, Principal, Role, Signals, Status, Verdict
 from photogate.errors import BatchBusy, Conflict, NotFound
 from photogate.messages import Job
 from tests.contract.test_batches import new_batch
@@ -48,16 +48,23 @@ def approved(photo_id: str) -> Finding:
     )
 
 
+def open_photos(
+    attempts: PostgresAttempts, job: Job, job_id: str = "m-1", lease_s: float = 60
+) -> tuple[OpenPhoto, ...]:
+    batch = attempts.begin(job, job_id=job_id, lease_s=lease_s)
+    return batch.photos if batch else ()
+
+
 def begin(
     attempts: PostgresAttempts, job: Job, job_id: str = "m-1", lease_s: float = 60
 ) -> list[str]:
-    return [photo.id for photo in attempts.begin(job, job_id=job_id, lease_s=lease_s)]
+    return [photo.id for photo in open_photos(attempts, job, job_id, lease_s)]
 
 
 def test_a_first_attempt_counts_every_photo(
     pool: Pool, attempts: PostgresAttempts, job: Job
 ) -> None:
-    photos = attempts.begin(job, job_id="m-1", lease_s=60)
+    photos = open_photos(attempts, job)
     assert [(p.file_key, p.etag, p.unfinished_attempts) for p in photos] == [
         ("a", "e", 0),
         ("b", "e", 0),
@@ -83,11 +90,11 @@ def test_after_an_unfinished_attempt_photos_are_counted_singly_least_tried_first
     pool: Pool, attempts: PostgresAttempts, job: Job
 ) -> None:
     a, b, c = begin(attempts, job)
-    again = attempts.begin(job, job_id="m-1", lease_s=60)
+    again = open_photos(attempts, job)
     assert [p.unfinished_attempts for p in again] == [1, 1, 1]
     assert retries(pool) == {"a": 1, "b": 1, "c": 1}
     attempts.count(a)
-    third = attempts.begin(job, job_id="m-1", lease_s=60)
+    third = open_photos(attempts, job)
     assert [(p.id, p.unfinished_attempts) for p in third] == [(b, 1), (c, 1), (a, 2)]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.moderate import app
 from photogate.adapters.photos_files import FilePhotoStore, Grant
@@ -15,7 +16,7 @@ from photogate.adapters.postgres.batches import PostgresBatches
 from photogate.adapters.postgres.media import PostgresMediaViews
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
-from photogate.domain import Finding, Media, NewBatch, NewPhoto, Signals
+from photogate.domain import Finding, Media, NewBatch, NewPhoto, OpenBatch, Signals
 from photogate.errors import RetryableError, StorageUnavailable
 from photogate.messages import Job
 from photogate.policy import COMMUNITY
@@ -35,11 +36,6 @@ FINE = Signals(
 
 class Context:
     """What the function uses of Lambda's context."""
-
-    function_name = "moderate"
-    memory_limit_in_mb = 1024
-    invoked_function_arn = "arn"
-    aws_request_id = "id"
 
     def get_remaining_time_in_millis(self) -> int:
         """Plenty."""
@@ -72,14 +68,14 @@ class TestHandler:
         (batch,) = pool.transaction(lambda s: s.rows("SELECT id FROM batches"))
         good = Job(batch_id=batch["id"], generation=1).encode()
         unknown = Job(batch_id="gone", generation=1).encode()
-        answer = app.handler(event("not a job", good, unknown), Context())
+        answer = app.handler(event("not a job", good, unknown), cast(LambdaContext, Context()))
         assert answer == {"batchItemFailures": [{"itemIdentifier": "m-0"}]}
         assert installation.client().photos()[0]["moderation_status"] == "approved"
 
     def test_a_whole_batch_of_failures_is_no_error_of_the_function(
         self, installation: Installation
     ) -> None:
-        answer = app.handler(event("{}", "[]"), Context())
+        answer = app.handler(event("{}", "[]"), cast(LambdaContext, Context()))
         assert len(answer["batchItemFailures"]) == 2
 
     def test_scores_explain_the_verdict(
@@ -147,6 +143,20 @@ def job(pool: Pool, store: PhotoStore) -> Job:
     return Job(batch_id=batch.id, generation=1)
 
 
+class Recorder:
+    """Remembers what it heard."""
+
+    def __init__(self) -> None:
+        self.settled: list[Finding] = []
+
+    def batch_opened(self, batch: OpenBatch) -> None:
+        """Nothing to do."""
+
+    def photo_settled(self, batch: OpenBatch, finding: Finding) -> None:
+        """Remember it."""
+        self.settled.append(finding)
+
+
 class Crash(BaseException):
     """The process is gone: nothing after it runs."""
 
@@ -161,7 +171,7 @@ class TestService:
         *,
         time_left_s: float = 60.0,
     ) -> list[Finding]:
-        reported: list[Finding] = []
+        watcher = Recorder()
         moderation = Moderation(
             attempts=PostgresAttempts(pool),
             store=store,
@@ -169,10 +179,10 @@ class TestService:
             policy=COMMUNITY,
             lease_s=60,
             max_bytes=1000,
-            on_photo=reported.append,
+            watcher=watcher,
         )
         moderation.run(job, job_id="m-1", time_left_s=lambda: time_left_s)
-        return reported
+        return watcher.settled
 
     def statuses(self, pool: Pool) -> dict[str, str]:
         return {m.file_key: m.status.value for m in self.media(pool).values()}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis
 import requests
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.upload.app import handler
 from local.client import ApiRefused, Upload
@@ -280,13 +281,13 @@ class TestLambda:
     """The same app behind API Gateway."""
 
     def test_health(self) -> None:
-        answer = handler(api_gateway_event("GET", "/api/v1/health"), None)  # type: ignore[arg-type]
+        answer = handler(api_gateway_event("GET", "/api/v1/health"), LambdaContext())
         assert answer["statusCode"] == 200
         assert json.loads(answer["body"])["status"] == "ok"
 
     def test_problems_come_as_text(self, installation: Installation) -> None:
         event = api_gateway_event("GET", "/api/v1/users/media/moderation-status")
-        answer = handler(event, None)  # type: ignore[arg-type]
+        answer = handler(event, LambdaContext())
         assert (answer["statusCode"], answer["isBase64Encoded"]) == (401, False)
         assert answer["headers"]["content-type"] == "application/problem+json"
         assert json.loads(answer["body"])["error"] == "a bearer token is required"
@@ -294,5 +295,5 @@ class TestLambda:
     def test_a_token_is_read(self, installation: Installation) -> None:
         token = issue_token("u-1", secret=SECRET)
         event = api_gateway_event("GET", "/api/v1/users/media/moderation-status", token)
-        answer = handler(event, None)  # type: ignore[arg-type]
+        answer = handler(event, LambdaContext())
         assert json.loads(answer["body"])["summary"]["total_photos"] == 0

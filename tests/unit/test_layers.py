@@ -46,7 +46,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.ports",
     },
     "photogate.auth": {"photogate.domain", "photogate.errors"},
-    "photogate.http": {"photogate.auth", "photogate.domain", "photogate.errors"},
+    "photogate.telemetry": set(),
+    "photogate.http": {
+        "photogate.auth",
+        "photogate.domain",
+        "photogate.errors",
+        "photogate.telemetry",
+    },
     "photogate.settings": {"photogate.auth", "photogate.errors"},
     "photogate.bootstrap": {"photogate", "photogate_vision"},
     "photogate_vision": {
@@ -65,6 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.messages",
         "photogate.ports",
         "photogate.service",
+        "photogate.telemetry",
         "photogate.texts",
     },
     "local": {"functions", "local", "photogate", "photogate_vision"},
@@ -78,6 +85,7 @@ ONLY_THERE = {
     "PIL": {"photogate_vision", "local.samples"},
     "onnxruntime": {"photogate_vision"},
     "fastapi": {"photogate.http", "functions"},
+    "aws_lambda_powertools": {"photogate.telemetry", "functions", "local.worker"},
     "jwt": {"photogate.auth"},
     "pydantic_settings": {"photogate.settings"},
 }

@@ -145,6 +145,7 @@ def test_every_reason_has_words() -> None:
 class TestSettings:
     FULL = {  # noqa: RUF012 - read only
         "DATABASE_URL": "postgresql://u:p@h/d",
+        "PHOTOS_DIR": "photos",
         "PHOTOS_URL_SECRET": SECRET,
         "JWT_SECRET": SECRET,
     }
@@ -174,8 +175,11 @@ class TestSettings:
         [
             ("JWT_SECRET", "short", "JWT_SECRET: must be 32 random bytes"),
             ("JWT_SECRET", "a" * 64, "JWT_SECRET: must be 32 random bytes"),
-            ("PHOTOS_URL_SECRET", "", "PHOTOS_URL_SECRET: Field required"),
+            ("PHOTOS_URL_SECRET", "", "PHOTOS_URL_SECRET is required with PHOTOS_DIR"),
             ("JWT_SECRET", "", "set either JWT_SECRET or JWT_JWKS_URL"),
+            ("S3_BUCKET_PHOTOS", "b", "set either S3_BUCKET_PHOTOS or PHOTOS_DIR"),
+            ("S3_ACCESS_KEY", "k", "S3_ACCESS_KEY and S3_SECRET_KEY go together"),
+            ("QUEUE_BACKEND", "sqs", "QUEUE_URL is required with QUEUE_BACKEND=sqs"),
             ("DATABASE_URL", "", "DATABASE_URL (or DB_HOST …) is required"),
             ("PHOTOS_PER_DAY", "many", "PHOTOS_PER_DAY: "),
         ],

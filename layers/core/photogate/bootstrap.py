@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from photogate import settings as s
 from photogate.errors import ConfigError
@@ -14,16 +15,18 @@ from photogate.policy import PRESETS, Policy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mypy_boto3_s3 import S3Client
+
     from photogate.adapters.photos_files import FilePhotoStore
     from photogate.adapters.postgres.pool import Pool
-    from photogate.adapters.queue_redis import RedisQueue
     from photogate.auth import TokenVerifier
-    from photogate.domain import Finding
-    from photogate.ports import PhotoAnalyzer, Probe, Workers
-    from photogate.service.moderate import Moderation
+    from photogate.ports import PhotoAnalyzer, Probe, Queue, Store, Workers
+    from photogate.service.moderate import Moderation, Watcher
     from photogate.service.review import Reviews
     from photogate.service.sweep import Sweep
     from photogate.service.upload import Uploads
+
+S = TypeVar("S", bound=s.LogSettings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,7 @@ class ModerateParts:
     moderation: Moderation
     analyzer: PhotoAnalyzer
     workers: Workers
-    queue: RedisQueue
+    queue: Queue
     settings: s.ModerateSettings
 
 
@@ -63,7 +66,16 @@ _to_close: list[Callable[[], None]] = []
 
 def forget() -> None:
     """Close every connection; whatever is built next reads its settings anew."""
-    for built in (upload, admin, file_store, max_photo_bytes, _pool_of, _queue_of):
+    for built in (
+        upload,
+        admin,
+        file_store,
+        max_photo_bytes,
+        _pool_of,
+        _redis,
+        _sqs,
+        _load_secrets,
+    ):
         built.cache_clear()
     while _to_close:
         _to_close.pop()()
@@ -80,7 +92,7 @@ def upload() -> UploadParts:
     from photogate.file_keys import FileKeys
     from photogate.service.upload import UploadLimits, Uploads
 
-    settings = s.read(s.UploadSettings)
+    settings = _read(s.UploadSettings)
     pool, queue, store = _pool(settings), _queue(settings), _store(settings)
     return UploadParts(
         uploads=Uploads(
@@ -114,7 +126,7 @@ def admin() -> AdminParts:
     from photogate.adapters.postgres.workers import PostgresWorkers
     from photogate.service.review import Reviews
 
-    settings = s.read(s.AdminSettings)
+    settings = _read(s.AdminSettings)
     pool = _pool(settings)
     return AdminParts(
         reviews=Reviews(
@@ -130,13 +142,13 @@ def admin() -> AdminParts:
     )
 
 
-def moderate(on_photo: Callable[[Finding], None]) -> ModerateParts:
+def moderate(watcher: Watcher) -> ModerateParts:
     """Build what a worker needs; loads and verifies the model."""
     from photogate.adapters.postgres.attempts import PostgresAttempts
     from photogate.adapters.postgres.workers import PostgresWorkers
     from photogate.service.moderate import Moderation
 
-    settings = s.read(s.ModerateSettings)
+    settings = _read(s.ModerateSettings)
     pool = _pool(settings)
     seeing = analyzer(settings)
     return ModerateParts(
@@ -147,7 +159,7 @@ def moderate(on_photo: Callable[[Finding], None]) -> ModerateParts:
             policy=preset(settings.policy),
             lease_s=settings.job_deadline_s,
             max_bytes=settings.max_photo_bytes,
-            on_photo=on_photo,
+            watcher=watcher,
         ),
         analyzer=seeing,
         workers=PostgresWorkers(pool),
@@ -161,7 +173,7 @@ def sweep() -> Sweep:
     from photogate.adapters.postgres.outbox import PostgresOutbox
     from photogate.service.sweep import Sweep
 
-    settings = s.read(s.SweepSettings)
+    settings = _read(s.SweepSettings)
     queue = _queue(settings)
     return Sweep(
         outbox=PostgresOutbox(_pool(settings)),
@@ -171,21 +183,23 @@ def sweep() -> Sweep:
     )
 
 
-def database() -> Pool:
-    """Give a pool for ``photogate migrate``."""
-    return _pool(s.read(s.DatabaseSettings))
+def migrate() -> list[str]:
+    """Bring the database's schema up to date; gives the names of what was applied."""
+    from photogate.adapters.postgres.migrate import migrate as apply
+
+    return apply(_pool(_read(s.DatabaseSettings)))
 
 
 @cache
 def file_store() -> FilePhotoStore:
     """Give the folder that the local app serves."""
-    return _store(s.read(s.StorageSettings))
+    return _folder(_read(s.StorageSettings))
 
 
 @cache
 def max_photo_bytes() -> int:
     """Give the largest upload that the local app takes."""
-    return s.read(s.StorageSettings).max_photo_bytes
+    return _read(s.StorageSettings).max_photo_bytes
 
 
 def analyzer(settings: s.ModelSettings) -> PhotoAnalyzer:
@@ -210,6 +224,33 @@ def preset(name: str) -> Policy:
     return PRESETS[name]
 
 
+def _read(model: type[S]) -> S:
+    """Read settings from the environment, after the secrets that it names."""
+    _load_secrets()
+    return s.read(model)
+
+
+@cache
+def _load_secrets() -> None:
+    """Put what Secrets Manager holds beside the environment, which wins.
+
+    ``PHOTOGATE_SECRET_ARN`` names an object of settings by their names;
+    ``DB_SECRET_ARN`` one as RDS keeps it, with ``username`` and ``password``.
+    """
+    found: dict[str, str] = {}
+    if arn := os.environ.get("PHOTOGATE_SECRET_ARN"):
+        from photogate.adapters.secrets_aws import fetch
+
+        found |= fetch(arn)
+    if arn := os.environ.get("DB_SECRET_ARN"):
+        from photogate.adapters.secrets_aws import fetch
+
+        login = fetch(arn)
+        found |= {"DB_USER": login.get("username", ""), "DB_PASSWORD": login.get("password", "")}
+    for name, value in found.items():
+        os.environ.setdefault(name, value)
+
+
 def _pool(settings: s.DatabaseSettings) -> Pool:
     return _pool_of(settings.database, settings.db_pool_size)
 
@@ -224,12 +265,20 @@ def _pool_of(url: str, size: int) -> Pool:
     return pool
 
 
-def _queue(settings: s.QueueSettings) -> RedisQueue:
-    return _queue_of(settings.redis, settings.queue_visibility_s)
+def _queue(settings: s.QueueSettings) -> Queue:
+    if settings.queue_backend == "sqs":
+        assert settings.queue_url is not None  # noqa: S101 - held by the settings
+        return _sqs(
+            settings.queue_url,
+            settings.queue_dead_url,
+            settings.queue_endpoint,
+            settings.queue_visibility_s,
+        )
+    return _redis(settings.redis, settings.queue_visibility_s)
 
 
 @cache
-def _queue_of(url: str, visibility_s: float) -> RedisQueue:
+def _redis(url: str, visibility_s: float) -> Queue:
     from photogate.adapters.queue_redis import RedisQueue, connect
     from photogate.service.moderate import MAX_DELIVERIES
 
@@ -238,14 +287,57 @@ def _queue_of(url: str, visibility_s: float) -> RedisQueue:
     return queue
 
 
-def _store(settings: s.StorageSettings) -> FilePhotoStore:
+@cache
+def _sqs(url: str, dead_url: str | None, endpoint: str | None, visibility_s: float) -> Queue:
+    from photogate.adapters.queue_sqs import SqsQueue, connect
+
+    queue = SqsQueue(connect(url, endpoint), url, dead_url=dead_url, visibility_s=visibility_s)
+    _to_close.append(queue.close)
+    return queue
+
+
+def _store(settings: s.StorageSettings) -> Store:
+    if settings.s3_bucket_photos is not None:
+        return _s3_store(settings)
+    return _folder(settings)
+
+
+def _folder(settings: s.StorageSettings) -> FilePhotoStore:
     from photogate.adapters.photos_files import FilePhotoStore
 
+    if settings.photos_dir is None or settings.photos_url_secret is None:
+        raise ConfigError("PHOTOS_DIR is not set: these photos are in a bucket")
     return FilePhotoStore(
         settings.photos_dir,
         public_url=settings.public_url,
         secret=settings.photos_url_secret.get_secret_value(),
     )
+
+
+def _s3_store(settings: s.StorageSettings) -> Store:
+    from photogate.adapters.photos_s3 import S3PhotoStore, connect
+
+    assert settings.s3_bucket_photos is not None  # noqa: S101 - asked by the caller
+    secret = settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else None
+
+    def client(endpoint: str | None) -> S3Client:
+        return connect(
+            region=settings.s3_region,
+            endpoint=endpoint,
+            access_key=settings.s3_access_key,
+            secret_key=secret,
+        )
+
+    inner = client(settings.s3_endpoint)
+    public = settings.s3_public_endpoint
+    store = S3PhotoStore(
+        inner,
+        settings.s3_bucket_photos,
+        presigner=client(public) if public else inner,
+        write_once=settings.s3_write_once,
+    )
+    _to_close.append(store.close)
+    return store
 
 
 def _verifier(settings: s.AuthSettings) -> TokenVerifier:

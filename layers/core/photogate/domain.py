@@ -185,6 +185,8 @@ class NewBatch:
     user_id: str
     user_name: str | None
     photos: tuple[NewPhoto, ...]
+    #: Of the request, to be found again in every log line about the batch.
+    correlation_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +210,19 @@ class OpenPhoto:
     etag: str | None
     #: Attempts that began before this delivery and did not finish.
     unfinished_attempts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenBatch:
+    """A batch in a worker's hands."""
+
+    id: str
+    user_id: str
+    #: Of the request that handed it in.
+    correlation_id: str | None
+    accepted_at: datetime
+    #: Least tried first; empty when nothing is left to do.
+    photos: tuple[OpenPhoto, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

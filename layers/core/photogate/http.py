@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Protocol
 
@@ -22,6 +24,7 @@ from starlette.exceptions import HTTPException
 from photogate import errors
 from photogate.auth import TokenVerifier
 from photogate.domain import Principal, Role
+from photogate.telemetry import correlate
 
 logger = logging.getLogger(__name__)
 
@@ -108,12 +111,25 @@ def problem(
     return JSONResponse(body, status.value, headers=headers, media_type=PROBLEM_TYPE)
 
 
-def install_problems(app: FastAPI) -> None:
-    """Answer every error of ``app`` with a problem, and document the schema."""
+@dataclass(frozen=True, kw_only=True)
+class RequestReport:
+    """One request and its answer, for logs and metrics."""
+
+    method: str
+    #: The route's template, never the path itself, which may hold ids.
+    route: str
+    status: int
+    duration_ms: float
+    user_id: str | None
+    batch_id: str | None
+
+
+def install(app: FastAPI, observe: Callable[[RequestReport], None]) -> None:
+    """Answer every error of ``app`` with a problem, document that, and report requests."""
     app.add_exception_handler(errors.PhotogateError, answer_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_middleware(_LastResort)
+    app.add_middleware(_LastResort, observe=observe)
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -154,6 +170,7 @@ def require(role: Role) -> Callable[..., Principal]:
         principal = parts.verifier.verify(credentials.credentials if credentials else None)
         if not principal.role.allows(role):
             raise errors.Forbidden(f"this needs the role {role}")
+        request.state.user_id = principal.user_id
         return principal
 
     return admit
@@ -215,36 +232,69 @@ _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class _LastResort:
-    """Refuses huge bodies unread, and answers 500 for what nobody foresaw."""
+    """Refuses huge bodies unread, answers 500 for what nobody foresaw, and reports it all.
 
-    def __init__(self, app: Callable[[_Scope, _Receive, _Send], Awaitable[None]]) -> None:
+    The correlation id is the caller's ``X-Correlation-Id``, else API Gateway's request id,
+    else a new one; the answer carries it.
+    """
+
+    def __init__(
+        self,
+        app: Callable[[_Scope, _Receive, _Send], Awaitable[None]],
+        observe: Callable[[RequestReport], None],
+    ) -> None:
         self._app = app
+        self._observe = observe
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        started, status = time.perf_counter(), 0
         headers = dict(scope["headers"])
-        length = headers.get(b"content-length", b"0")
-        if b"transfer-encoding" in headers or not length.isdigit() or int(length) > MAX_BODY_BYTES:
-            answer = problem(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"a body needs a Content-Length of at most {MAX_BODY_BYTES} bytes",
-            )
-            await answer(scope, receive, send)
-            return
-        started = False
+        gateway = scope.get("aws.event", {}).get("requestContext", {}).get("requestId")
+        correlation = correlate(headers.get(b"x-correlation-id", b"").decode("latin-1"), gateway)
 
         async def watched(message: MutableMapping[str, Any]) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-correlation-id", correlation.encode()),
+                ]
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            refusal = _refusal(headers)
+            await (refusal or self._app)(scope, receive, watched)
         except Exception:
             logger.exception("unforeseen error in %s %s", scope["method"], scope["path"])
-            if started:
+            if status:
                 raise
             answer = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "an unforeseen error; see the log")
-            await answer(scope, receive, send)
+            await answer(scope, receive, watched)
+        finally:
+            self._observe(_report(scope, status, (time.perf_counter() - started) * 1000))
+
+
+def _refusal(headers: dict[bytes, bytes]) -> JSONResponse | None:
+    length = headers.get(b"content-length", b"0")
+    if b"transfer-encoding" in headers or not length.isdigit() or int(length) > MAX_BODY_BYTES:
+        return problem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"a body needs a Content-Length of at most {MAX_BODY_BYTES} bytes",
+        )
+    return None
+
+
+def _report(scope: _Scope, status: int, duration_ms: float) -> RequestReport:
+    state = scope.get("state") or {}
+    return RequestReport(
+        method=scope["method"],
+        route=getattr(scope.get("route"), "path", "unknown"),
+        status=status,
+        duration_ms=round(duration_ms, 2),
+        user_id=state.get("user_id"),
+        batch_id=state.get("batch_id"),
+    )

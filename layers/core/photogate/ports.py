@@ -18,7 +18,7 @@ from photogate.domain import (
     Finding,
     Media,
     NewBatch,
-    OpenPhoto,
+    OpenBatch,
     Principal,
     QueueStats,
     Signals,
@@ -163,12 +163,11 @@ class Outbox(Protocol):
 class Attempts(Protocol):
     """The worker's side of the database."""
 
-    def begin(self, job: Job, *, job_id: str, lease_s: float) -> list[OpenPhoto]:
-        """Open an attempt on the batch and give its open photos, least tried first.
+    def begin(self, job: Job, *, job_id: str, lease_s: float) -> OpenBatch | None:
+        """Open an attempt on the batch; None when nothing is left to do.
 
         Counts the delivery. On a first attempt it counts one for every photo; when an
-        earlier one did not finish it counts none, and the caller counts singly. An
-        empty list means that nothing is left to do.
+        earlier one did not finish it counts none, and the caller counts singly.
 
         Raises:
             BatchBusy: a delivery with another job id holds the lease.
@@ -253,3 +252,11 @@ class Probe(Protocol):
 
     def check(self) -> dict[str, Any]:
         """Give details for an operator; raises what the part raises."""
+
+
+class Queue(JobSender, JobReceiver, JobMonitor, Probe, Protocol):
+    """All sides of one queue: what an adapter gives to ``bootstrap``."""
+
+
+class Store(PhotoStore, Probe, Protocol):
+    """A photo store that can be probed: what an adapter gives to ``bootstrap``."""

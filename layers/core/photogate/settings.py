@@ -70,7 +70,16 @@ class DatabaseSettings(LogSettings):
 class QueueSettings(LogSettings):
     """Where jobs travel."""
 
-    queue_backend: Literal["redis"] = Field("redis", description="Which queue carries the jobs.")
+    queue_backend: Literal["redis", "sqs"] = Field(
+        "redis", description="Which queue carries the jobs: `redis` or `sqs`."
+    )
+    queue_url: str | None = Field(None, description="URL of the SQS queue; needed with `sqs`.")
+    queue_dead_url: str | None = Field(
+        None, description="URL of its dead-letter queue; without it, dead jobs are not counted."
+    )
+    queue_endpoint: str | None = Field(
+        None, description="Where SQS answers, when that is not AWS itself."
+    )
     redis_url: SecretStr | None = Field(None, description="`redis://:password@host:6379/0`.")
     redis_host: str = Field("127.0.0.1", description="Instead of `REDIS_URL`, with the next two.")
     redis_port: int = Field(6379, description="Port of `REDIS_HOST`.")
@@ -88,20 +97,51 @@ class QueueSettings(LogSettings):
         login = f":{quote(password, safe='')}@" if password else ""
         return f"redis://{login}{self.redis_host}:{self.redis_port}/0"
 
+    @model_validator(mode="after")
+    def _has_queue(self) -> QueueSettings:
+        if self.queue_backend == "sqs" and self.queue_url is None:
+            raise ValueError("QUEUE_URL is required with QUEUE_BACKEND=sqs")
+        return self
+
 
 class StorageSettings(LogSettings):
-    """Where photos are kept."""
+    """Where photos are kept: in a bucket, or in a folder that the local app serves."""
 
-    photos_dir: Path = Field(
-        Path("photos"), description="Folder of the photos, served by the local app."
+    s3_bucket_photos: str | None = Field(None, description="Bucket of the photos.")
+    s3_region: str = Field("us-east-1", description="Its region; `auto` for R2.")
+    s3_endpoint: str | None = Field(
+        None, description="Where the S3 API answers, when that is not AWS itself."
     )
-    photos_url_secret: Secret = Field(description="Signs the URLs of photos kept in a folder.")
+    s3_public_endpoint: str | None = Field(
+        None, description="Where clients reach it, when that is another address."
+    )
+    s3_access_key: str | None = Field(
+        None, description="Access key; without it the role or the SDK's own sources count."
+    )
+    s3_secret_key: SecretStr | None = Field(None, description="Secret of `S3_ACCESS_KEY`.")
+    s3_write_once: bool = Field(
+        False, description="Sign `If-None-Match: *`: clients must send it, nothing is replaced."
+    )
+    photos_dir: Path | None = Field(None, description="Folder of the photos, instead of a bucket.")
+    photos_url_secret: Secret | None = Field(
+        None, description="Signs the URLs of photos in a folder; needed with `PHOTOS_DIR`."
+    )
     public_url: str = Field(
-        "http://127.0.0.1:8000", description="Where clients reach this installation."
+        "http://127.0.0.1:8000", description="Where clients reach the local app."
     )
     max_photo_bytes: int = Field(
         MAX_PHOTO_BYTES, ge=1_000, le=200_000_000, description="Largest photo that is accepted."
     )
+
+    @model_validator(mode="after")
+    def _has_storage(self) -> StorageSettings:
+        if (self.photos_dir is None) == (self.s3_bucket_photos is None):
+            raise ValueError("set either S3_BUCKET_PHOTOS or PHOTOS_DIR")
+        if self.photos_dir is not None and self.photos_url_secret is None:
+            raise ValueError("PHOTOS_URL_SECRET is required with PHOTOS_DIR")
+        if (self.s3_access_key is None) != (self.s3_secret_key is None):
+            raise ValueError("S3_ACCESS_KEY and S3_SECRET_KEY go together")
+        return self
 
 
 class AuthSettings(LogSettings):

@@ -104,6 +104,7 @@ CREATE TABLE batches (
     user_id          text NOT NULL,
     file_keys        text[] NOT NULL,
     generation       integer NOT NULL DEFAULT 1,
+    correlation_id   text,
     created_at       timestamptz NOT NULL DEFAULT now(),
     finished_at      timestamptz,
     deliveries       integer NOT NULL DEFAULT 0,

@@ -6,8 +6,9 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from typing import Protocol
 
-from photogate.domain import Finding, OpenPhoto, Reason, Signals, Status, Verdict
+from photogate.domain import Finding, OpenBatch, OpenPhoto, Reason, Signals, Status, Verdict
 from photogate.errors import PhotoChanged, PhotogateError, PhotoRefused, RetryableError
 from photogate.messages import Job
 from photogate.policy import Policy, decide
@@ -28,6 +29,16 @@ def backoff_s(receive_count: int) -> float:
     return random.uniform(0, min(900.0, 5.0 * 2 ** (receive_count - 1)))  # noqa: S311 - jitter
 
 
+class Watcher(Protocol):
+    """Hears what happens; has no say in it."""
+
+    def batch_opened(self, batch: OpenBatch) -> None:
+        """A delivery begins."""
+
+    def photo_settled(self, batch: OpenBatch, finding: Finding) -> None:
+        """A verdict was committed."""
+
+
 class Moderation:
     """The use case behind ``functions/moderate``.
 
@@ -35,7 +46,7 @@ class Moderation:
         lease_s: how long a delivery may take; until then another one with a different
             job id keeps its hands off the batch.
         max_bytes: larger objects are not read.
-        on_photo: called after each verdict with its photo's id, finding and milliseconds.
+        watcher: told of what happens, for logs and metrics.
     """
 
     def __init__(
@@ -47,7 +58,7 @@ class Moderation:
         policy: Policy,
         lease_s: float,
         max_bytes: int,
-        on_photo: Callable[[Finding], None],
+        watcher: Watcher,
     ) -> None:
         self._attempts = attempts
         self._store = store
@@ -55,7 +66,7 @@ class Moderation:
         self._policy = policy
         self._lease_s = lease_s
         self._max_bytes = max_bytes
-        self._on_photo = on_photo
+        self._watcher = watcher
 
     def run(self, job: Job, *, job_id: str, time_left_s: Callable[[], float]) -> None:
         """Give every open photo of the batch its verdict.
@@ -72,9 +83,11 @@ class Moderation:
         Raises:
             RetryableError: some photos have no verdict yet; the job must come again.
         """
-        photos = self._attempts.begin(job, job_id=job_id, lease_s=self._lease_s)
-        if not photos:
+        batch = self._attempts.begin(job, job_id=job_id, lease_s=self._lease_s)
+        if batch is None:
             return
+        self._watcher.batch_opened(batch)
+        photos = batch.photos
         singly = any(photo.unfinished_attempts > 0 for photo in photos)
         counted = set() if singly else {photo.id for photo in photos}
         findings: list[Finding] = []
@@ -99,9 +112,9 @@ class Moderation:
                 continue
             findings.append(finding)
             if singly:
-                self._write(job, [finding])
+                self._write(job, batch, [finding])
         if not singly:
-            self._write(job, findings)
+            self._write(job, batch, findings)
         if failed:
             first = next(iter(failed.values()))
             orderly = [photo_id for photo_id in failed if photo_id in counted]
@@ -110,10 +123,10 @@ class Moderation:
                 f"{len(failed)} of {len(photos)} photos have no verdict yet: {first}"
             ) from first
 
-    def _write(self, job: Job, findings: list[Finding]) -> None:
+    def _write(self, job: Job, batch: OpenBatch, findings: list[Finding]) -> None:
         self._attempts.finish(job, findings)
         for finding in findings:
-            self._on_photo(finding)
+            self._watcher.photo_settled(batch, finding)
 
     def _look(self, photo: OpenPhoto) -> Finding:
         if photo.unfinished_attempts >= MAX_ATTEMPTS:

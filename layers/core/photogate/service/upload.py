@@ -91,7 +91,9 @@ class Uploads:
         )
         return key, ticket
 
-    def complete(self, user: Principal, file_keys: Sequence[str]) -> Batch:
+    def complete(
+        self, user: Principal, file_keys: Sequence[str], *, correlation_id: str | None = None
+    ) -> Batch:
         """Accept 1 to 9 uploaded photos as one batch, all or nothing; safe to repeat.
 
         Returns once the photos are in the database, whether or not the queue answers.
@@ -114,7 +116,12 @@ class Uploads:
         if batch is None:
             photos = self._stored_photos(file_keys)
             batch = self._batches.accept(
-                NewBatch(user_id=user.user_id, user_name=user.name, photos=photos),
+                NewBatch(
+                    user_id=user.user_id,
+                    user_name=user.name,
+                    photos=photos,
+                    correlation_id=correlation_id,
+                ),
                 photos_per_day=self._limits.photos_per_day,
             )
         if batch.created:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from photogate.adapters.postgres.pool import Pool, Session
-from photogate.domain import Finding, OpenPhoto, Status
+from photogate.domain import Finding, OpenBatch, OpenPhoto, Status
 from photogate.errors import BatchBusy
 from photogate.messages import Job
 
@@ -17,7 +17,7 @@ class PostgresAttempts:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def begin(self, job: Job, *, job_id: str, lease_s: float) -> list[OpenPhoto]:
+    def begin(self, job: Job, *, job_id: str, lease_s: float) -> OpenBatch | None:
         """See ``photogate.ports.Attempts.begin``."""
         return self._pool.transaction(lambda s: _begin(s, job, job_id, lease_s))
 
@@ -58,15 +58,16 @@ class PostgresAttempts:
         self._pool.transaction(work)
 
 
-def _begin(session: Session, job: Job, job_id: str, lease_s: float) -> list[OpenPhoto]:
+def _begin(session: Session, job: Job, job_id: str, lease_s: float) -> OpenBatch | None:
     batch = session.row(
-        "SELECT finished_at IS NOT NULL AS finished, generation, lease_job_id,"
+        "SELECT finished_at IS NOT NULL AS finished, generation, lease_job_id, user_id,"
+        " correlation_id, created_at,"
         " extract(epoch FROM lease_until - now()) AS lease_left_s"
         " FROM batches WHERE id = :id FOR UPDATE",
         id=job.batch_id,
     )
     if batch is None or batch["finished"] or batch["generation"] != job.generation:
-        return []
+        return None
     left_s = float(batch["lease_left_s"] or 0)
     if left_s > 0 and batch["lease_job_id"] != job_id:
         raise BatchBusy(f"batch {job.batch_id} is being worked on", retry_after_s=left_s)
@@ -79,7 +80,7 @@ def _begin(session: Session, job: Job, job_id: str, lease_s: float) -> list[Open
     )
     if not rows:
         _close_if_done(session, job.batch_id)
-        return []
+        return None
     session.rows(
         "UPDATE batches SET deliveries = deliveries + 1, lease_job_id = :job,"
         " lease_until = now() + make_interval(secs => :lease) WHERE id = :id",
@@ -93,15 +94,21 @@ def _begin(session: Session, job: Job, job_id: str, lease_s: float) -> list[Open
             " WHERE batch_id = :batch AND moderation_status = 'pending'",
             batch=job.batch_id,
         )
-    return [
-        OpenPhoto(
-            id=row["id"],
-            file_key=row["url"],
-            etag=row["etag"],
-            unfinished_attempts=row["retry_count"],
-        )
-        for row in rows
-    ]
+    return OpenBatch(
+        id=job.batch_id,
+        user_id=batch["user_id"],
+        correlation_id=batch["correlation_id"],
+        accepted_at=batch["created_at"],
+        photos=tuple(
+            OpenPhoto(
+                id=row["id"],
+                file_key=row["url"],
+                etag=row["etag"],
+                unfinished_attempts=row["retry_count"],
+            )
+            for row in rows
+        ),
+    )
 
 
 def _finish(session: Session, job: Job, findings: Sequence[Finding]) -> int:

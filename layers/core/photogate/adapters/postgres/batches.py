@@ -92,8 +92,10 @@ def _insert(session: Session, batch_id: str, batch: NewBatch) -> None:
     stored = [photo.stored for photo in batch.photos]
     keys = [photo.file_key for photo in batch.photos]
     session.rows(
-        "INSERT INTO batches (id, user_id, file_keys) VALUES (:id, :u, CAST(:keys AS text[]))",
+        "INSERT INTO batches (id, user_id, file_keys, correlation_id)"
+        " VALUES (:id, :u, CAST(:keys AS text[]), :correlation)",
         id=batch_id,
+        correlation=batch.correlation_id,
         u=batch.user_id,
         keys=keys,
     )

@@ -1,0 +1,1 @@
+"""The function that a schedule calls once a minute."""

@@ -1,0 +1,93 @@
+"""Structured logs, metrics and traces, the same on Lambda and on one machine.
+
+Logs are JSON, one object a line. Metrics are CloudWatch's embedded format: JSON lines
+among the logs, which CloudWatch turns into metrics by itself and ``photogate metrics``
+reads from a file. One correlation id runs from the upload request to the verdict.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from contextvars import ContextVar
+from functools import cache
+from uuid import uuid4
+
+from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+NAMESPACE = "Photogate"
+
+#: Of the request or job that is being worked on in this context.
+correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
+
+_ACCEPTABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:=/-]{7,127}")
+
+
+def correlate(*offered: str | None) -> str:
+    """Take the first id that a caller offered and that is fit for a log, or make one."""
+    chosen = next((o for o in offered if o and _ACCEPTABLE.fullmatch(o)), None) or str(uuid4())
+    correlation_id.set(chosen)
+    return chosen
+
+
+def make_logger(service: str, *, level: str | None = None) -> Logger:
+    """Make a service's logger; the package's own loggers write through it from now on.
+
+    Args:
+        service: upload, admin, moderate, sweep.
+        level: else ``LOG_LEVEL``, else INFO.
+    """
+    logger = Logger(service=service, level=level, utc=True, use_rfc3339=True)
+    for handler in logger.handlers:
+        handler.addFilter(_add_correlation)
+    for name in ("photogate", "functions", "local", "uvicorn.error"):
+        library = logging.getLogger(name)
+        library.handlers = list(logger.handlers)
+        library.setLevel(logger.log_level)
+        library.propagate = False
+    return logger
+
+
+def make_tracer(service: str) -> Tracer:
+    """Make a service's tracer; outside of Lambda it does nothing."""
+    return Tracer(service=service)
+
+
+@cache
+def report_cold_start(service: str) -> None:
+    """Count this process's first invocation; later calls do nothing."""
+    emit(service, counts={"ColdStarts": 1})
+
+
+def emit(
+    service: str,
+    *,
+    dimensions: Mapping[str, str] | None = None,
+    counts: Mapping[str, float] | None = None,
+    milliseconds: Mapping[str, float] | None = None,
+) -> None:
+    """Write one line of metrics. May be called from any thread.
+
+    Args:
+        service: as for ``make_logger``; a dimension of every metric.
+        dimensions: more of them; each combination is a metric of its own, and costs.
+        counts: values by metric name.
+        milliseconds: durations by metric name.
+    """
+    metrics = EphemeralMetrics(namespace=NAMESPACE, service=service)
+    for name, value in (dimensions or {}).items():
+        metrics.add_dimension(name=name, value=value)
+    for name, number in (counts or {}).items():
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
+    for name, number in (milliseconds or {}).items():
+        metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=number)
+    metrics.flush_metrics()
+
+
+def _add_correlation(record: logging.LogRecord) -> bool:
+    current = correlation_id.get()
+    if current is not None:
+        record.correlation_id = current
+    return True
