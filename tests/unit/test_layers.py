@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.errors",
         "photogate.telemetry",
     },
-    "photogate.settings": {"photogate.auth", "photogate.errors"},
+    "photogate.settings": {"photogate.errors"},
     "photogate.bootstrap": {"photogate", "photogate_vision"},
     "photogate_vision": {
         "photogate.domain",

@@ -14,8 +14,6 @@ import jwt
 from photogate.domain import Principal, Role
 from photogate.errors import RetryableError, Unauthenticated
 
-#: RFC 7518, 3.2: a key of at least the hash's size.
-MIN_SECRET_BYTES = 32
 MAX_USER_ID = 128
 #: Clocks of two machines may differ by this much.
 _LEEWAY_S = 10

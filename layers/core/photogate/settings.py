@@ -9,9 +9,10 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from photogate.auth import MIN_SECRET_BYTES
 from photogate.errors import ConfigError
 
+#: RFC 7518, 3.2: an HS256 key of at least the hash's size.
+MIN_SECRET_BYTES = 32
 #: Phones make photos of 2 to 12 MB.
 MAX_PHOTO_BYTES = 20_000_000
 
