@@ -1,0 +1,149 @@
+"""Each function as Lambda runs it: a process under the real runtime interface client."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.client import PhotogateClient
+from local.logs import LogFilter, read_events, read_metrics
+from photogate.adapters.postgres.pool import Pool
+from photogate.auth import issue_token
+from photogate.domain import Role
+from photogate.messages import Job
+from tests.conftest import SECRET
+from tests.functions.conftest import Installation
+from tests.functions.lambda_runtime import FunctionFailed, LambdaRuntime, run_function
+from tests.functions.test_moderate import event
+from tests.functions.test_upload import api_gateway_event
+
+pytest.importorskip("awslambdaric", reason="the runtime interface client has wheels for Linux only")
+
+
+def batches(pool: Pool) -> list[str]:
+    rows = pool.transaction(lambda s: s.rows("SELECT id FROM batches ORDER BY created_at"))
+    return [row["id"] for row in rows]
+
+
+def job(batch_id: str) -> str:
+    return Job(batch_id=batch_id, generation=1).encode()
+
+
+@pytest.fixture
+def moderate(installation: Installation, tmp_path: Path) -> Iterator[LambdaRuntime]:
+    """The moderate function."""
+    log = tmp_path / "moderate.log"
+    with run_function("functions.moderate.app.handler", {}, log=log) as runtime:
+        yield runtime
+
+
+def states(client: PhotogateClient) -> set[str]:
+    return {photo["moderation_status"] for photo in client.photos()}
+
+
+class TestHttp:
+    def test_upload_answers_an_http_api(self, installation: Installation, tmp_path: Path) -> None:
+        log = tmp_path / "upload.log"
+        with run_function("functions.upload.app.handler", {}, log=log) as upload:
+            answer = upload.invoke(api_gateway_event("GET", "/api/v1/health"))
+            assert (answer["statusCode"], json.loads(answer["body"])["status"]) == (200, "ok")
+            path = "/api/v1/users/media/moderation-status"
+            refused = upload.invoke(api_gateway_event("GET", path))
+            assert refused["statusCode"] == 401
+            assert refused["headers"]["content-type"] == "application/problem+json"
+            token = issue_token("u-1", secret=SECRET)
+            gateway = api_gateway_event("GET", path, token)
+            gateway["requestContext"]["requestId"] = "the-gateways-own-id"
+            answer = upload.invoke(gateway)
+            assert json.loads(answer["body"])["summary"]["total_photos"] == 0
+            assert answer["headers"]["x-correlation-id"] == "the-gateways-own-id"
+            bad = {**api_gateway_event("POST", "/api/v1/users/media/upload-complete", token)}
+            bad["body"] = "{"
+            assert upload.invoke(bad)["statusCode"] == 422
+        requests = [e for e in read_events([log], LogFilter()) if e["message"] == "request"]
+        assert [e["status"] for e in requests] == [200, 401, 200, 422]
+        assert requests[2]["correlation_id"] == "the-gateways-own-id"
+        counts = {m.name: sum(m.values) for m in read_metrics([log], after=None)}
+        assert (counts["Requests"], counts["ColdStarts"], counts["Errors"]) == (4, 1, 0)
+
+    def test_admin_answers_an_http_api(self, installation: Installation, tmp_path: Path) -> None:
+        log = tmp_path / "admin.log"
+        with run_function("functions.admin.app.handler", {}, log=log) as admin:
+            token = issue_token("a", secret=SECRET, role=Role.ADMIN)
+            path = "/api/v1/admin/queue-stats"
+            answer = admin.invoke(api_gateway_event("GET", path, token))
+            assert json.loads(answer["body"])["queue"]["pending_media"] == 0
+            assert admin.invoke(api_gateway_event("GET", path))["statusCode"] == 401
+
+
+class TestModerate:
+    def test_ten_jobs_at_once(
+        self,
+        installation: Installation,
+        moderate: LambdaRuntime,
+        pool: Pool,
+        portrait: bytes,
+        tmp_path: Path,
+    ) -> None:
+        for number in range(10):
+            installation.hand_in(portrait, user=f"u-{number}")
+        jobs = [job(batch_id) for batch_id in batches(pool)]
+        assert moderate.invoke(event(*jobs)) == {"batchItemFailures": []}
+        for number in range(10):
+            assert states(installation.client(f"u-{number}")) == {"approved"}
+        log = tmp_path / "moderate.log"
+        events = read_events([log], LogFilter(batch=batches(pool)[3]))
+        assert [e["message"] for e in events] == ["photo moderated"]
+        assert events[0]["user_id"] == "u-3"
+        metrics = {(m.name, m.dimensions): m for m in read_metrics([log], after=None)}
+        approved = metrics["Photos", "reason=none, service=moderate, status=approved"]
+        assert sum(approved.values) == 10
+        assert len(metrics["TimeToVerdict", "service=moderate"].values) == 10
+        assert sum(metrics["ColdStarts", "service=moderate"].values) == 1
+
+    def test_only_what_failed_comes_again_and_no_function_error_is_raised(
+        self, installation: Installation, moderate: LambdaRuntime, pool: Pool, portrait: bytes
+    ) -> None:
+        installation.hand_in(portrait)
+        answer = moderate.invoke(event("bad", job(batches(pool)[0]), "{}"))
+        failed = [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+        assert failed == ["m-0", "m-2"]
+        assert states(installation.client()) == {"approved"}
+
+    def test_bad_events_are_survived(
+        self, installation: Installation, moderate: LambdaRuntime, pool: Pool, portrait: bytes
+    ) -> None:
+        for stranger in ({}, {"Records": []}, {"detail-type": "Scheduled Event"}):
+            with pytest.raises(FunctionFailed, match="Unexpected batch event type"):
+                moderate.invoke(stranger)
+        assert len(moderate.invoke(event("bad"))["batchItemFailures"]) == 1
+        installation.hand_in(portrait)
+        assert moderate.invoke(event(job(batches(pool)[0]))) == {"batchItemFailures": []}
+
+    def test_near_its_deadline_it_hands_back_instead_of_being_cut_off(
+        self, installation: Installation, pool: Pool, portrait: bytes, tmp_path: Path
+    ) -> None:
+        installation.hand_in(portrait, portrait + b"x")
+        handler, log = "functions.moderate.app.handler", tmp_path / "late.log"
+        started = time.monotonic()
+        with run_function(handler, {}, log=log, timeout_s=1.0) as late:
+            answer = late.invoke(event(job(batches(pool)[0])))
+        assert len(answer["batchItemFailures"]) == 1
+        assert time.monotonic() - started < 20
+        assert states(installation.client()) == {"pending"}
+        (handed_back,) = read_events([log], LogFilter())
+        assert "ran out of time" in handed_back["error"]
+
+
+def test_the_sweep_and_the_migration_tell_what_they_did(
+    installation: Installation, tmp_path: Path
+) -> None:
+    with run_function("functions.sweep.app.handler", {}, log=tmp_path / "sweep.log") as sweep:
+        assert sweep.invoke({}) == {"resent": 0, "concluded": 0}
+    handler = "functions.migrate.app.handler"
+    with run_function(handler, {}, log=tmp_path / "migrate.log") as migration:
+        assert migration.invoke({}) == {"applied": []}
