@@ -6,10 +6,12 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local.client import PhotogateClient
+from local.lambda_runtime import FunctionFailed, LambdaRuntime, run_function
 from local.logs import LogFilter, read_events, read_metrics
 from photogate.adapters.postgres.pool import Pool
 from photogate.auth import issue_token
@@ -17,7 +19,6 @@ from photogate.domain import Role
 from photogate.messages import Job
 from tests.conftest import SECRET
 from tests.functions.conftest import Installation
-from tests.functions.lambda_runtime import FunctionFailed, LambdaRuntime, run_function
 from tests.functions.test_moderate import event
 from tests.functions.test_upload import api_gateway_event
 
@@ -117,7 +118,8 @@ class TestModerate:
     def test_bad_events_are_survived(
         self, installation: Installation, moderate: LambdaRuntime, pool: Pool, portrait: bytes
     ) -> None:
-        for stranger in ({}, {"Records": []}, {"detail-type": "Scheduled Event"}):
+        strangers: list[dict[str, Any]] = [{}, {"Records": []}, {"detail-type": "Scheduled Event"}]
+        for stranger in strangers:
             with pytest.raises(FunctionFailed, match="Unexpected batch event type"):
                 moderate.invoke(stranger)
         assert len(moderate.invoke(event("bad"))["batchItemFailures"]) == 1
