@@ -2,61 +2,159 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 import redis
 
+from photogate.adapters import queue_sqs
 from photogate.adapters.queue_redis import QUEUE_NAME, RedisQueue, connect
-from photogate.errors import QueueUnavailable
+from photogate.adapters.queue_sqs import SqsQueue
+from photogate.domain import Delivery
+from photogate.errors import ConfigError, QueueUnavailable
+from photogate.ports import Queue
+from tests.contract.conftest import Fault, FaultyServer, answer
 from tests.servers import eventually
 
-#: Short, so that the tests need not wait long for a job to come back.
-VISIBILITY_S = 0.4
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
 MAX_RECEIVES = 3
 
 
-@pytest.fixture(params=["redis"])
-def queue(request: pytest.FixtureRequest) -> RedisQueue:
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What a technology can hold to, and how long the tests must give it."""
+
+    name: str
+    #: As short as it goes, so that the tests need not wait long for a job to come back.
+    visibility_s: float
+    #: The shortest delay that it keeps.
+    delay_s: float
+    #: Whether jobs come in the order in which they were sent.
+    fifo: bool
+    #: Whether a job is given once as long as nothing fails, however many workers ask.
+    gives_once: bool
+    #: Whether a stale delivery changes nothing.
+    detects_stale: bool
+    #: Whether a job that was handed back counts as delayed; in flight otherwise.
+    tells_handed_back: bool
+    #: Whether dead jobs keep why they died, their id and their deliveries.
+    keeps_dead: bool
+    #: How many jobs the stand-in can carry in reasonable time.
+    crowd: int
+
+
+REDIS = Kind(
+    name="redis",
+    visibility_s=0.4,
+    delay_s=0.3,
+    fifo=True,
+    gives_once=True,
+    detects_stale=True,
+    tells_handed_back=True,
+    keeps_dead=True,
+    crowd=200,
+)
+#: moto, which deletes by a stale receipt; AWS does nothing, and says neither way.
+SQS = Kind(
+    name="sqs",
+    visibility_s=1.0,
+    delay_s=1.0,
+    fifo=False,
+    gives_once=False,
+    detects_stale=False,
+    tells_handed_back=False,
+    keeps_dead=False,
+    crowd=40,
+)
+
+
+@pytest.fixture(params=[REDIS, SQS], ids=lambda kind: kind.name)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Each technology."""
+    chosen: Kind = request.param
+    return chosen
+
+
+@pytest.fixture
+def queue(kind: Kind, request: pytest.FixtureRequest) -> Queue:
     """An empty queue of each kind."""
-    client: redis.Redis = request.getfixturevalue("redis_client")
-    return RedisQueue(client, visibility_s=VISIBILITY_S, max_receives=MAX_RECEIVES)
+    made: Queue = request.getfixturevalue(f"{kind.name}_queue")
+    return made
 
 
-def counts(queue: RedisQueue) -> tuple[int, int, int, int]:
+@pytest.fixture
+def redis_queue(redis_client: redis.Redis) -> RedisQueue:
+    """An empty queue on Redis."""
+    return RedisQueue(redis_client, visibility_s=REDIS.visibility_s, max_receives=MAX_RECEIVES)
+
+
+@pytest.fixture
+def sqs_client(moto_server: str, aws_credentials: None) -> Iterator[SQSClient]:
+    """A client of moto."""
+    with closing(queue_sqs.connect(moto_server)) as client:
+        yield client
+
+
+@pytest.fixture
+def sqs_queue(sqs_client: SQSClient) -> SqsQueue:
+    """An empty queue on SQS, with a dead-letter queue."""
+    name = f"jobs-{uuid4()}"
+    dead_url = sqs_client.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
+    dead = sqs_client.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])
+    policy = {
+        "deadLetterTargetArn": dead["Attributes"]["QueueArn"],
+        "maxReceiveCount": MAX_RECEIVES,
+    }
+    url = sqs_client.create_queue(QueueName=name, Attributes={"RedrivePolicy": json.dumps(policy)})[
+        "QueueUrl"
+    ]
+    return SqsQueue(sqs_client, url, dead_url=dead_url, visibility_s=SQS.visibility_s)
+
+
+def counts(queue: Queue) -> tuple[int, int, int, int]:
     stats = queue.stats()
     return stats.visible, stats.in_flight, stats.delayed, stats.dead
 
 
-def test_an_empty_queue_gives_nothing_within_the_wait(queue: RedisQueue) -> None:
+def test_an_empty_queue_gives_nothing_within_the_wait(queue: Queue) -> None:
     started = time.monotonic()
     assert queue.receive(wait_s=0) is None
     assert queue.receive(wait_s=0.2) is None
     assert 0.15 < time.monotonic() - started < 2
 
 
-def test_a_job_is_received_once_with_its_body(queue: RedisQueue) -> None:
+def test_a_job_is_received_once_with_its_body(queue: Queue) -> None:
     job_id = queue.send('{"v":1}')
     delivery = queue.receive(wait_s=1)
     assert delivery is not None
     assert (delivery.job_id, delivery.body, delivery.receive_count) == (job_id, '{"v":1}', 1)
     assert abs((datetime.now(UTC) - delivery.sent_at).total_seconds()) < 5
+    assert queue.extend(delivery, visibility_s=30)
     assert counts(queue) == (0, 1, 0, 0)
     assert queue.receive(wait_s=0) is None
     assert queue.ack(delivery)
     assert counts(queue) == (0, 0, 0, 0)
 
 
-def test_jobs_come_in_the_order_in_which_they_were_sent(queue: RedisQueue) -> None:
+def test_jobs_come_in_the_order_in_which_they_were_sent(queue: Queue, kind: Kind) -> None:
     for number in range(5):
         queue.send(str(number))
     bodies = [d.body for d in (queue.receive(wait_s=0) for _ in range(5)) if d]
-    assert bodies == ["0", "1", "2", "3", "4"]
+    assert (bodies if kind.fifo else sorted(bodies)) == ["0", "1", "2", "3", "4"]
 
 
-def test_a_waiting_worker_wakes_at_once(queue: RedisQueue) -> None:
+def test_a_waiting_worker_wakes_at_once(queue: Queue) -> None:
     got: list[float] = []
 
     def wait() -> None:
@@ -73,7 +171,7 @@ def test_a_waiting_worker_wakes_at_once(queue: RedisQueue) -> None:
     assert got[0] - sent < 0.5
 
 
-def test_an_unacknowledged_job_comes_back(queue: RedisQueue) -> None:
+def test_an_unacknowledged_job_comes_back(queue: Queue) -> None:
     queue.send("x")
     first = queue.receive(wait_s=0)
     second = queue.receive(wait_s=3)
@@ -83,7 +181,9 @@ def test_an_unacknowledged_job_comes_back(queue: RedisQueue) -> None:
     assert second.token != first.token
 
 
-def test_a_stale_delivery_changes_nothing(queue: RedisQueue) -> None:
+def test_a_stale_delivery_changes_nothing(queue: Queue, kind: Kind) -> None:
+    if not kind.detects_stale:
+        pytest.skip("this technology does not always notice a stale delivery")
     queue.send("x")
     stale = queue.receive(wait_s=0)
     current = queue.receive(wait_s=3)
@@ -97,29 +197,50 @@ def test_a_stale_delivery_changes_nothing(queue: RedisQueue) -> None:
     assert not queue.ack(current)
 
 
-def test_extending_keeps_a_job_away_from_others(queue: RedisQueue) -> None:
+def test_a_token_that_was_never_given_changes_nothing(queue: Queue) -> None:
+    queue.send("x")
+    delivery = queue.receive(wait_s=0)
+    assert delivery is not None
+    assert queue.extend(delivery, visibility_s=30)
+    forged = replace(delivery, token="never given")
+    assert not queue.ack(forged)
+    assert not queue.nack(forged, delay_s=0, error="forged")
+    assert not queue.extend(forged, visibility_s=0)
+    assert counts(queue) == (0, 1, 0, 0)
+
+
+def test_extending_keeps_a_job_away_from_others(queue: Queue, kind: Kind) -> None:
     queue.send("x")
     delivery = queue.receive(wait_s=0)
     assert delivery is not None
     assert queue.extend(delivery, visibility_s=5)
-    assert queue.receive(wait_s=VISIBILITY_S * 2) is None
+    assert queue.receive(wait_s=kind.visibility_s * 2) is None
     assert queue.ack(delivery)
 
 
-def test_a_job_that_is_handed_back_comes_after_its_delay(queue: RedisQueue) -> None:
+def test_a_job_that_is_handed_back_comes_after_its_delay(queue: Queue, kind: Kind) -> None:
     queue.send("x")
     delivery = queue.receive(wait_s=0)
     assert delivery is not None
-    assert queue.nack(delivery, delay_s=0.3, error="not now")
-    assert counts(queue) == (0, 0, 1, 0)
+    assert queue.nack(delivery, delay_s=kind.delay_s, error="not now")
+    assert counts(queue) == ((0, 0, 1, 0) if kind.tells_handed_back else (0, 1, 0, 0))
     assert queue.receive(wait_s=0) is None
     again = queue.receive(wait_s=3)
     assert again is not None
     assert again.receive_count == 2
 
 
-def test_a_delayed_job_is_invisible_until_its_time(queue: RedisQueue) -> None:
-    queue.send("later", delay_s=0.3)
+def test_a_job_can_be_handed_back_for_now(queue: Queue) -> None:
+    queue.send("x")
+    delivery = queue.receive(wait_s=0)
+    assert delivery is not None
+    assert queue.extend(delivery, visibility_s=30)
+    assert queue.nack(delivery, delay_s=0, error="somebody else")
+    assert queue.receive(wait_s=1) is not None
+
+
+def test_a_delayed_job_is_invisible_until_its_time(queue: Queue, kind: Kind) -> None:
+    queue.send("later", delay_s=kind.delay_s)
     assert counts(queue) == (0, 0, 1, 0)
     assert queue.receive(wait_s=0) is None
     eventually(lambda: counts(queue) == (1, 0, 0, 0))
@@ -127,7 +248,7 @@ def test_a_delayed_job_is_invisible_until_its_time(queue: RedisQueue) -> None:
 
 @pytest.mark.parametrize("how", ["handed back", "lost"])
 def test_a_job_dies_after_its_last_delivery_and_can_be_redriven(
-    queue: RedisQueue, how: str
+    queue: Queue, kind: Kind, how: str
 ) -> None:
     job_id = queue.send("poison")
     for _ in range(MAX_RECEIVES):
@@ -135,13 +256,22 @@ def test_a_job_dies_after_its_last_delivery_and_can_be_redriven(
         assert delivery is not None
         if how == "handed back":
             assert queue.nack(delivery, delay_s=0, error="it is poison")
-    eventually(lambda: counts(queue) == (0, 0, 0, 1))
+
+    def died() -> bool:
+        assert queue.receive(wait_s=0) is None
+        return counts(queue) == (0, 0, 0, 1)
+
+    eventually(died)
     (dead,) = queue.dead(limit=10)
-    assert (dead.job_id, dead.body, dead.receive_count) == (job_id, "poison", MAX_RECEIVES)
-    assert dead.last_error == (
-        "it is poison" if how == "handed back" else "its worker did not answer in time"
-    )
-    assert queue.redrive(limit=10) == 1
+    assert (dead.job_id, dead.body) == (job_id, "poison")
+    if kind.keeps_dead:
+        assert dead.receive_count == MAX_RECEIVES
+        assert dead.last_error == (
+            "it is poison" if how == "handed back" else "its worker did not answer in time"
+        )
+    assert queue.dead(limit=1)[0].job_id == job_id  # looking takes nothing away
+    assert counts(queue) == (0, 0, 0, 1)
+    assert queue.redrive(limit=1) == 1
     again = queue.receive(wait_s=1)
     assert again is not None
     assert again.receive_count == 1
@@ -149,9 +279,10 @@ def test_a_job_dies_after_its_last_delivery_and_can_be_redriven(
     assert counts(queue) == (0, 0, 0, 0)
 
 
-def test_many_workers_share_without_doubling(queue: RedisQueue) -> None:
-    total, taken, lock = 200, [], threading.Lock()
-    for number in range(total):
+def test_many_workers_share_without_doubling(queue: Queue, kind: Kind) -> None:
+    taken: list[str] = []
+    lock = threading.Lock()
+    for number in range(kind.crowd):
         queue.send(str(number))
 
     def work() -> None:
@@ -165,27 +296,28 @@ def test_many_workers_share_without_doubling(queue: RedisQueue) -> None:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert sorted(taken, key=int) == [str(number) for number in range(total)]
+    given = taken if kind.gives_once else set(taken)
+    assert sorted(given, key=int) == [str(number) for number in range(kind.crowd)]
 
 
 class TestRedis:
     """What only Redis promises."""
 
     def test_llen_answers_the_visible_jobs(
-        self, queue: RedisQueue, redis_client: redis.Redis
+        self, redis_queue: RedisQueue, redis_client: redis.Redis
     ) -> None:
         for _ in range(3):
-            queue.send("x")
-        queue.receive(wait_s=0)
+            redis_queue.send("x")
+        redis_queue.receive(wait_s=0)
         assert redis_client.llen("photo_moderation_queue") == 2
 
     def test_all_keys_share_a_hash_slot_and_none_is_left_behind(
-        self, queue: RedisQueue, redis_client: redis.Redis
+        self, redis_queue: RedisQueue, redis_client: redis.Redis
     ) -> None:
         for _ in range(100):
-            queue.send("x")
-        while (delivery := queue.receive(wait_s=0)) is not None:
-            queue.ack(delivery)
+            redis_queue.send("x")
+        while (delivery := redis_queue.receive(wait_s=0)) is not None:
+            redis_queue.ack(delivery)
         left = {str(key) for key in redis_client.scan_iter()}
         assert left <= {f"{{{QUEUE_NAME}}}:wake"}
         assert int(redis_client.llen(f"{{{QUEUE_NAME}}}:wake")) <= 64
@@ -200,8 +332,148 @@ class TestRedis:
             with pytest.raises(QueueUnavailable):
                 call()
 
-    def test_jobs_outlive_a_restart_of_the_client(self, queue: RedisQueue, redis_url: str) -> None:
-        queue.send("x")
-        queue.receive(wait_s=0)
-        other = RedisQueue(connect(redis_url), visibility_s=VISIBILITY_S)
+    def test_jobs_outlive_a_restart_of_the_client(
+        self, redis_queue: RedisQueue, redis_url: str
+    ) -> None:
+        redis_queue.send("x")
+        redis_queue.receive(wait_s=0)
+        other = RedisQueue(connect(redis_url), visibility_s=REDIS.visibility_s)
         eventually(lambda: other.stats().visible == 1)
+
+
+QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/jobs"
+DELIVERY = Delivery(job_id="j", token="t", body="x", receive_count=1, sent_at=datetime.now(UTC))
+
+
+def refusal(code: str) -> Fault:
+    """Spell an error as SQS does."""
+    body = json.dumps({"__type": f"com.amazonaws.sqs#{code}", "message": "no"}).encode()
+    return Fault(
+        writes=answer(HTTPStatus.BAD_REQUEST, body, Content_Type="application/x-amz-json-1.0")
+    )
+
+
+@pytest.mark.usefixtures("aws_credentials")
+class TestSqs:
+    """What only SQS promises."""
+
+    @pytest.mark.parametrize(
+        ("url", "region"),
+        [
+            (QUEUE_URL, "eu-west-1"),
+            ("https://sqs.cn-north-1.amazonaws.com.cn/1/jobs", "cn-north-1"),
+            ("https://sqs-fips.us-gov-west-1.amazonaws.com/1/jobs", "us-gov-west-1"),
+            ("https://vpce-0a1b-2c.sqs.us-east-2.vpce.amazonaws.com/1/jobs", "us-east-2"),
+            ("https://ap-southeast-2.queue.amazonaws.com/1/jobs", "ap-southeast-2"),
+            ("http://sqs:9324/1/jobs", "ca-central-1"),
+        ],
+    )
+    def test_the_url_tells_region_and_address(
+        self, monkeypatch: pytest.MonkeyPatch, url: str, region: str
+    ) -> None:
+        monkeypatch.setenv("AWS_REGION", "ca-central-1")
+        with closing(queue_sqs.connect(url)) as client:
+            assert client.meta.region_name == region
+            assert client.meta.endpoint_url == url.rpartition("/1")[0]
+        with closing(queue_sqs.connect(url, "http://127.0.0.1:9")) as client:
+            assert client.meta.endpoint_url == "http://127.0.0.1:9"
+
+    @pytest.mark.parametrize("url", ["jobs", "https://", "ftp://x/jobs"])
+    def test_what_is_no_url_is_refused(self, url: str) -> None:
+        with pytest.raises(ConfigError, match="QUEUE_URL"):
+            queue_sqs.connect(url)
+
+    def test_times_are_rounded_up_and_kept_within_limits(self, sqs_queue: SqsQueue) -> None:
+        sqs_queue.send("x", delay_s=100_000)
+        sqs_queue.send("y", delay_s=0.01)
+        assert counts(sqs_queue) == (0, 0, 2, 0)
+        delivery = sqs_queue.receive(wait_s=3)
+        assert delivery is not None
+        assert sqs_queue.extend(delivery, visibility_s=0.01)
+        assert counts(sqs_queue) == (0, 1, 1, 0)
+
+    def test_without_a_dead_letter_queue_nothing_is_dead(
+        self, sqs_queue: SqsQueue, sqs_client: SQSClient
+    ) -> None:
+        url = sqs_client.create_queue(QueueName=f"jobs-{uuid4()}")["QueueUrl"]
+        queue = SqsQueue(sqs_client, url, visibility_s=SQS.visibility_s)
+        assert (queue.dead(limit=10), queue.redrive(limit=10)) == ([], 0)
+        assert counts(queue) == (0, 0, 0, 0)
+        assert queue.check()["max_receives"] is None
+        assert sqs_queue.check()["max_receives"] == MAX_RECEIVES
+
+    def test_many_dead_jobs_are_listed_oldest_first_and_redriven(
+        self, sqs_client: SQSClient
+    ) -> None:
+        url, dead_url = (
+            sqs_client.create_queue(QueueName=f"jobs-{uuid4()}")["QueueUrl"] for _ in range(2)
+        )
+        for number in range(23):
+            sqs_client.send_message(QueueUrl=dead_url, MessageBody=str(number))
+        queue = SqsQueue(sqs_client, url, dead_url=dead_url, visibility_s=SQS.visibility_s)
+        everything = [str(number) for number in range(23)]
+        assert [job.body for job in queue.dead(limit=100)] == everything
+        assert len(queue.dead(limit=12)) == 12
+        assert queue.redrive(limit=12) == 12
+        assert counts(queue) == (12, 0, 0, 11)
+
+    def test_a_queue_that_is_not_there(self, sqs_client: SQSClient, moto_server: str) -> None:
+        queue = SqsQueue(sqs_client, f"{moto_server}/1/none", visibility_s=1)
+        with pytest.raises(ConfigError, match="QUEUE_URL"):
+            queue.check()
+        # What was accepted must wait until somebody mends it.
+        with pytest.raises(QueueUnavailable, match="QUEUE_URL"):
+            queue.send("x")
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            Fault(writes=answer(HTTPStatus.INTERNAL_SERVER_ERROR)),
+            Fault(writes=answer(HTTPStatus.OK, b"{", length=90)),
+            Fault(writes=answer(HTTPStatus.OK, b"\xff\xfe<html>")),
+            Fault(writes=b"SSH-2.0-OpenSSH\r\n"),
+            Fault(then="reset"),
+            Fault(then="stall"),
+        ],
+        ids=["500", "cut short", "no text", "no HTTP", "reset", "stalled"],
+    )
+    def test_a_faulty_server_is_a_retryable_fault(self, faulty: FaultyServer, fault: Fault) -> None:
+        faulty.fault = fault
+        client = queue_sqs.connect(QUEUE_URL, faulty.url, read_timeout_s=0.2)
+        with closing(SqsQueue(client, QUEUE_URL, visibility_s=30)) as queue:
+            started = time.monotonic()
+            with pytest.raises(QueueUnavailable):
+                queue.send("x")
+            assert time.monotonic() - started < 3
+            assert faulty.requests <= 2
+
+    def test_every_call_translates_faults(self, faulty: FaultyServer) -> None:
+        faulty.fault = refusal("AccessDeniedException")
+        client = queue_sqs.connect(QUEUE_URL, faulty.url)
+        queue = SqsQueue(client, QUEUE_URL, dead_url=QUEUE_URL, visibility_s=30)
+        calls: list[Callable[[], object]] = [
+            lambda: queue.receive(wait_s=1),
+            lambda: queue.extend(DELIVERY, visibility_s=1),
+            lambda: queue.ack(DELIVERY),
+            lambda: queue.nack(DELIVERY, delay_s=1, error="x"),
+            queue.stats,
+            lambda: queue.dead(limit=1),
+            lambda: queue.redrive(limit=1),
+        ]
+        with closing(queue):
+            for call in calls:
+                with pytest.raises(QueueUnavailable, match="IAM policy"):
+                    call()
+            with pytest.raises(ConfigError, match="IAM policy"):
+                queue.check()
+
+    @pytest.mark.parametrize(
+        "code", ["ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"]
+    )
+    def test_what_sqs_calls_stale_is_stale(self, faulty: FaultyServer, code: str) -> None:
+        faulty.fault = refusal(code)
+        client = queue_sqs.connect(QUEUE_URL, faulty.url)
+        with closing(SqsQueue(client, QUEUE_URL, visibility_s=30)) as queue:
+            assert not queue.ack(DELIVERY)
+            assert not queue.extend(DELIVERY, visibility_s=1)
+            assert not queue.nack(DELIVERY, delay_s=1, error="x")

@@ -1,0 +1,145 @@
+"""Stand-ins over real HTTP: an AWS of this run's own, and a server that misbehaves."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import socketserver
+import struct
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Literal
+
+import pytest
+import requests
+
+from local.home import Home
+from local.process import start_server, stop, wait_until
+
+#: moto believes any.
+AWS_KEY = "AKIAIOSFODNN7EXAMPLE"
+AWS_SECRET = "of-no-worth"
+
+
+@pytest.fixture(scope="session")
+def moto_server(home: Home) -> Iterator[str]:
+    """S3 and SQS as moto plays them, in a process of their own; gives the URL."""
+    port, log = home.port("moto"), home.folder("logs") / "moto.log"
+    url = f"http://127.0.0.1:{port}"
+    process = start_server(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], log=log
+    )
+
+    def answers() -> bool:
+        try:
+            return requests.get(f"{url}/moto-api/", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    try:
+        wait_until(answers, process=process, what="moto", log=log)
+        yield url
+    finally:
+        stop(process)
+
+
+@pytest.fixture
+def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials where the SDK looks for them, and none of the developer's own."""
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", AWS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", AWS_SECRET)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """How a server misbehaves, once it has read the request."""
+
+    #: Written as it stands.
+    writes: bytes = b""
+    then: Literal["close", "reset", "stall"] = "close"
+
+
+def answer(
+    status: HTTPStatus, body: bytes = b"", *, length: int | None = None, **headers: str
+) -> bytes:
+    """Spell an HTTP answer; ``length`` is what it claims to hold."""
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    lines += [f"Content-Length: {len(body) if length is None else length}", "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+class FaultyServer(socketserver.ThreadingTCPServer):
+    """Does to every request what ``fault`` says, and counts them."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self) -> None:
+        self.fault = Fault()
+        self.requests = 0
+        self.ending = threading.Event()
+        super().__init__(("127.0.0.1", 0), _Misbehaving)
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        host, port = self.socket.getsockname()
+        return f"http://{host}:{port}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: clients that give up are what this is for."""
+
+
+class _Misbehaving(socketserver.BaseRequestHandler):
+    server: FaultyServer
+
+    def handle(self) -> None:
+        connection: socket.socket = self.request
+        _read_request(connection)
+        self.server.requests += 1
+        fault = self.server.fault
+        connection.sendall(fault.writes)
+        if fault.then == "stall":
+            self.server.ending.wait(30)
+        elif fault.then == "reset":
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+
+def _read_request(connection: socket.socket) -> None:
+    """Read it whole: closing earlier would be a reset."""
+    head, _, body = b"", b"", b""
+    while b"\r\n\r\n" not in head:
+        chunk = connection.recv(65536)
+        if not chunk:
+            return
+        head += chunk
+    head, _, body = head.partition(b"\r\n\r\n")
+    lengths = [
+        int(line.partition(b":")[2])
+        for line in head.lower().splitlines()
+        if line.startswith(b"content-length:")
+    ]
+    while lengths and len(body) < lengths[0]:
+        body += connection.recv(65536)
+
+
+@pytest.fixture
+def faulty() -> Iterator[FaultyServer]:
+    """A server that misbehaves as its ``fault`` says."""
+    with FaultyServer() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        with contextlib.ExitStack() as after:
+            after.callback(thread.join, 10)
+            after.callback(server.shutdown)
+            after.callback(server.ending.set)
+            yield server
