@@ -1,23 +1,46 @@
-"""One contract for every photo store; uploads and views go over real HTTP."""
+"""One contract for every photo store; uploads and views go over real HTTP.
+
+To hold a real bucket to it, set PHOTOGATE_TEST_S3_BUCKET (and, where they are needed,
+PHOTOGATE_TEST_S3_REGION and PHOTOGATE_TEST_S3_ENDPOINT), with credentials where the AWS SDK
+looks for them. Unlike moto, it enforces what was signed.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import pytest
 import requests
 
 from local import files
+from photogate import ports
+from photogate.adapters import photos_s3
 from photogate.adapters.photos_files import FilePhotoStore
-from photogate.errors import NotFound, PhotoChanged, PhotoRefused, StorageUnavailable
+from photogate.adapters.photos_s3 import S3PhotoStore
+from photogate.errors import (
+    ConfigError,
+    NotFound,
+    PhotoChanged,
+    PhotoRefused,
+    StorageUnavailable,
+)
 from tests.conftest import SECRET
-from tests.servers import serve
+from tests.contract.conftest import AWS_KEY, AWS_SECRET, Fault, FaultyServer, answer
+from tests.servers import eventually, serve
 
-KEY = "users/u-1/photo/aa-bb.jpg"
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 BODY = b"\xff\xd8 a photo"
 
 
@@ -25,144 +48,439 @@ BODY = b"\xff\xd8 a photo"
 class Store:
     """A store and what its technology can hold clients to."""
 
-    port: FilePhotoStore
-    #: Whether a PUT that breaks what was signed is refused here.
+    port: ports.Store
+    #: Whether a request that breaks what was signed is refused here.
     enforces: bool
-    root: Path
+    #: Nothing is there yet.
+    key: str
 
 
-@pytest.fixture(params=["files"])
-def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty store of each kind."""
+@pytest.fixture(params=["files", "s3", "bucket"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """A store of each kind."""
+    made: Store = request.getfixturevalue(f"{request.param}_store")
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the photos of ``files_store`` are."""
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def files_store(folder: Path) -> Iterator[Store]:
+    """A folder behind HTTP."""
     held: list[FilePhotoStore] = []
     app = files.create_app(lambda: held[0], max_bytes=lambda: 1000)
     with serve(app) as url:
-        root = tmp_path / "photos"
-        held.append(FilePhotoStore(root, public_url=url, secret=SECRET))
-        yield Store(port=held[0], enforces=True, root=root)
+        held.append(FilePhotoStore(folder, public_url=url, secret=SECRET))
+        yield Store(port=held[0], enforces=True, key="users/u-1/photo/aa-bb.jpg")
 
 
-def upload(store: Store, key: str = KEY, body: bytes = BODY, **signed: int) -> requests.Response:
+@pytest.fixture
+def s3_client(moto_server: str) -> Iterator[S3Client]:
+    """A client of moto, where there is a bucket ``photos``."""
+    with closing(client_of(moto_server)) as client:
+        client.create_bucket(Bucket="photos")
+        yield client
+
+
+@pytest.fixture
+def s3_store(s3_client: S3Client) -> Store:
+    """A bucket in moto."""
+    port = S3PhotoStore(s3_client, "photos", presigner=s3_client)
+    return Store(port=port, enforces=False, key=f"users/{uuid4()}/photo/aa-bb.jpg")
+
+
+@pytest.fixture
+def bucket_store() -> Iterator[Store]:
+    """A real bucket, when there is one to try."""
+    bucket = os.environ.get("PHOTOGATE_TEST_S3_BUCKET")
+    if not bucket:
+        pytest.skip("PHOTOGATE_TEST_S3_BUCKET is not set")
+    client = photos_s3.connect(
+        region=os.environ.get("PHOTOGATE_TEST_S3_REGION") or "us-east-1",
+        endpoint=os.environ.get("PHOTOGATE_TEST_S3_ENDPOINT") or None,
+        access_key=None,
+        secret_key=None,
+    )
+    key = f"photogate-test/{uuid4()}/aa-bb.jpg"
+    with closing(S3PhotoStore(client, bucket, presigner=client)) as port:
+        yield Store(port=port, enforces=True, key=key)
+        port.delete(key)
+
+
+def client_of(
+    endpoint: str | None, *, region: str = "us-east-1", read_timeout_s: float = 10.0
+) -> S3Client:
+    return photos_s3.connect(
+        region=region,
+        endpoint=endpoint,
+        access_key=AWS_KEY,
+        secret_key=AWS_SECRET,
+        read_timeout_s=read_timeout_s,
+    )
+
+
+def upload(store: Store, body: bytes = BODY, **signed: int) -> requests.Response:
     ticket = store.port.presign_put(
-        key, content_type="image/jpeg", size_bytes=signed.get("size"), expires_in_s=60
+        store.key, content_type="image/jpeg", size_bytes=signed.get("size"), expires_in_s=60
     )
     return requests.put(ticket.url, data=body, headers=ticket.headers, timeout=5)
+
+
+def view(store: Store) -> requests.Response:
+    return requests.get(store.port.presign_get(store.key, expires_in_s=60), timeout=5)
 
 
 def test_what_is_put_can_be_read_and_described(store: Store) -> None:
     answer = upload(store, size=len(BODY))
     assert answer.status_code == 200
-    stored = store.port.head(KEY)
+    stored = store.port.head(store.key)
     assert stored is not None
     assert stored.size_bytes == len(BODY)
     assert answer.headers["ETag"].strip('"') == stored.etag
-    assert store.port.get(KEY, etag=stored.etag, max_bytes=100) == BODY
-    assert store.port.get(KEY, etag=None, max_bytes=100) == BODY
-    view = requests.get(store.port.presign_get(KEY, expires_in_s=60), timeout=5)
-    assert (view.status_code, view.content) == (200, BODY)
+    assert store.port.get(store.key, etag=stored.etag, max_bytes=len(BODY)) == BODY
+    assert store.port.get(store.key, etag=None, max_bytes=100) == BODY
+    seen = view(store)
+    assert (seen.status_code, seen.content) == (200, BODY)
+    assert seen.headers["Content-Type"] == "image/jpeg"
 
 
 def test_what_is_not_there(store: Store) -> None:
-    assert store.port.head(KEY) is None
-    with pytest.raises(NotFound):
-        store.port.get(KEY, etag=None, max_bytes=100)
-    store.port.delete(KEY)
-    view = requests.get(store.port.presign_get(KEY, expires_in_s=60), timeout=5)
-    assert view.status_code == 404
+    assert store.port.head(store.key) is None
+    for etag in (None, "0123456789abcdef"):
+        with pytest.raises(NotFound):
+            store.port.get(store.key, etag=etag, max_bytes=100)
+    store.port.delete(store.key)
+    assert view(store).status_code == 404
 
 
 def test_deleting_is_for_good(store: Store) -> None:
     upload(store)
-    store.port.delete(KEY)
-    assert store.port.head(KEY) is None
+    store.port.delete(store.key)
+    assert store.port.head(store.key) is None
 
 
 def test_other_bytes_than_the_pinned_ones_are_not_read(store: Store) -> None:
     upload(store)
-    stored = store.port.head(KEY)
+    stored = store.port.head(store.key)
     assert stored is not None
-    store.port.delete(KEY)
+    store.port.delete(store.key)
     upload(store, body=b"something else")
     with pytest.raises(PhotoChanged):
-        store.port.get(KEY, etag=stored.etag, max_bytes=100)
+        store.port.get(store.key, etag=stored.etag, max_bytes=100)
 
 
 def test_an_object_above_the_limit_is_not_read(store: Store) -> None:
     upload(store)
     with pytest.raises(PhotoRefused) as caught:
-        store.port.get(KEY, etag=None, max_bytes=3)
+        store.port.get(store.key, etag=None, max_bytes=len(BODY) - 1)
     assert caught.value.reason == "too_large"
+
+
+def test_a_store_that_works_says_so(store: Store) -> None:
+    assert store.port.check()["kind"] in ("files", "s3")
 
 
 def test_what_was_signed_is_what_counts(store: Store) -> None:
     if not store.enforces:
         pytest.skip("this stand-in does not enforce what was signed")
-    put = store.port.presign_put(KEY, content_type="image/jpeg", size_bytes=10, expires_in_s=60)
+    put = store.port.presign_put(
+        store.key, content_type="image/jpeg", size_bytes=10, expires_in_s=60
+    )
     jpeg = {"Content-Type": "image/jpeg"}
-    for url, body, headers, status in (
-        (put.url, b"x" * 11, jpeg, 422),
-        (put.url, b"x" * 10, {"Content-Type": "text/html"}, 422),
-        (put.url.replace("aa-bb", "aa-bc"), b"x" * 10, jpeg, 403),
-        (put.url.replace("size=10", "size=11"), b"x" * 11, jpeg, 403),
-        (put.url.replace("expires=", "expires=9"), b"x" * 10, jpeg, 403),
-        (store.port.presign_get(KEY, expires_in_s=60), b"x" * 10, jpeg, 403),
-        (urlsplit(put.url)._replace(query="").geturl(), b"x" * 10, jpeg, 403),
+    for url, body, headers in (
+        (put.url, b"x" * 11, jpeg),
+        (put.url, b"x" * 9, jpeg),
+        (put.url, b"x" * 10, {"Content-Type": "text/html"}),
+        (put.url.replace("aa-bb", "aa-bc"), b"x" * 10, jpeg),
+        (put.url.replace("size=10", "size=11"), b"x" * 11, jpeg),
+        (re.sub("expires=", "expires=8", put.url, flags=re.IGNORECASE), b"x" * 10, jpeg),
+        (store.port.presign_get(store.key, expires_in_s=60), b"x" * 10, jpeg),
+        (urlsplit(put.url)._replace(query="").geturl(), b"x" * 10, jpeg),
     ):
         answer = requests.put(url, data=body, headers=headers, timeout=5)
-        assert answer.status_code == status, url
-        assert answer.json()["error"]
-        assert store.port.head(KEY) is None
+        assert answer.status_code in (403, 422), url
+        assert store.port.head(store.key) is None
     assert requests.get(put.url, timeout=5).status_code == 403
+    assert requests.put(put.url, data=b"x" * 10, headers=put.headers, timeout=5).status_code == 200
 
 
 def test_a_url_expires(store: Store) -> None:
     if not store.enforces:
         pytest.skip("this stand-in does not enforce what was signed")
     upload(store)
-    url = store.port.presign_get(KEY, expires_in_s=-1)
-    assert requests.get(url, timeout=5).status_code == 403
+    url = store.port.presign_get(store.key, expires_in_s=1)
+    eventually(lambda: requests.get(url, timeout=5).status_code == 403)
 
 
 class TestFiles:
     """What only the folder promises."""
 
-    def test_a_photo_is_written_once(self, store: Store) -> None:
-        assert upload(store).status_code == 200
-        assert upload(store).status_code == 200  # the same bytes: a client's retry
-        assert upload(store, body=b"swapped afterwards").status_code == 409
-        assert store.port.get(KEY, etag=None, max_bytes=100) == BODY
+    def test_a_photo_is_written_once(self, files_store: Store) -> None:
+        assert upload(files_store).status_code == 200
+        assert upload(files_store).status_code == 200  # the same bytes: a client's retry
+        assert upload(files_store, body=b"swapped afterwards").status_code == 409
+        assert files_store.port.get(files_store.key, etag=None, max_bytes=100) == BODY
 
-    def test_a_body_above_the_limit_is_refused_and_leaves_nothing(self, store: Store) -> None:
-        assert upload(store, body=b"x" * 1001).status_code == 413
-        assert [p for p in store.root.rglob("*") if p.is_file()] == []
+    def test_a_body_above_the_limit_is_refused_and_leaves_nothing(
+        self, files_store: Store, folder: Path
+    ) -> None:
+        assert upload(files_store, body=b"x" * 1001).status_code == 413
+        assert [p for p in folder.rglob("*") if p.is_file()] == []
+
+    def test_what_is_refused_is_explained(self, files_store: Store) -> None:
+        put = files_store.port.presign_put(
+            files_store.key, content_type="image/jpeg", size_bytes=10, expires_in_s=60
+        )
+        jpeg = {"Content-Type": "image/jpeg"}
+        for url, headers, status in (
+            (put.url, {"Content-Type": "text/html"}, 422),
+            (put.url, jpeg, 422),
+            (put.url.replace("aa-bb", "aa-bc"), jpeg, 403),
+        ):
+            answer = requests.put(url, data=b"x" * 11, headers=headers, timeout=5)
+            assert answer.status_code == status
+            assert answer.json()["error"]
 
     @pytest.mark.parametrize("key", ["../secret", "users/../../x", "/etc/passwd", "a//b", ".x"])
-    def test_no_key_leaves_the_folder(self, store: Store, key: str) -> None:
+    def test_no_key_leaves_the_folder(self, files_store: Store, key: str) -> None:
         with pytest.raises(NotFound):
-            store.port.head(key)
+            files_store.port.head(key)
 
-    def test_urls_survive_a_restart(self, store: Store) -> None:
-        upload(store)
-        before = store.port.presign_get(KEY, expires_in_s=60)
+    def test_urls_survive_a_restart(self, files_store: Store, folder: Path) -> None:
+        upload(files_store)
+        before = files_store.port.presign_get(files_store.key, expires_in_s=60)
         parts = urlsplit(before)
-        again = FilePhotoStore(
-            store.root, public_url=f"{parts.scheme}://{parts.netloc}", secret=SECRET
-        )
+        again = FilePhotoStore(folder, public_url=f"{parts.scheme}://{parts.netloc}", secret=SECRET)
         query = dict(pair.split("=") for pair in parts.query.split("&"))
-        assert again.verify("GET", KEY, query).key == KEY
+        assert again.verify("GET", files_store.key, query).key == files_store.key
 
-    def test_untrusted_bytes_cannot_act_as_a_page(self, store: Store) -> None:
-        upload(store)
-        view = requests.get(store.port.presign_get(KEY, expires_in_s=60), timeout=5)
-        assert view.headers["X-Content-Type-Options"] == "nosniff"
-        assert "sandbox" in view.headers["Content-Security-Policy"]
+    def test_untrusted_bytes_cannot_act_as_a_page(self, files_store: Store) -> None:
+        upload(files_store)
+        seen = view(files_store)
+        assert seen.headers["X-Content-Type-Options"] == "nosniff"
+        assert "sandbox" in seen.headers["Content-Security-Policy"]
 
     def test_a_broken_disk_is_a_retryable_fault(self, tmp_path: Path) -> None:
         (tmp_path / "photos").write_text("not a folder")
         broken = FilePhotoStore(tmp_path / "photos", public_url="http://x", secret=SECRET)
         started = time.monotonic()
         with pytest.raises(StorageUnavailable):
-            broken.head(KEY)
+            broken.head("users/u-1/photo/aa-bb.jpg")
         with pytest.raises(StorageUnavailable):
             broken.check()
         assert time.monotonic() - started < 1
+
+
+KEY = "users/u~1%2F/photo/aa-bb.jpg"
+
+
+class TestS3Urls:
+    """What is signed: moto does not look at it."""
+
+    @pytest.mark.parametrize(
+        ("endpoint", "region", "address"),
+        [
+            (None, "eu-west-1", "https://photos.s3.eu-west-1.amazonaws.com"),
+            ("https://acc.r2.cloudflarestorage.com", "auto", None),
+            ("https://photos.example.com", "us-east-1", None),
+            ("http://127.0.0.1:8333", "us-east-1", None),
+        ],
+    )
+    def test_urls_name_the_host_that_clients_reach(
+        self, endpoint: str | None, region: str, address: str | None
+    ) -> None:
+        inner, outer = client_of("http://inner:9000"), client_of(endpoint, region=region)
+        with closing(S3PhotoStore(inner, "photos", presigner=outer)) as store:
+            ticket = store.presign_put(
+                KEY, content_type="image/jpeg", size_bytes=None, expires_in_s=60
+            )
+            for url in (ticket.url, store.presign_get(KEY, expires_in_s=60)):
+                found = url.partition("?")[0]
+                assert found == f"{address or f'{endpoint}/photos'}/users/u~1%252F/photo/aa-bb.jpg"
+                assert f"/{region}/s3/" in parse_qs(urlsplit(url).query)["X-Amz-Credential"][0]
+
+    @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
+    @pytest.mark.parametrize("write_once", [False, True])
+    @pytest.mark.parametrize("size_bytes", [None, 10])
+    def test_an_upload_is_bound(
+        self, region: str, write_once: bool, size_bytes: int | None
+    ) -> None:
+        client = client_of(None, region=region)
+        with closing(
+            S3PhotoStore(client, "photos", presigner=client, write_once=write_once)
+        ) as store:
+            ticket = store.presign_put(
+                KEY, content_type="image/png", size_bytes=size_bytes, expires_in_s=5000
+            )
+        query = parse_qs(urlsplit(ticket.url).query)
+        assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
+        assert query["X-Amz-Expires"] == ["900"]
+        assert (ticket.method, ticket.bucket, ticket.expires_in_s) == ("PUT", "photos", 900)
+        expected = {"Content-Type": "image/png"}
+        if size_bytes is not None:
+            expected["Content-Length"] = str(size_bytes)
+        if write_once:
+            expected["If-None-Match"] = "*"
+        assert ticket.headers == expected
+        signed = set(query["X-Amz-SignedHeaders"][0].split(";"))
+        assert signed == {"host"} | {name.lower() for name in expected}
+        assert not any("checksum" in name.lower() for name in query)
+
+    def test_a_view_is_signed_for_its_time(self) -> None:
+        client = client_of(None)
+        with closing(S3PhotoStore(client, "photos", presigner=client)) as store:
+            query = parse_qs(urlsplit(store.presign_get(KEY, expires_in_s=300)).query)
+        assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
+        assert query["X-Amz-Expires"] == ["300"]
+
+    def test_an_endpoint_that_is_none_is_refused(self) -> None:
+        with pytest.raises(ConfigError):
+            client_of("minio:9000")
+
+
+def refusal(status: HTTPStatus, code: str) -> Fault:
+    """Spell an error as S3 does."""
+    body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+    return Fault(writes=answer(status, body, Content_Type="application/xml"))
+
+
+ETAG = "0123456789abcdef"
+
+
+def photo(etag: str = ETAG, *, length: int = len(BODY), then: str = "close") -> Fault:
+    """Spell an answer to GET that claims ``length`` bytes."""
+    written = answer(HTTPStatus.OK, BODY, length=length, ETag=f'"{etag}"')
+    return Fault(writes=written, then="stall" if then == "stall" else "close")
+
+
+@pytest.fixture
+def faulty_store(faulty: FaultyServer) -> Iterator[S3PhotoStore]:
+    """A store whose server misbehaves."""
+    client = client_of(faulty.url, read_timeout_s=0.2)
+    with closing(S3PhotoStore(client, "photos", presigner=client)) as store:
+        yield store
+
+
+class TestS3:
+    """What only the bucket promises."""
+
+    def test_with_write_once_nothing_is_replaced(self, s3_client: S3Client) -> None:
+        port = S3PhotoStore(s3_client, "photos", presigner=s3_client, write_once=True)
+        store = Store(port=port, enforces=False, key=f"users/{uuid4()}/photo/aa-bb.jpg")
+        assert upload(store).status_code == 200
+        assert upload(store, body=b"swapped afterwards").status_code == 412
+        assert port.get(store.key, etag=None, max_bytes=100) == BODY
+
+    def test_a_large_photo_comes_whole(self, s3_store: Store) -> None:
+        body = os.urandom(3_000_000)
+        upload(s3_store, body=body)
+        stored = s3_store.port.head(s3_store.key)
+        assert stored is not None
+        assert s3_store.port.get(s3_store.key, etag=stored.etag, max_bytes=20_000_000) == body
+
+    def test_a_bucket_that_is_not_there(self, s3_client: S3Client) -> None:
+        store = S3PhotoStore(s3_client, "none", presigner=s3_client)
+        with pytest.raises(ConfigError, match="S3_BUCKET_PHOTOS"):
+            store.check()
+        with pytest.raises(StorageUnavailable, match="S3_BUCKET_PHOTOS"):
+            store.get("x", etag=None, max_bytes=1)
+        with pytest.raises(StorageUnavailable, match="S3_BUCKET_PHOTOS"):
+            store.delete("x")
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError"),
+            refusal(HTTPStatus.SERVICE_UNAVAILABLE, "SlowDown"),
+            Fault(writes=b"SSH-2.0-OpenSSH\r\n"),
+            Fault(then="close"),
+            Fault(then="reset"),
+            Fault(then="stall"),
+            photo(length=len(BODY) + 1),
+            photo(length=len(BODY) + 1, then="stall"),
+            Fault(writes=answer(HTTPStatus.OK, b"<html>Welcome to nginx!</html>")),
+            Fault(writes=b'HTTP/1.1 200 OK\r\nETag: "0123456789abcdef"\r\n\r\n' + BODY),
+            Fault(
+                writes=b'HTTP/1.1 200 OK\r\nETag: "0123456789abcdef"\r\n'
+                b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n"
+            ),
+        ],
+        ids=[
+            "500",
+            "slow down",
+            "no HTTP",
+            "closed",
+            "reset",
+            "stalled",
+            "cut short",
+            "stalled half-way",
+            "no S3",
+            "no length",
+            "cut short in a chunk",
+        ],
+    )
+    def test_a_faulty_server_gives_no_photo(
+        self, faulty: FaultyServer, faulty_store: S3PhotoStore, fault: Fault
+    ) -> None:
+        faulty.fault = fault
+        started = time.monotonic()
+        with pytest.raises(StorageUnavailable):
+            faulty_store.get(KEY, etag=ETAG, max_bytes=100)
+        assert time.monotonic() - started < 3
+        assert faulty.requests <= 2
+
+    def test_a_sound_server_gives_it(
+        self, faulty: FaultyServer, faulty_store: S3PhotoStore
+    ) -> None:
+        faulty.fault = photo()
+        assert faulty_store.get(KEY, etag=ETAG, max_bytes=100) == BODY
+
+    @pytest.mark.parametrize(
+        "fault",
+        [refusal(HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed"), photo("of another photo")],
+        ids=["412", "a store that does not know If-Match"],
+    )
+    def test_another_photo_is_noticed(
+        self, faulty: FaultyServer, faulty_store: S3PhotoStore, fault: Fault
+    ) -> None:
+        faulty.fault = fault
+        with pytest.raises(PhotoChanged):
+            faulty_store.get(KEY, etag=ETAG, max_bytes=100)
+
+    def test_a_body_above_the_limit_is_not_waited_for(
+        self, faulty: FaultyServer, faulty_store: S3PhotoStore
+    ) -> None:
+        faulty.fault = photo(length=10**12, then="stall")
+        with pytest.raises(PhotoRefused):
+            faulty_store.get(KEY, etag=ETAG, max_bytes=20_000_000)
+
+    def test_denied_access_is_never_taken_for_a_missing_photo(
+        self, faulty: FaultyServer, faulty_store: S3PhotoStore
+    ) -> None:
+        faulty.fault = refusal(HTTPStatus.FORBIDDEN, "AccessDenied")
+        calls: list[Callable[[], object]] = [
+            lambda: faulty_store.head(KEY),
+            lambda: faulty_store.get(KEY, etag=None, max_bytes=1),
+            lambda: faulty_store.delete(KEY),
+        ]
+        for call in calls:
+            with pytest.raises(StorageUnavailable, match="s3:ListBucket"):
+                call()
+        with pytest.raises(ConfigError, match="s3:ListBucket"):
+            faulty_store.check()
+
+    def test_a_store_that_does_not_answer_is_a_retryable_fault(
+        self, faulty: FaultyServer, faulty_store: S3PhotoStore
+    ) -> None:
+        calls: list[Callable[[], object]] = [
+            lambda: faulty_store.head(KEY),
+            lambda: faulty_store.delete(KEY),
+            faulty_store.check,
+        ]
+        for call in calls:
+            with pytest.raises(StorageUnavailable):
+                call()
