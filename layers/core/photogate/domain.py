@@ -58,6 +58,26 @@ NSFW_CATEGORIES = ("porn", "sexy", "hentai", "neutral", "drawing")
 
 
 @dataclass(frozen=True, kw_only=True)
+class AgeRange:
+    """Both ends belong to it, in years."""
+
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Face:
+    """One face in a picture."""
+
+    #: x0, y0, x1, y1 as shares (0..1) of the upright picture's width and height.
+    box: tuple[float, float, float, float]
+    #: How sure the detector is, 0..1.
+    score: float
+    #: As the detector tells it; None when it tells no ages.
+    age: AgeRange | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Signals:
     """What was measured on one photo. What was not computed is None, never 0."""
 

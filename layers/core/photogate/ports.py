@@ -15,6 +15,7 @@ from photogate.domain import (
     DayStats,
     DeadJob,
     Delivery,
+    Face,
     Finding,
     Media,
     NewBatch,
@@ -45,6 +46,36 @@ class PhotoAnalyzer(Protocol):
         Raises:
             PhotoRefused: the bytes are no readable photo, or one that is too large.
             RetryableError: a fault of ours; never a made-up score.
+        """
+
+
+class UprightPicture(Protocol):
+    """A decoded picture, upright and reduced, in whichever form a detector wants it."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+
+    def rgb(self) -> bytes:
+        """Give the pixels: 8 bit, rows from the top, R, G, B in turn."""
+
+    def jpeg(self) -> bytes:
+        """Give it as a JPEG of at most 1024 pixels a side."""
+
+
+class FaceDetector(Protocol):
+    """Finds faces, and their ages where it can."""
+
+    @property
+    def tells_age(self) -> bool:
+        """Whether its faces carry an age."""
+
+    def detect(self, picture: UprightPicture) -> list[Face]:
+        """Find all faces, the surest first; [] when there is none.
+
+        Raises:
+            RetryableError: it does not answer, or not sensibly. Never to be read as "no face".
+            ConfigError: it refuses this installation, e.g. its key.
         """
 
 
