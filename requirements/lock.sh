@@ -1,17 +1,21 @@
 #!/bin/sh
-# Writes run.txt and dev.txt anew from the three pyproject.toml. Needs uv; run it from the root.
+# Writes the lists of pinned packages anew. Needs uv; run it from the root.
 set -eu
-lock() {
-    out=$1
-    shift
-    uv pip compile pyproject.toml layers/core/pyproject.toml layers/model/pyproject.toml "$@" \
-        --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-        --no-header --no-emit-package photogate --no-emit-package photogate-vision \
-        --quiet --output-file "requirements/$out"
+pinned() {
+    uv pip compile "$@" --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-annotate --no-header \
+        --no-emit-package photogate --no-emit-package photogate-vision --quiet
 }
-lock run.txt --group build
-lock dev.txt --group build --group dev --constraint requirements/run.txt
+all="pyproject.toml layers/core/pyproject.toml layers/model/pyproject.toml"
+pinned $all --group build --output-file requirements/run.txt
+pinned $all --group build --group dev --constraint requirements/run.txt \
+    --output-file requirements/dev.txt
 # Sample photographs only: the package's own dependencies are not wanted.
-echo 'scikit-image==0.26.0' | uv pip compile - --no-deps \
-    --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-    --no-header --quiet --output-file requirements/samples.txt
+echo 'scikit-image==0.26.0' | pinned - --no-deps --output-file requirements/samples.txt
+# What is deployed: the layer of the zip functions, the moderate image, the image of the API.
+pinned layers/core/pyproject.toml --constraint requirements/dev.txt \
+    --output-file layers/core/requirements.txt
+for image in functions/moderate local; do
+    pinned $image/requirements.in --constraint requirements/dev.txt \
+        --output-file $image/requirements.txt
+done
