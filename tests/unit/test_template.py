@@ -1,0 +1,322 @@
+"""What the template promises: least privilege, partial batches, times that fit together."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from photogate import settings as s
+from photogate.service.moderate import MAX_DELIVERIES
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE = ROOT / "template.yaml"
+
+#: Actions that AWS offers for every resource or for none, and keys that are made at run time.
+WILDCARD_RESOURCES = {
+    "xray:PutTraceSegments": "X-Ray knows no resources to write traces to",
+    "xray:PutTelemetryRecords": "X-Ray knows no resources to write traces to",
+    "ec2:CreateNetworkInterface": "Lambda makes a VPC's interfaces under ids of their own",
+    "ec2:DescribeNetworkInterfaces": "EC2 lists interfaces for every resource or for none",
+    "ec2:DescribeSubnets": "EC2 lists subnets for every resource or for none",
+    "ec2:DeleteNetworkInterface": "Lambda makes a VPC's interfaces under ids of their own",
+    "ec2:AssignPrivateIpAddresses": "Lambda makes a VPC's interfaces under ids of their own",
+    "ec2:UnassignPrivateIpAddresses": "Lambda makes a VPC's interfaces under ids of their own",
+    "s3:GetObject": "a photo's key is made at run time; bounded to users/",
+    "s3:PutObject": "a photo's key is made at run time; bounded to users/",
+    "s3:DeleteObject": "a photo's key is made at run time; bounded to users/",
+}
+#: Only these may be wide, because they take away: everything that is not encrypted.
+TLS_ONLY = {"Bool": {"aws:SecureTransport": "false"}}
+
+#: Read by ``bootstrap`` itself, before any settings model.
+SECRET_NAMES = {"PHOTOGATE_SECRET_ARN", "DB_SECRET_ARN"}
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """Reads CloudFormation's tags as its long forms."""
+
+
+def _tagged(loader: _Loader, name: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    return {name if name in ("Ref", "Condition") else f"Fn::{name}": value}
+
+
+_Loader.add_multi_constructor("!", _tagged)
+
+
+@cache
+def template() -> dict[str, Any]:
+    found = _Loader(TEMPLATE.read_text(encoding="utf-8")).get_single_data()
+    assert isinstance(found, dict)
+    return found
+
+
+def resources(kind: str) -> dict[str, dict[str, Any]]:
+    """The properties, by name, of all resources of one type."""
+    return {
+        name: resource["Properties"]
+        for name, resource in template()["Resources"].items()
+        if resource["Type"] == kind
+    }
+
+
+def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    yield path, value
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from walk(inner, f"{path}/{key}")
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from walk(inner, f"{path}/{number}")
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+STATEMENTS = [
+    pytest.param(value, id=path)
+    for path, value in walk(template()["Resources"])
+    if isinstance(value, dict) and "Effect" in value
+]
+FUNCTIONS = resources("AWS::Serverless::Function")
+GLOBALS = template()["Globals"]["Function"]
+QUEUES = resources("AWS::SQS::Queue")
+
+
+class TestPermissions:
+    @pytest.mark.parametrize("statement", STATEMENTS)
+    def test_actions_and_resources_are_exact(self, statement: dict[str, Any]) -> None:
+        assert "NotAction" not in statement
+        assert "NotResource" not in statement
+        if statement["Effect"] == "Deny":
+            assert statement["Condition"] == TLS_ONLY
+            return
+        actions = listed(statement["Action"])
+        assert all(re.fullmatch(r"[a-z0-9]+:[A-Za-z]+", action) for action in actions), actions
+        if "AssumeRole" in actions[0]:
+            return
+        if "*" in json.dumps(statement["Resource"]):
+            for action in actions:
+                assert WILDCARD_RESOURCES.get(action), f"{action} needs no wildcard"
+            for resource in listed(statement["Resource"]):
+                if any(action.startswith("s3:") for action in actions):
+                    assert resource == {"Fn::Sub": "${Photos.Arn}/users/*"}
+
+    def test_every_exception_is_in_use(self) -> None:
+        text = json.dumps(template()["Resources"])
+        assert [action for action in WILDCARD_RESOURCES if action not in text] == []
+
+    @pytest.mark.parametrize("name", FUNCTIONS)
+    def test_a_function_has_a_role_of_its_own(self, name: str) -> None:
+        # Without a role SAM makes one, with AWS's own policies, which are full of wildcards.
+        function = FUNCTIONS[name]
+        role = f"{name.removesuffix('Function')}Role"
+        assert function["Role"] == {"Fn::GetAtt": f"{role}.Arn"}
+        assert "Policies" not in function
+
+    def test_roles_use_no_policy_of_aws(self) -> None:
+        for role in resources("AWS::IAM::Role").values():
+            assert role["ManagedPolicyArns"] == [{"Ref": "CommonPolicy"}]
+
+    def test_nobody_calls_a_function_by_url(self) -> None:
+        assert "FunctionUrlConfig" not in json.dumps(template())
+
+    def test_a_vpc_lets_through_what_the_functions_may(self) -> None:
+        def allowed(service: str, owners: Any) -> set[str]:
+            statements = (v for _, v in walk(owners) if isinstance(v, dict) and "Effect" in v)
+            actions = (action for found in statements for action in listed(found["Action"]))
+            return {action for action in actions if action.startswith(f"{service}:")}
+
+        roles = [resources("AWS::IAM::Role"), resources("AWS::IAM::ManagedPolicy")]
+        endpoints = resources("AWS::EC2::VPCEndpoint")
+        # Clients put photos and Lambda's poller takes jobs, both from outside of the VPC.
+        for service, from_outside in {
+            "s3": {"s3:PutObject"},
+            "sqs": set[str](),
+            "secretsmanager": set(),
+            "xray": set(),
+        }.items():
+            needed = allowed(service, roles) - from_outside
+            assert needed
+            assert needed == allowed(service, endpoints)
+
+
+class TestFunctions:
+    @pytest.mark.parametrize("name", FUNCTIONS)
+    def test_the_handler_exists(self, name: str) -> None:
+        function = FUNCTIONS[name]
+        metadata = template()["Resources"][name]["Metadata"]
+        if function.get("PackageType") == "Image":
+            assert metadata["DockerContext"] == "."
+            dockerfile = (ROOT / metadata["Dockerfile"]).read_text(encoding="utf-8")
+            last = re.findall(r"^CMD (.*)$", dockerfile, re.MULTILINE)[-1]
+            (handler,) = json.loads(last) if last.startswith("[") else shlex.split(last)
+        else:
+            handler = function["Handler"]
+            assert metadata["BuildProperties"] == {
+                "ParentPackageMode": "explicit",
+                "ParentPackages": handler.removesuffix(".app.handler"),
+            }
+            assert function["CodeUri"] == metadata["BuildProperties"]["ParentPackages"].replace(
+                ".", "/"
+            )
+            assert function["Layers"] == [{"Ref": "CoreLayer"}]
+        module, _, attribute = handler.rpartition(".")
+        assert callable(getattr(importlib.import_module(module), attribute))
+
+    @pytest.mark.parametrize("name", FUNCTIONS)
+    def test_its_environment_is_made_of_settings(self, name: str) -> None:
+        own = FUNCTIONS[name].get("Environment", {}).get("Variables", {})
+        names = {*GLOBALS["Environment"]["Variables"], *own}
+        assert names - _settings() - SECRET_NAMES == set()
+
+    @pytest.mark.parametrize("name", FUNCTIONS)
+    def test_its_logs_end_some_day(self, name: str) -> None:
+        group = f"{name.removesuffix('Function')}Logs"
+        assert FUNCTIONS[name]["LoggingConfig"] == {"LogGroup": {"Ref": group}}
+        assert group in resources("AWS::Logs::LogGroup")
+
+    def test_all_logs_end_some_day(self) -> None:
+        for group in resources("AWS::Logs::LogGroup").values():
+            assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+    def test_all_are_traced(self) -> None:
+        assert GLOBALS["Tracing"] == "Active"
+
+    def test_one_python_for_the_layer_and_its_functions(self) -> None:
+        layer = template()["Resources"]["CoreLayer"]
+        zipped = [f for f in FUNCTIONS.values() if f.get("PackageType") != "Image"]
+        versions = {layer["Metadata"]["BuildMethod"], *(f["Runtime"] for f in zipped)}
+        assert versions == {"python3.11"}
+        assert layer["Properties"]["CompatibleRuntimes"] == ["python3.11"]
+
+
+class TestTimes:
+    def test_http_functions_end_before_the_api_gives_up(self) -> None:
+        for function in (FUNCTIONS["UploadFunction"], FUNCTIONS["AdminFunction"]):
+            wait_ms = function["Events"]["Api"]["Properties"]["TimeoutInMillis"]
+            assert function["Timeout"] * 1000 < wait_ms < 30_000
+
+    def test_visibility_is_six_timeouts(self) -> None:
+        moderate = FUNCTIONS["ModerateFunction"]
+        visibility_s = QUEUES["Queue"]["VisibilityTimeout"]
+        assert visibility_s >= 6 * moderate["Timeout"]
+        variables = GLOBALS["Environment"]["Variables"]
+        assert float(variables["QUEUE_VISIBILITY_S"]) == visibility_s
+
+    def test_the_lease_ends_with_the_function(self) -> None:
+        moderate = FUNCTIONS["ModerateFunction"]
+        lease_s = float(moderate["Environment"]["Variables"]["JOB_DEADLINE_S"])
+        assert lease_s <= moderate["Timeout"]
+
+    def test_rounds_of_the_sweep_do_not_overlap(self) -> None:
+        event = FUNCTIONS["SweepFunction"]["Events"]["EveryMinute"]["Properties"]
+        assert event["Schedule"] == "rate(1 minute)"
+        assert FUNCTIONS["SweepFunction"]["Timeout"] < 60
+
+    def test_dead_jobs_live_longer_than_jobs(self) -> None:
+        kept = {name: queue["MessageRetentionPeriod"] for name, queue in QUEUES.items()}
+        assert kept["DeadQueue"] > kept["Queue"]
+
+    def test_the_queue_gives_up_when_the_service_does(self) -> None:
+        policy = QUEUES["Queue"]["RedrivePolicy"]
+        assert policy["maxReceiveCount"] == MAX_DELIVERIES
+
+
+class TestQueueEvents:
+    event = FUNCTIONS["ModerateFunction"]["Events"]["Jobs"]["Properties"]
+
+    def test_only_failed_jobs_come_again(self) -> None:
+        # A misspelt value passes every linter, and makes one failed job repeat all of them.
+        assert self.event["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+    def test_one_job_at_a_time_up_to_ten(self) -> None:
+        parameter = template()["Parameters"]["ModerateBatchSize"]
+        assert self.event["BatchSize"] == {"Ref": "ModerateBatchSize"}
+        assert (parameter["Default"], parameter["MaxValue"]) == (1, 10)
+
+    def test_concurrency_is_bounded_at_the_source(self) -> None:
+        parameter = template()["Parameters"]["ModerateConcurrency"]
+        assert self.event["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "ModerateConcurrency"}}
+        assert parameter["MinValue"] == 2  # SQS takes no less
+
+
+class TestData:
+    def test_the_bucket_is_closed(self) -> None:
+        (bucket,) = resources("AWS::S3::Bucket").values()
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+        assert bucket["BucketEncryption"]
+        assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+        (policy,) = resources("AWS::S3::BucketPolicy").values()
+        (statement,) = policy["PolicyDocument"]["Statement"]
+        assert (statement["Effect"], statement["Condition"]) == ("Deny", TLS_ONLY)
+
+    def test_deleted_photos_are_gone(self) -> None:
+        (bucket,) = resources("AWS::S3::Bucket").values()
+        assert "VersioningConfiguration" not in bucket
+
+    def test_what_holds_data_survives_the_stack(self) -> None:
+        keeping = {
+            "AWS::S3::Bucket": "RetainExceptOnCreate",
+            "AWS::SecretsManager::Secret": "Retain",
+            "AWS::RDS::DBCluster": "Snapshot",
+        }
+        for name, resource in template()["Resources"].items():
+            if resource["Type"] in keeping:
+                assert resource["DeletionPolicy"] == keeping[resource["Type"]], name
+
+    def test_queues_are_encrypted(self) -> None:
+        assert all(queue["SqsManagedSseEnabled"] for queue in QUEUES.values())
+
+
+class TestAlarms:
+    @pytest.mark.parametrize("name", resources("AWS::CloudWatch::Alarm"))
+    def test_somebody_hears_it(self, name: str) -> None:
+        alarm = resources("AWS::CloudWatch::Alarm")[name]
+        assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
+        assert alarm["AlarmDescription"]
+        assert alarm["TreatMissingData"] in ("notBreaching", "breaching")
+
+    def test_what_is_watched(self) -> None:
+        alarms = resources("AWS::CloudWatch::Alarm").values()
+        watched = {metric for _, metric in walk(list(alarms)) if isinstance(metric, str)}
+        assert watched >= {
+            "ApproximateAgeOfOldestMessage",
+            "ApproximateNumberOfMessagesVisible",
+            "Errors",
+            "Throttles",
+            "p95",
+        }
+
+    def test_the_dashboard_is_json_and_names_what_exists(self) -> None:
+        (dashboard,) = resources("AWS::CloudWatch::Dashboard").values()
+        body = dashboard["DashboardBody"]["Fn::Sub"]
+        for name in re.findall(r"\$\{([A-Za-z]+)(?:\.[A-Za-z]+)?\}", body):
+            assert name in template()["Resources"]
+        widgets = json.loads(re.sub(r"\$\{[^}]+\}", "x", body))["widgets"]
+        assert len(widgets) >= 6
+
+
+def _settings() -> set[str]:
+    models = [model for model in vars(s).values() if isinstance(model, type)]
+    return {
+        name.upper()
+        for model in models
+        if issubclass(model, s.LogSettings)
+        for name in model.model_fields
+    }
