@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import socketserver
 import struct
@@ -46,15 +47,17 @@ def moto_server(home: Home) -> Iterator[str]:
         stop(process)
 
 
-@pytest.fixture
-def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials where the SDK looks for them, and none of the developer's own."""
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", AWS_KEY)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", AWS_SECRET)
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+@contextlib.contextmanager
+def aws_credentials() -> Iterator[None]:
+    """Put credentials where the SDK looks for them, and hide the developer's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+            patch.delenv(name, raising=False)
+        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            patch.setenv(name, os.devnull)
+        patch.setenv("AWS_ACCESS_KEY_ID", AWS_KEY)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", AWS_SECRET)
+        yield
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +80,14 @@ def answer(
 
 
 class FaultyServer(socketserver.ThreadingTCPServer):
-    """Does to every request what ``fault`` says, and counts them."""
+    """Does to every request what ``fault`` says, and keeps their bodies."""
 
     daemon_threads = True
     allow_reuse_address = True
 
     def __init__(self) -> None:
         self.fault = Fault()
-        self.requests = 0
+        self.bodies: list[bytes] = []
         self.ending = threading.Event()
         super().__init__(("127.0.0.1", 0), _Misbehaving)
 
@@ -103,8 +106,7 @@ class _Misbehaving(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         connection: socket.socket = self.request
-        _read_request(connection)
-        self.server.requests += 1
+        self.server.bodies.append(_read_request(connection))
         fault = self.server.fault
         connection.sendall(fault.writes)
         if fault.then == "stall":
@@ -114,13 +116,13 @@ class _Misbehaving(socketserver.BaseRequestHandler):
             connection.close()
 
 
-def _read_request(connection: socket.socket) -> None:
-    """Read it whole: closing earlier would be a reset."""
+def _read_request(connection: socket.socket) -> bytes:
+    """Read it whole, for closing earlier would be a reset; gives its body."""
     head, _, body = b"", b"", b""
     while b"\r\n\r\n" not in head:
         chunk = connection.recv(65536)
         if not chunk:
-            return
+            return b""
         head += chunk
     head, _, body = head.partition(b"\r\n\r\n")
     lengths = [
@@ -130,6 +132,7 @@ def _read_request(connection: socket.socket) -> None:
     ]
     while lengths and len(body) < lengths[0]:
         body += connection.recv(65536)
+    return body
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from photogate.adapters.queue_sqs import SqsQueue
 from photogate.domain import Delivery
 from photogate.errors import ConfigError, QueueUnavailable
 from photogate.ports import Queue
-from tests.contract.conftest import Fault, FaultyServer, answer
+from tests.contract.conftest import Fault, FaultyServer, answer, aws_credentials
 from tests.servers import eventually
 
 if TYPE_CHECKING:
@@ -99,10 +99,10 @@ def redis_queue(redis_client: redis.Redis) -> RedisQueue:
     return RedisQueue(redis_client, visibility_s=REDIS.visibility_s, max_receives=MAX_RECEIVES)
 
 
-@pytest.fixture
-def sqs_client(moto_server: str, aws_credentials: None) -> Iterator[SQSClient]:
+@pytest.fixture(scope="module")
+def sqs_client(moto_server: str) -> Iterator[SQSClient]:
     """A client of moto."""
-    with closing(queue_sqs.connect(moto_server)) as client:
+    with closing(sqs(moto_server)) as client:
         yield client
 
 
@@ -120,6 +120,11 @@ def sqs_queue(sqs_client: SQSClient) -> SqsQueue:
         "QueueUrl"
     ]
     return SqsQueue(sqs_client, url, dead_url=dead_url, visibility_s=SQS.visibility_s)
+
+
+def sqs(url: str, endpoint: str | None = None, *, read_timeout_s: float = 8.0) -> SQSClient:
+    with aws_credentials():
+        return queue_sqs.connect(url, endpoint, read_timeout_s=read_timeout_s)
 
 
 def counts(queue: Queue) -> tuple[int, int, int, int]:
@@ -345,6 +350,19 @@ QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/jobs"
 DELIVERY = Delivery(job_id="j", token="t", body="x", receive_count=1, sent_at=datetime.now(UTC))
 
 
+MESSAGE = {
+    "MessageId": "j",
+    "ReceiptHandle": "t",
+    "Body": "x",
+    "Attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1700000000000"},
+}
+
+
+def accepted(**members: object) -> Fault:
+    """Spell an answer as SQS does."""
+    return Fault(writes=answer(HTTPStatus.OK, json.dumps(members).encode()))
+
+
 def refusal(code: str) -> Fault:
     """Spell an error as SQS does."""
     body = json.dumps({"__type": f"com.amazonaws.sqs#{code}", "message": "no"}).encode()
@@ -353,7 +371,6 @@ def refusal(code: str) -> Fault:
     )
 
 
-@pytest.mark.usefixtures("aws_credentials")
 class TestSqs:
     """What only SQS promises."""
 
@@ -372,10 +389,10 @@ class TestSqs:
         self, monkeypatch: pytest.MonkeyPatch, url: str, region: str
     ) -> None:
         monkeypatch.setenv("AWS_REGION", "ca-central-1")
-        with closing(queue_sqs.connect(url)) as client:
+        with closing(sqs(url)) as client:
             assert client.meta.region_name == region
             assert client.meta.endpoint_url == url.rpartition("/1")[0]
-        with closing(queue_sqs.connect(url, "http://127.0.0.1:9")) as client:
+        with closing(sqs(url, "http://127.0.0.1:9")) as client:
             assert client.meta.endpoint_url == "http://127.0.0.1:9"
 
     @pytest.mark.parametrize("url", ["jobs", "https://", "ftp://x/jobs"])
@@ -383,14 +400,27 @@ class TestSqs:
         with pytest.raises(ConfigError, match="QUEUE_URL"):
             queue_sqs.connect(url)
 
-    def test_times_are_rounded_up_and_kept_within_limits(self, sqs_queue: SqsQueue) -> None:
-        sqs_queue.send("x", delay_s=100_000)
-        sqs_queue.send("y", delay_s=0.01)
-        assert counts(sqs_queue) == (0, 0, 2, 0)
-        delivery = sqs_queue.receive(wait_s=3)
-        assert delivery is not None
-        assert sqs_queue.extend(delivery, visibility_s=0.01)
-        assert counts(sqs_queue) == (0, 1, 1, 0)
+    def test_times_are_whole_seconds_within_limits(self, faulty: FaultyServer) -> None:
+        faulty.fault = accepted(MessageId="j", Messages=[MESSAGE])
+        client = sqs(QUEUE_URL, faulty.url)
+        with closing(SqsQueue(client, QUEUE_URL, visibility_s=29.2)) as queue:
+            for wait_s, expected in ((0, 0), (0.4, 0), (1, 1), (2.7, 2), (20, 5)):
+                assert queue.receive(wait_s=wait_s) is not None
+                asked = json.loads(faulty.bodies[-1])
+                assert (asked["WaitTimeSeconds"], asked["VisibilityTimeout"]) == (expected, 30)
+            for time_s, expected in ((0, 0), (0.01, 1), (5, 5), (100_000, 43_200)):
+                queue.extend(DELIVERY, visibility_s=time_s)
+                assert json.loads(faulty.bodies[-1])["VisibilityTimeout"] == expected
+                queue.nack(DELIVERY, delay_s=time_s, error="x")
+                assert json.loads(faulty.bodies[-1])["VisibilityTimeout"] == expected
+                queue.send("x", delay_s=time_s)
+                assert json.loads(faulty.bodies[-1])["DelaySeconds"] == min(expected, 900)
+
+    def test_a_server_that_does_not_wait_is_not_pestered(self, faulty: FaultyServer) -> None:
+        faulty.fault = accepted()
+        with closing(SqsQueue(sqs(QUEUE_URL, faulty.url), QUEUE_URL, visibility_s=30)) as queue:
+            assert queue.receive(wait_s=1) is None
+        assert len(faulty.bodies) <= 6
 
     def test_without_a_dead_letter_queue_nothing_is_dead(
         self, sqs_queue: SqsQueue, sqs_client: SQSClient
@@ -439,17 +469,17 @@ class TestSqs:
     )
     def test_a_faulty_server_is_a_retryable_fault(self, faulty: FaultyServer, fault: Fault) -> None:
         faulty.fault = fault
-        client = queue_sqs.connect(QUEUE_URL, faulty.url, read_timeout_s=0.2)
+        client = sqs(QUEUE_URL, faulty.url, read_timeout_s=0.2)
         with closing(SqsQueue(client, QUEUE_URL, visibility_s=30)) as queue:
             started = time.monotonic()
             with pytest.raises(QueueUnavailable):
                 queue.send("x")
             assert time.monotonic() - started < 3
-            assert faulty.requests <= 2
+            assert len(faulty.bodies) <= 2
 
     def test_every_call_translates_faults(self, faulty: FaultyServer) -> None:
         faulty.fault = refusal("AccessDeniedException")
-        client = queue_sqs.connect(QUEUE_URL, faulty.url)
+        client = sqs(QUEUE_URL, faulty.url)
         queue = SqsQueue(client, QUEUE_URL, dead_url=QUEUE_URL, visibility_s=30)
         calls: list[Callable[[], object]] = [
             lambda: queue.receive(wait_s=1),
@@ -472,7 +502,7 @@ class TestSqs:
     )
     def test_what_sqs_calls_stale_is_stale(self, faulty: FaultyServer, code: str) -> None:
         faulty.fault = refusal(code)
-        client = queue_sqs.connect(QUEUE_URL, faulty.url)
+        client = sqs(QUEUE_URL, faulty.url)
         with closing(SqsQueue(client, QUEUE_URL, visibility_s=30)) as queue:
             assert not queue.ack(DELIVERY)
             assert not queue.extend(DELIVERY, visibility_s=1)

@@ -47,7 +47,8 @@ _MOST_PER_CALL = 10
 #: same for every call of a client, can be short: nobody who sends waits 25 s for nothing.
 _LONGEST_POLL_S = 5
 _READ_TIMEOUT_S = 8.0
-#: SQS waits for whole seconds; what is left of a wait is spent in short polls this far apart.
+#: SQS waits for whole seconds; what is left of a wait is spent in polls that begin this far
+#: apart.
 _PAUSE_S = 0.25
 #: Counts as a whole second, or a wait of 1 s would never be one by the time it is sent.
 _NEARLY_S = 0.05
@@ -153,16 +154,16 @@ class SqsQueue:
         """See ``photogate.ports.JobReceiver.receive``."""
         deadline = time.monotonic() + wait_s
         while True:
-            left_s = max(0.0, deadline - time.monotonic())
-            poll_s = min(_LONGEST_POLL_S, int(left_s + _NEARLY_S))
+            began = time.monotonic()
+            poll_s = min(_LONGEST_POLL_S, max(0, int(deadline - began + _NEARLY_S)))
             found = self._take(self._url, most=1, wait_s=poll_s, visibility_s=self._visibility_s)
             if found:
                 return _delivery(found[0])
-            left_s = deadline - time.monotonic()
-            if left_s <= 0:
+            now = time.monotonic()
+            if now >= deadline:
                 return None
-            if poll_s == 0:
-                time.sleep(min(_PAUSE_S, left_s))
+            # After a poll without waiting, and where the server does not know how to wait.
+            time.sleep(max(0.0, min(began + _PAUSE_S, deadline) - now))
 
     @_translated
     def extend(self, delivery: Delivery, *, visibility_s: float) -> bool:
