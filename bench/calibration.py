@@ -88,7 +88,7 @@ def _at(photo: Image.Image, megapixels: float) -> Image.Image:
 
 
 def _measured(photo: Image.Image) -> float:
-    return blur_variance(decode(jpeg(photo)).image)
+    return blur_variance(decode(jpeg(photo)).image) or 0.0
 
 
 def _crop(photo: Image.Image, rng: random.Random) -> Image.Image:

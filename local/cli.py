@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from photogate.errors import ConfigError, PhotogateError
 
@@ -59,9 +60,9 @@ def check(
             sys.stdout.write(json.dumps(checked.to_json()) + "\n")
         verdict = checked.finding.verdict
         table.add_row(
-            path.name,
+            escape(path.name),
             coloured(verdict.status),
-            verdict.reason or checked.finding.error or "",
+            escape(verdict.reason or checked.finding.error or ""),
             *score_columns(checked.finding.scores()),
             f"{checked.duration_ms:.1f}",
         )
@@ -99,9 +100,9 @@ def up(
                     run.show(uploads)
                     user = run.first_user
                 _print_addresses(stack.url, user, stack.home.path)
-                while True:
-                    time.sleep(1)
-                    stack.tend()
+                while stack.failure is None:
+                    time.sleep(0.5)
+                raise stack.failure
             except KeyboardInterrupt:
                 _step("stopping")
             finally:

@@ -27,6 +27,10 @@ class ApiRefused(PhotogateError):
         self.retry_after_s = float(response.headers.get("Retry-After", "0"))
 
 
+class ApiUnreachable(PhotogateError):
+    """There was no answer at all."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Upload:
     """A file as a client sends it."""
@@ -63,9 +67,12 @@ class PhotogateClient:
             "/users/media/upload-url",
             params={"content_type": upload.content_type, "size": len(upload.data)},
         )
-        answer = self._storage.put(
-            ticket["upload_url"], data=upload.data, headers=ticket["headers"], timeout=30
-        )
+        try:
+            answer = self._storage.put(
+                ticket["upload_url"], data=upload.data, headers=ticket["headers"], timeout=30
+            )
+        except requests.RequestException as error:
+            raise ApiUnreachable(f"the photo store does not answer: {error}") from error
         if not answer.ok:
             raise ApiRefused(answer)
         return str(ticket["file_key"])
@@ -110,8 +117,12 @@ class PhotogateClient:
 
         Raises:
             ApiRefused: the answer is an error.
+            ApiUnreachable: there is none.
         """
-        answer = self._session.request(method, self._url + path, timeout=30, **arguments)
+        try:
+            answer = self._session.request(method, self._url + path, timeout=30, **arguments)
+        except requests.RequestException as error:
+            raise ApiUnreachable(f"{self._url} does not answer: `photogate up`?") from error
         if not answer.ok:
             raise ApiRefused(answer)
         return answer.json() if answer.content else None

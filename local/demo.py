@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
@@ -49,7 +50,7 @@ class Demo:
             ApiRefused: the API refuses more than single photos.
         """
         rows: list[list[str]] = []
-        complete = True
+        complete, settling_s, began = True, 0.0, time.perf_counter()
         with Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -66,7 +67,7 @@ class Demo:
                     try:
                         keys[client.put(upload)] = upload
                     except ApiRefused as error:
-                        rows.append([upload.name, coloured("refused"), str(error), "", "", "", ""])
+                        rows.append([escape(upload.name), coloured("refused"), escape(str(error))])
                         progress.advance(judging)
                     progress.advance(sending)
                 before = progress.tasks[judging].completed
@@ -83,13 +84,14 @@ class Demo:
                     complete = False
                     self._console.print(f"[red]{error}[/red]; see the logs of the workers")
                     photos = {p["file_key"]: p for p in client.photos()}
-                took_s = time.perf_counter() - started
+                settling_s = time.perf_counter() - started
                 scores = self._scores(photos)
                 rows += [_row(u, photos[k], scores.get(photos[k]["id"])) for k, u in keys.items()]
         self._console.print(_table(rows))
         self._console.print(
-            f"{len(rows)} photos; the last {len(keys)} had their verdicts"
-            f" {took_s:.2f} s after upload-complete"
+            f"{len(rows)} photos; all verdicts {settling_s:.2f} s after upload-complete"
+            if len(uploads) <= _PER_USER
+            else f"{len(rows)} photos in {time.perf_counter() - began:.1f} s, uploads included"
         )
         return complete
 
@@ -149,9 +151,9 @@ def _row(upload: Upload, photo: dict[str, Any], scores: dict[str, Any] | None) -
     known = scores or {}
     took_ms = known.get("processing_time_ms")
     return [
-        upload.name,
+        escape(upload.name),
         coloured(photo["moderation_status"]),
-        photo["moderation_reason"] or "",
+        escape(photo["moderation_reason"] or ""),
         *score_columns(known),
         f"{took_ms:.1f}" if took_ms is not None else "",
     ]

@@ -123,7 +123,10 @@ class EmbeddedPostgres:
         except DatabaseError as error:
             if "57P03" in str(error):  # it is still starting
                 return False
-            raise ConfigError(f"PostgreSQL refuses its own password: {error}") from error
+            raise ConfigError(
+                f"PostgreSQL refuses the password in {self._home.path / 'secrets.json'}: put the"
+                " right one back, or move the folder away to start afresh"
+            ) from error
         except (InterfaceError, OSError):
             return False
         self._ensure_database()

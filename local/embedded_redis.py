@@ -36,7 +36,7 @@ class EmbeddedRedis:
         settings = self._folder / "redis.conf"
         settings.touch(mode=0o600)
         settings.write_text(
-            f'bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir "{self._folder}"\n'
+            f"bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir {_quoted(self._folder)}\n"
             'daemonize no\nsave ""\nappendonly yes\nappendfsync always\n'
             "maxmemory-policy noeviction\n"
         )
@@ -60,6 +60,11 @@ class EmbeddedRedis:
                 return bool(client.ping())
         except redis.RedisError:
             return False
+
+
+def _quoted(path: Path) -> str:
+    """Write a path as redis.conf reads it."""
+    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _binary() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -14,12 +15,15 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from photogate.adapters.photos_files import MOUNT, FilePhotoStore
-from photogate.errors import PhotogateError
-from photogate.http import answer_error, problem
+from photogate.http import PROBLEM_HANDLERS, problem
+
+#: Bodies are held in memory until they are complete; more uploads wait unread.
+_UPLOADS_AT_ONCE = 16
 
 
 def create_app(store: Callable[[], FilePhotoStore], *, max_bytes: Callable[[], int]) -> Starlette:
     """Make the app; both callables are asked when the first request needs them."""
+    at_once = asyncio.Semaphore(_UPLOADS_AT_ONCE)
 
     async def get(request: Request) -> Response:
         key = request.path_params["key"]
@@ -37,19 +41,17 @@ def create_app(store: Callable[[], FilePhotoStore], *, max_bytes: Callable[[], i
     async def put(request: Request) -> Response:
         key = request.path_params["key"]
         grant = store().verify("PUT", key, request.query_params)
-        body = bytearray()
-        try:
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > max_bytes():
-                    return problem(
-                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {max_bytes()} bytes"
-                    )
-        except ClientDisconnect:
-            return Response(status_code=499)
-        stored = await run_in_threadpool(
-            store().put, grant, bytes(body), content_type=request.headers.get("content-type")
-        )
+        most = max_bytes() if grant.size_bytes is None else grant.size_bytes
+        async with at_once:
+            try:
+                body = await _body(request, most)
+            except ClientDisconnect:
+                return Response(status_code=499)
+            if body is None:
+                return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {most} bytes")
+            stored = await run_in_threadpool(
+                store().put, grant, body, content_type=request.headers.get("content-type")
+            )
         return Response(headers={"ETag": f'"{stored.etag}"'})
 
     return Starlette(
@@ -67,5 +69,18 @@ def create_app(store: Callable[[], FilePhotoStore], *, max_bytes: Callable[[], i
                 expose_headers=["etag"],
             )
         ],
-        exception_handlers={PhotogateError: answer_error},
+        exception_handlers=PROBLEM_HANDLERS,
     )
+
+
+async def _body(request: Request, most: int) -> bytearray | None:
+    """Read the body; None when it has more than ``most`` bytes."""
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and int(announced) > most:
+        return None
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            return None
+    return body

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +25,29 @@ class Home:
     def __init__(self, path: Path | None = None) -> None:
         self.path = (path or Path(os.environ.get("PHOTOGATE_HOME") or ".photogate")).resolve()
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other stacks out of this folder.
+
+        Raises:
+            ConfigError: one runs in it already.
+        """
+        with (self.folder(".") / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise ConfigError(
+                    f"another Photogate runs in {self.path}: stop it, or choose another folder"
+                    " with PHOTOGATE_HOME (and another port)"
+                ) from error
+            yield
+
     def folder(self, name: str) -> Path:
         """Give a folder inside, made when it is missing."""
         folder = self.path / name
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise ConfigError(
                 f"cannot make {folder}: {error.strerror}; choose another with PHOTOGATE_HOME"
@@ -75,9 +95,15 @@ class Home:
     def _write(self, name: str, values: dict[str, Any]) -> None:
         self.folder(".")
         part = self.path / f"{name}.{os.getpid()}.part"
-        part.touch(mode=0o600)
-        part.write_text(json.dumps(values, indent=1), encoding="utf-8")
-        part.replace(self.path / name)
+        try:
+            part.touch(mode=0o600)
+            part.write_text(json.dumps(values, indent=1), encoding="utf-8")
+            part.replace(self.path / name)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot write to {self.path}: {error.strerror}; choose another folder with"
+                " PHOTOGATE_HOME"
+            ) from error
 
 
 def port_is_free(port: int) -> bool:

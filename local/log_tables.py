@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from local.demo import coloured
@@ -26,11 +27,11 @@ def event_table(events: Sequence[dict[str, Any]]) -> Table:
             str(event.get("service", "")),
             _marked(event),
             coloured(str(event.get("status", ""))) if "status" in event else "",
-            str(event.get("reason") or ""),
-            str(event.get("user_id") or ""),
+            escape(str(event.get("reason") or "")),
+            escape(str(event.get("user_id") or "")),
             str(event.get("batch_id") or "")[:8],
             f"{duration:.1f}" if isinstance(duration, int | float) else "",
-            " ".join(f"{name}={event[name]}" for name in _TOLD if event.get(name) is not None),
+            escape(" ".join(f"{n}={event[n]}" for n in _TOLD if event.get(n) is not None)),
         )
     return table
 
@@ -58,4 +59,5 @@ def _marked(event: dict[str, Any]) -> str:
     words = str(event.get("message", ""))
     if words == "request":
         words = f"{event['method']} {str(event['route']).removeprefix('/api/v1')}"
+    words = escape(words)
     return f"[red]{words}[/red]" if event.get("level") in ("ERROR", "WARNING") else words

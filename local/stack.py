@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 #: A child that lived this long died of something new: its backoff starts afresh.
 _STEADY_S = 60.0
 _LONGEST_BACKOFF_S = 30.0
+_SERVER_STARTS = 5
 
 
 @dataclass
@@ -55,8 +58,13 @@ class Stack:
     model: str = "mobilenet_v2"
     #: Called with one line per step.
     progress: Callable[[str], None] = print
+    #: Why the stack cannot go on, once it cannot.
+    failure: ConfigError | None = None
     _servers: list[EmbeddedPostgres | EmbeddedRedis] = field(default_factory=list)
     _children: list[_Child] = field(default_factory=list)
+    _held: ExitStack = field(default_factory=ExitStack)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _tending: threading.Thread | None = None
 
     @property
     def url(self) -> str:
@@ -75,35 +83,14 @@ class Stack:
         except BaseException:
             self.stop()
             raise
-
-    def tend(self) -> None:
-        """Start children again that ended by themselves; call it about once a second.
-
-        Raises:
-            ConfigError: a server has ended.
-        """
-        for server in self._servers:
-            if not server.alive:
-                raise ConfigError(f"{type(server).__name__} has ended; see {self._logs}")
-        now = time.monotonic()
-        for child in self._children:
-            if child.start_again_at is not None:
-                if now >= child.start_again_at:
-                    self._launch(child)
-            elif child.process is not None and child.process.poll() is not None:
-                child.deaths = 0 if now - child.started_at > _STEADY_S else child.deaths + 1
-                wait_s = min(_LONGEST_BACKOFF_S, 0.25 * 2**child.deaths)
-                child.start_again_at = now + wait_s
-                logger.warning(
-                    "%s ended with %d and starts again in %.1f s: %s",
-                    child.name,
-                    child.process.returncode,
-                    wait_s,
-                    last_line(self._logs / f"{child.name}.log"),
-                )
+        self._tending = threading.Thread(target=self._tend, name="tend", daemon=True)
+        self._tending.start()
 
     def stop(self) -> None:
         """Stop everything in order: no new requests, jobs finished, servers last."""
+        self._stopping.set()
+        if self._tending is not None:
+            self._tending.join()
         for child in self._children:
             if child.process is not None and child.process.poll() is None:
                 child.process.terminate()
@@ -113,6 +100,7 @@ class Stack:
         self._children.clear()
         while self._servers:
             self._servers.pop().stop()
+        self._held.close()
 
     def pids(self, name: str) -> list[int]:
         """Give the process ids of the children whose name starts with ``name``."""
@@ -122,11 +110,55 @@ class Stack:
             if child.name.startswith(name) and child.process and child.process.poll() is None
         ]
 
+    def _tend(self) -> None:
+        """Start again whatever ended by itself, until ``stop``."""
+        while not self._stopping.wait(0.5):
+            for server in self._servers:
+                if not server.alive and not self._revived(server):
+                    return
+            for child in self._children:
+                self._tend_child(child)
+
+    def _revived(self, server: EmbeddedPostgres | EmbeddedRedis) -> bool:
+        """Start a server again; a killed one may need a moment until its rest is gone."""
+        name = type(server).__name__
+        for _ in range(_SERVER_STARTS):
+            logger.warning("%s has ended and starts again", name)
+            try:
+                server.start()
+                return True
+            except ConfigError as error:
+                problem = error
+                if self._stopping.wait(1.0):
+                    return False
+        self.failure = problem
+        return False
+
+    def _tend_child(self, child: _Child) -> None:
+        now = time.monotonic()
+        if child.start_again_at is not None:
+            if now >= child.start_again_at:
+                self._launch(child)
+        elif child.process is not None and child.process.poll() is not None:
+            child.deaths = 0 if now - child.started_at > _STEADY_S else child.deaths + 1
+            wait_s = min(_LONGEST_BACKOFF_S, 0.25 * 2**child.deaths)
+            child.start_again_at = now + wait_s
+            logger.warning(
+                "%s ended with %d and starts again in %.1f s: %s",
+                child.name,
+                child.process.returncode,
+                wait_s,
+                last_line(self._logs / f"{child.name}.log"),
+            )
+
     def _start(self) -> None:
+        # Photos, logs, jobs and the database are nobody else's business.
+        os.umask(0o077)
+        self._held.enter_context(self.home.locked())
         if not port_is_free(self.port):
             raise ConfigError(
-                f"port {self.port} is in use, perhaps by another Photogate: stop that,"
-                " or choose another one (make run PORT=8001)"
+                f"port {self.port} is in use, perhaps by another Photogate: stop that, or"
+                " choose another port (make run PORT=8001) and folder (PHOTOGATE_HOME)"
             )
         if not os.environ.get("MODEL_DIR"):
             os.environ["MODEL_DIR"] = str(ensure_bundle(self.model, self.progress))
@@ -147,6 +179,7 @@ class Stack:
         load_bundle(Path(os.environ["MODEL_DIR"]))
         for probe in bootstrap.upload().probes.values():
             probe.check()
+        bootstrap.check_settings()
 
         self.progress(f"starting the API, {self.workers} workers and the sweep")
         self._children += [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import resource
 import signal
 import socket
 import threading
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 _WAIT_S = 1.0
 _NICENESS = 10
+#: Of private memory, threads' stacks included; a worker has 0.1 GB when it starts.
+_MOST_MEMORY_BYTES = 1_000_000_000
 _ANNOUNCE_EVERY_S = 10.0
 #: After SIGTERM the batch in hand is finished or handed back within this time.
 _GRACE_S = 8.0
@@ -162,6 +165,8 @@ def main() -> None:
     end_with_parent()
     # Whoever uploads waits for the API, nobody for a worker's last millisecond.
     os.nice(_NICENESS)
+    # What the decoder's own limits let through costs one photo, not this machine.
+    resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY_BYTES, _MOST_MEMORY_BYTES))
     worker = Worker(app.parts())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())

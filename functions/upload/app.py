@@ -54,7 +54,7 @@ def health(
     return report
 
 
-@router.get("/users/media/upload-url", responses=problems(401, 422), tags=["photos"])
+@router.get("/users/media/upload-url", responses=problems(401, 422, 503), tags=["photos"])
 def upload_url(
     user: User,
     parts: Parts,

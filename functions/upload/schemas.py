@@ -54,7 +54,7 @@ class UploadComplete(BaseModel):
     )
 
     photos: list[PhotoRef] = Field(
-        min_length=1, max_length=9, json_schema_extra={"uniqueItems": True}
+        min_length=1, max_length=9, description="No `file_key` may occur more than once."
     )
 
 
@@ -64,7 +64,7 @@ class Accepted(BaseModel):
     batch_id: str = Field(examples=["0f8fad5b-d9cb-469f-a165-70867728950e"])
     photos_count: int = Field(examples=[1])
     status: Literal["pending"] = "pending"
-    message: str = Field(examples=["1 photo was accepted and is being checked."])
+    message: str = Field(examples=["1 photo was accepted for checking."])
 
 
 class Summary(BaseModel):

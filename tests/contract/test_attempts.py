@@ -93,7 +93,7 @@ def test_after_an_unfinished_attempt_photos_are_counted_singly_least_tried_first
     again = open_photos(attempts, job)
     assert [p.unfinished_attempts for p in again] == [1, 1, 1]
     assert retries(pool) == {"a": 1, "b": 1, "c": 1}
-    attempts.count(a)
+    attempts.count(again[0])
     third = open_photos(attempts, job)
     assert [(p.id, p.unfinished_attempts) for p in third] == [(b, 1), (c, 1), (a, 2)]
 
@@ -103,7 +103,7 @@ def test_an_orderly_failure_is_not_counted_but_kept(
 ) -> None:
     ids = begin(attempts, job)
     attempts.finish(job, [approved(ids[0])])
-    attempts.hand_back(job, ids[1:], error="the store is down")
+    attempts.hand_back(job, ids[1:], job_id="m-1", error="the store is down")
     assert retries(pool) == {"a": 0, "b": 0, "c": 0}
     assert media(pool)["b"].error == "the store is down"
     assert len(begin(attempts, job, "m-2")) == 2
@@ -121,6 +121,18 @@ def test_another_job_waits_for_the_lease_and_the_same_one_takes_over(
     assert 50 < caught.value.retry_after_s <= 60
     assert len(begin(attempts, job, "m-1", lease_s=0)) == 3
     assert len(begin(attempts, job, "m-2")) == 3
+
+
+def test_handing_back_a_batch_that_another_delivery_took_over_changes_nothing(
+    pool: Pool, attempts: PostgresAttempts, job: Job
+) -> None:
+    ids = begin(attempts, job, "m-1", lease_s=0)
+    begin(attempts, job, "m-2", lease_s=60)
+    before = retries(pool)
+    attempts.hand_back(job, ids, job_id="m-1", error="late")
+    assert retries(pool) == before
+    with pytest.raises(BatchBusy):
+        begin(attempts, job, "m-3")
 
 
 def test_an_older_generation_finds_nothing_to_do(
@@ -158,7 +170,7 @@ def test_what_was_delivered_too_often_goes_to_a_person_with_its_error(
     for number in range(5):
         assert outbox.conclude(max_deliveries=5, limit=10) == 0
         ids = begin(attempts, job, f"m-{number}")
-        attempts.hand_back(job, ids, error="the model failed")
+        attempts.hand_back(job, ids, job_id=f"m-{number}", error="the model failed")
     assert outbox.conclude(max_deliveries=5, limit=10) == 3
     photo = media(pool)["a"]
     assert (photo.status, photo.error) == (Status.REVIEW, "the model failed")

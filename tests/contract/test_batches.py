@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from photogate.adapters.postgres.batches import PostgresBatches
 from photogate.adapters.postgres.outbox import PostgresOutbox
-from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.pool import Pool, Session
 from photogate.domain import Batch, NewBatch, NewPhoto, StoredObject
 from photogate.errors import Conflict, PhotogateError, RateLimited
 
@@ -60,6 +62,25 @@ def test_the_same_keys_give_the_same_batch_after_a_photo_was_deleted(pool: Pool)
     first = accept(pool, new_batch("a", "b"))
     pool.transaction(lambda s: s.rows("DELETE FROM media WHERE url = 'a'"))
     assert accept(pool, new_batch("a", "b")).id == first.id
+
+
+@pytest.fixture
+def doubling(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> Pool:
+    """A pool whose connection breaks after each COMMIT: every transaction runs twice."""
+    once = pool.transaction
+
+    def twice(work: Callable[[Session], Any]) -> Any:
+        once(work)
+        return once(work)
+
+    monkeypatch.setattr(pool, "transaction", twice)
+    return pool
+
+
+def test_a_break_at_commit_is_not_mistaken_for_an_earlier_call(doubling: Pool) -> None:
+    assert accept(doubling, new_batch("a", "b")).created
+    assert not accept(doubling, new_batch("a", "b")).created
+    assert count(doubling, "media") == 2
 
 
 @pytest.mark.parametrize("keys", [("a", "c"), ("a",), ("a", "b", "c")])

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from local.client import PhotogateClient, Upload
+from local.client import ApiRefused, PhotogateClient, Upload
 from local.samples import jpeg, photograph
 from photogate.auth import issue_token
 from photogate.domain import Role
@@ -231,6 +231,35 @@ def test_no_process_outlives_a_killed_parent(stack: RunningStack) -> None:
     assert alive == []
 
 
+def test_a_second_stack_keeps_out_of_the_same_folder(stack: RunningStack, home: Path) -> None:
+    done = TestErrors().up("--port", str(free_port()), PHOTOGATE_HOME=str(home))
+    assert done.returncode == 1
+    assert "another Photogate runs in" in done.stderr
+    assert "PHOTOGATE_HOME" in done.stderr
+    assert "5 photos" in stack.run("smoke", "5")
+
+
+@pytest.mark.parametrize("server", ["redis-server", "bin/postgres"])
+def test_a_killed_server_comes_back(stack: RunningStack, server: str) -> None:
+    def servers() -> list[int]:
+        return [child.pid for child in stack.children(server)]
+
+    (before,) = servers()
+    psutil.Process(before).kill()
+    eventually(lambda: servers() not in ([], [before]), within_s=20)
+    client = stack.client("u")
+
+    def answers() -> bool:
+        try:
+            return client.photos() == []
+        except ApiRefused:
+            return False
+
+    eventually(answers, within_s=20)
+    client.close()
+    assert "5 photos" in stack.run("smoke", "5")
+
+
 class TestErrors:
     def up(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -260,6 +289,10 @@ class TestErrors:
             ({"JWT_SECRET": "short"}, "JWT_SECRET: must be 32 random bytes"),
             ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "Redis does not answer"),
             ({"MODEL_DIR": "/nowhere"}, "make model"),
+            ({"DATABASE_URL": "postgresql://u:p@h:notaport/x"}, "DATABASE_URL: Port"),
+            ({"REDIS_URL": "nonsense"}, "REDIS_URL: "),
+            ({"SWEEP_INTERVAL_S": "0"}, "SWEEP_INTERVAL_S: "),
+            ({"POLICY": "mine"}, "POLICY: there is no preset 'mine'"),
         ],
     )
     def test_a_wrong_setting_is_one_clear_line(
@@ -270,6 +303,19 @@ class TestErrors:
         assert words in done.stderr
         assert "Traceback" not in done.stderr
         assert done.stderr.strip().splitlines()[-1].startswith("photogate: ")
+
+    def test_smoke_without_a_stack(self, home: Path) -> None:
+        done = subprocess.run(
+            [PHOTOGATE, "smoke", "--url", "http://127.0.0.1:1"],
+            env={**clean_environment(), "PHOTOGATE_HOME": str(home), "JWT_SECRET": "x" * 32},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "does not answer" in done.stderr
+        assert "Traceback" not in done.stderr
 
     def test_a_folder_without_photos(self, home: Path, tmp_path: Path) -> None:
         done = self.up("--photos", str(tmp_path), PHOTOGATE_HOME=str(home))

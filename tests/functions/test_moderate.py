@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.moderate import app
+from photogate import bootstrap
 from photogate.adapters.photos_files import FilePhotoStore, Grant
 from photogate.adapters.postgres.attempts import PostgresAttempts
 from photogate.adapters.postgres.batches import PostgresBatches
@@ -31,6 +33,7 @@ FINE = Signals(
     blur_variance=500.0,
     width=800,
     height=600,
+    frames=1,
 )
 
 
@@ -191,8 +194,10 @@ class TestService:
         return {m.file_key: m for m in PostgresMediaViews(pool).of_user("u")}
 
     def test_each_photo_gets_its_verdict(self, pool: Pool, store: PhotoStore, job: Job) -> None:
-        blurred = Signals(nsfw_scores=FINE.nsfw_scores, blur_variance=1.0, width=800, height=600)
-        incomplete = Signals(blur_variance=500.0, width=800, height=600)
+        blurred = Signals(
+            nsfw_scores=FINE.nsfw_scores, blur_variance=1.0, width=800, height=600, frames=1
+        )
+        incomplete = replace(FINE, nsfw_scores=None)
         reported = self.run(pool, store, ScriptedAnalyzer(b=blurred, c=incomplete), job)
         assert self.statuses(pool) == {"a": "approved", "b": "rejected", "c": "review"}
         assert len(reported) == 3
@@ -295,8 +300,6 @@ class TestSweep:
         redis_client: Any,
         pool: Pool,
     ) -> None:
-        from photogate import bootstrap
-
         installation.hand_in(portrait)
         redis_client.flushall()
         assert deliver() == []
@@ -310,8 +313,6 @@ class TestSweep:
     def test_a_deletion_that_failed_is_done_later(
         self, installation: Installation, portrait: bytes, tmp_path: Path, pool: Pool
     ) -> None:
-        from photogate import bootstrap
-
         (key,) = installation.hand_in(portrait)
         stored = tmp_path / "photos" / key
         away = stored.with_name("away")
@@ -326,3 +327,30 @@ class TestSweep:
         bootstrap.sweep().run()
         assert not stored.exists()
         assert PostgresOutbox(pool).take_deletions(limit=5) == []
+
+    def test_a_deleted_photo_that_comes_back_is_removed_again(
+        self, installation: Installation, portrait: bytes, tmp_path: Path, pool: Pool
+    ) -> None:
+        (key,) = installation.hand_in(portrait)
+        client = installation.client()
+        client.call("DELETE", f"/users/media/{client.photos()[0]['id']}")
+        stored = tmp_path / "photos" / key
+        stored.write_bytes(b"through an upload URL that still holds")
+        pool.transaction(
+            lambda s: s.rows(
+                "UPDATE object_deletions SET created_at = created_at - interval '1 hour'"
+            )
+        )
+        bootstrap.sweep().run()
+        assert not stored.exists()
+        rows = pool.transaction(lambda s: s.rows("SELECT * FROM object_deletions"))
+        assert rows == []
+
+    def test_a_key_that_cannot_be_an_object_stops_nothing(
+        self, installation: Installation, portrait: bytes, pool: Pool
+    ) -> None:
+        installation.hand_in(portrait)
+        pool.transaction(lambda s: s.rows("UPDATE media SET url = 'https://old.example/x y.jpg'"))
+        client = installation.client()
+        client.call("DELETE", f"/users/media/{client.photos()[0]['id']}")
+        assert bootstrap.sweep().run().resent == 0

@@ -85,6 +85,20 @@ def test_every_mode_becomes_rgb(photo: Image.Image, mode: str, kind: str, most: 
     assert distance(picture.image, source) < most
 
 
+@pytest.mark.parametrize("size", [(1300, 950), (60, 9000), (9000, 60)])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_every_mode_can_be_reduced(photo: Image.Image, mode: str, size: tuple[int, int]) -> None:
+    large = photo.resize(size)
+    if mode.startswith("I"):
+        source = Image.fromarray(np.asarray(large.convert("L")).astype(np.uint16) * 257)
+        shown = large.convert("L")
+    else:
+        source = shown = large.convert("RGBA").convert(mode) if "A" in mode else large.convert(mode)
+    picture = decode(encoded(source, "PNG"))
+    assert picture.image.mode == "RGB"
+    assert distance(picture.image, shown) < (60 if mode == "1" else 8)
+
+
 def test_sixteen_bits_are_scaled_not_clipped(photo: Image.Image) -> None:
     grey = np.asarray(photo.convert("L")).astype(np.uint16) * 257
     picture = decode(encoded(Image.fromarray(grey), "PNG"))
@@ -176,6 +190,40 @@ def test_a_bomb_is_refused_before_it_is_decoded() -> None:
     assert "12000×12000 pixels; at most 25 megapixels" in words
 
 
+def test_a_progressive_photo_of_any_phone_is_decoded() -> None:
+    photo = photograph("coffee.png").resize((4000, 3000))
+    picture = decode(encoded(photo, "JPEG", progressive=True))
+    assert (picture.width, picture.height) == (4000, 3000)
+
+
+def test_a_progressive_photo_that_would_take_too_much_memory_is_refused() -> None:
+    reason, words = refusal(encoded(Image.new("RGB", (8000, 6000)), "JPEG", progressive=True))
+    assert reason == "too_large"
+    assert "at most 40 megapixels for a progressive JPEG" in words
+
+
+def test_a_photo_of_endless_scans_is_refused(photo: Image.Image) -> None:
+    data = encoded(photo, "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    reason, words = refusal(data[:-2] + data[last:-2] * 100 + data[-2:])
+    assert (reason, "scans" in words) == ("unreadable", True)
+
+
+def test_an_animation_tells_how_many_frames_it_has(photo: Image.Image) -> None:
+    black = Image.new("RGB", photo.size)
+    for kind in ("GIF", "WEBP", "PNG", "AVIF"):
+        assert decode(encoded(photo, kind)).frames == 1
+        data = encoded(photo, kind, save_all=True, append_images=[black, photo])
+        assert decode(data).frames == 3
+
+
+def test_a_large_animation_is_refused() -> None:
+    first = Image.new("P", (4000, 4000), 0)
+    second = Image.new("P", (4000, 4000), 1)
+    data = encoded(first, "GIF", save_all=True, append_images=[second])
+    assert refusal(data)[0] == "too_large"
+
+
 def test_a_long_strip_is_decoded() -> None:
     picture = decode(png_header(30_000, 10))
     assert (picture.width, picture.height) == (30_000, 10)
@@ -186,13 +234,16 @@ class TestBlur:
         from PIL import ImageFilter
 
         values = [
-            blur_variance(photo.filter(ImageFilter.GaussianBlur(radius)))
+            blur_variance(photo.filter(ImageFilter.GaussianBlur(radius))) or 0.0
             for radius in (0, 1, 2, 4, 8)
         ]
         assert values == sorted(values, reverse=True)
         assert values[0] > 100 > 20 > values[-1]
         assert blur_variance(Image.new("RGB", (800, 600), "teal")) == 0
 
-    @pytest.mark.parametrize("size", [(1, 1), (2, 500), (3, 3)])
-    def test_tiny_pictures_do_not_break_it(self, size: tuple[int, int]) -> None:
-        assert blur_variance(Image.new("RGB", size, "teal")) == 0
+    @pytest.mark.parametrize("size", [(1, 1), (2, 500), (200, 65_500)])
+    def test_a_picture_that_is_too_narrow_has_none(self, size: tuple[int, int]) -> None:
+        assert blur_variance(Image.new("RGB", size, "teal")) is None
+
+    def test_three_pixels_are_enough(self) -> None:
+        assert blur_variance(Image.new("RGB", (3, 3), "teal")) == 0

@@ -1,4 +1,4 @@
-"""Who may import whom; see the table in the README."""
+"""Who may import whom."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ FINE = Signals(
     blur_variance=400.0,
     width=1600,
     height=1200,
+    frames=1,
 )
 
 
@@ -40,6 +41,7 @@ def test_a_fine_photo_is_approved_without_a_rule() -> None:
         (with_scores(sexy=0.99), Status.REVIEW, None, "nsfw.sexy"),
         (replace(FINE, blur_variance=5.0), Status.REJECTED, "blurry", "blur_variance"),
         (replace(FINE, blur_variance=20.0), Status.REVIEW, None, "blur_variance"),
+        (replace(FINE, frames=2), Status.REVIEW, None, "frames"),
         (replace(FINE, width=100), Status.REJECTED, "too_small", "short_side_px"),
         (replace(FINE, height=100, blur_variance=0.0), Status.REJECTED, "too_small", None),
         (replace(with_scores(porn=0.95), blur_variance=0.0), Status.REJECTED, "nsfw", None),
@@ -57,7 +59,7 @@ def test_the_first_bound_that_is_crossed_decides(
         assert verdict.rule.bound is not None
 
 
-@pytest.mark.parametrize("field", ["nsfw_scores", "blur_variance", "width", "height"])
+@pytest.mark.parametrize("field", ["nsfw_scores", "blur_variance", "width", "height", "frames"])
 def test_a_missing_signal_goes_to_a_person(field: str) -> None:
     verdict = decide(replace(FINE, **{field: None}), COMMUNITY)
     assert verdict.status is Status.REVIEW
@@ -85,6 +87,7 @@ SIGNALS = st.builds(
     blur_variance=st.none() | st.floats(0, 5000) | st.just(math.inf),
     width=st.none() | st.integers(1, 20_000),
     height=st.none() | st.integers(1, 20_000),
+    frames=st.none() | st.integers(1, 3),
 )
 
 

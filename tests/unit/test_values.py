@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from pathlib import Path
@@ -9,18 +10,24 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from photogate import settings as s
 from photogate.auth import TokenVerifier, issue_token
 from photogate.domain import Reason, Role, Signals
-from photogate.errors import ConfigError, InvalidRequest, Unauthenticated
+from photogate.errors import ConfigError, InvalidRequest, RetryableError, Unauthenticated
 from photogate.file_keys import FileKeys, user_segment
 from photogate.messages import Job
 from photogate.service.moderate import backoff_s
 from photogate.texts import reason_text
 from tests.conftest import SECRET
+from tests.servers import serve
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,6 +85,7 @@ class TestTokens:
             {"sub": "", "exp": 4e9},
             {"sub": "u" * 129, "exp": 4e9},
             {"sub": "u\0", "exp": 4e9},
+            {"sub": "\ud800", "exp": 4e9},
             {"sub": "u", "exp": 4e9, "role": "root"},
             {"sub": "u", "exp": 4e9, "role": ["admin"]},
             {"sub": "u", "exp": 4e9, "nbf": 4e9},
@@ -106,6 +114,50 @@ class TestTokens:
             strict.verify(issue_token("u", secret=SECRET))
         good = issue_token("u", secret=SECRET, issuer="https://id.example", audience="photogate")
         assert strict.verify(good).user_id == "u"
+
+
+class TestJwks:
+    """Keys come from an issuer over HTTP."""
+
+    @pytest.fixture
+    def key(self) -> rsa.RSAPrivateKey:
+        """The issuer's key."""
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    def token(self, key: rsa.RSAPrivateKey, kid: str = "k1") -> str:
+        claims = {"sub": "u", "exp": time.time() + 60}
+        return jwt.encode(claims, key, algorithm="RS256", headers={"kid": kid})
+
+    def issuer(self, body: bytes, status: int = 200) -> Any:
+        async def app(request: Request) -> Response:
+            return Response(body, status, media_type="application/json")
+
+        return serve(Starlette(routes=[Route("/jwks", app)]))
+
+    def test_a_token_of_the_issuer_holds_and_others_do_not(self, key: rsa.RSAPrivateKey) -> None:
+        public = {**jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": "k1"}
+        with self.issuer(json.dumps({"keys": [public]}).encode()) as url:
+            verifier = TokenVerifier(jwks_url=f"{url}/jwks")
+            assert verifier.verify(self.token(key)).user_id == "u"
+            stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            for token in (
+                self.token(stranger),
+                self.token(key, kid="k2"),
+                issue_token("u", secret=SECRET),
+            ):
+                with pytest.raises(Unauthenticated):
+                    verifier.verify(token)
+
+    @pytest.mark.parametrize(
+        ("body", "status"), [(b"<html>", 200), (b"{}", 200), (b'{"keys": []}', 200), (b"", 500)]
+    )
+    def test_an_outage_of_the_issuer_is_no_bad_token(
+        self, key: rsa.RSAPrivateKey, body: bytes, status: int
+    ) -> None:
+        with self.issuer(body, status) as url, pytest.raises(RetryableError):
+            TokenVerifier(jwks_url=f"{url}/jwks").verify(self.token(key))
+        with pytest.raises(RetryableError):
+            TokenVerifier(jwks_url="http://127.0.0.1:1/jwks").verify(self.token(key))
 
 
 class TestRoles:

@@ -52,19 +52,25 @@ class TokenVerifier:
         if not token:
             raise Unauthenticated("a bearer token is required")
         try:
-            claims = self._decode(token)
+            return _principal(self._decode(token, self._key(token)))
         except jwt.PyJWKClientConnectionError as error:
             raise RetryableError(f"the token's keys cannot be fetched: {error}") from error
         except jwt.PyJWTError as error:
             raise Unauthenticated(f"the token does not hold: {error}") from error
-        return _principal(claims)
 
-    def _decode(self, token: str) -> dict[str, Any]:
-        if self._jwks is not None:
-            key: Any = self._jwks.get_signing_key_from_jwt(token).key
-            algorithms = ["RS256", "ES256"]
-        else:
-            key, algorithms = self._secret, ["HS256"]
+    def _key(self, token: str) -> Any:
+        if self._jwks is None:
+            return self._secret
+        key_id = jwt.get_unverified_header(token).get("kid")
+        try:
+            self._jwks.get_signing_keys()
+        except (jwt.PyJWTError, ValueError, OSError) as error:
+            # An outage of the issuer must not look like a bad token.
+            raise RetryableError(f"the token's keys cannot be fetched: {error}") from error
+        return self._jwks.get_signing_key(str(key_id)).key
+
+    def _decode(self, token: str, key: Any) -> dict[str, Any]:
+        algorithms = ["HS256"] if self._jwks is None else ["RS256", "ES256"]
         required = ["exp", "sub"]
         required += ["iss"] if self._issuer else []
         required += ["aud"] if self._audience else []
@@ -108,8 +114,8 @@ def _principal(claims: dict[str, Any]) -> Principal:
     user_id, name = claims["sub"], claims.get("name")
     if not isinstance(user_id, str) or not 1 <= len(user_id) <= MAX_USER_ID:
         raise Unauthenticated(f"the token's sub must have 1 to {MAX_USER_ID} characters")
-    if "\0" in user_id:
-        raise Unauthenticated("the token's sub must not hold NUL characters")
+    if not _storable(user_id):
+        raise Unauthenticated("the token's sub must not hold NULs or halves of characters")
     try:
         role = Role(claims.get("role", Role.USER))
     except ValueError as error:
@@ -117,5 +123,13 @@ def _principal(claims: dict[str, Any]) -> Principal:
     return Principal(
         user_id=user_id,
         role=role,
-        name=name[:200].replace("\0", "") if isinstance(name, str) and name else None,
+        name=name[:200] if isinstance(name, str) and name and _storable(name) else None,
     )
+
+
+def _storable(text: str) -> bool:
+    """Tell whether PostgreSQL can hold it."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False

@@ -183,6 +183,17 @@ def sweep() -> Sweep:
     )
 
 
+def check_settings() -> None:
+    """Read the settings of every entry point.
+
+    Raises:
+        ConfigError: some entry point would not start.
+    """
+    for model in (s.UploadSettings, s.AdminSettings, s.SweepSettings):
+        _read(model)
+    preset(_read(s.ModerateSettings).policy)
+
+
 def migrate() -> list[str]:
     """Bring the database's schema up to date; gives the names of what was applied."""
     from photogate.adapters.postgres.migrate import migrate as apply

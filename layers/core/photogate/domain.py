@@ -90,6 +90,8 @@ class Signals:
     height: int | None = None
     #: The container as its bytes say, e.g. ``JPEG``; never from a file name.
     format: str | None = None
+    #: 1, or how many an animation has; the other signals are about the first.
+    frames: int | None = None
     size_bytes: int | None = None
     #: Hex digest of the bytes that were looked at.
     sha256: str | None = None
@@ -109,7 +111,7 @@ class Signals:
         """Yield each number that a policy can bound, by name.
 
         ``nsfw.<category>`` and their sum over the explicit ones, ``nsfw.explicit``;
-        ``blur_variance``; ``short_side_px``.
+        ``blur_variance``; ``short_side_px``; ``frames``.
         """
         if self.nsfw_scores is not None:
             yield from ((f"nsfw.{name}", score) for name, score in self.nsfw_scores.items())
@@ -117,6 +119,8 @@ class Signals:
                 yield "nsfw.explicit", self.nsfw_scores["porn"] + self.nsfw_scores["hentai"]
         if self.blur_variance is not None:
             yield "blur_variance", self.blur_variance
+        if self.frames is not None:
+            yield "frames", float(self.frames)
         if self.width is not None and self.height is not None:
             yield "short_side_px", float(min(self.width, self.height))
 

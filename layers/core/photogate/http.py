@@ -16,7 +16,7 @@ from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -126,9 +126,8 @@ class RequestReport:
 
 def install(app: FastAPI, observe: Callable[[RequestReport], None]) -> None:
     """Answer every error of ``app`` with a problem, document that, and report requests."""
-    app.add_exception_handler(errors.PhotogateError, answer_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http_exception)
+    for kind, answer in PROBLEM_HANDLERS.items():
+        app.add_exception_handler(kind, answer)
     app.add_middleware(_LastResort, observe=observe)
     generate = app.openapi
 
@@ -176,7 +175,7 @@ def require(role: Role) -> Callable[..., Principal]:
     return admit
 
 
-async def answer_error(_: Request, error: Exception) -> JSONResponse:
+async def _answer_error(_: Request, error: Exception) -> JSONResponse:
     """Answer a ``PhotogateError`` with the problem that it is."""
     status = next(
         (code for kind, code in _STATUS if isinstance(error, kind)),
@@ -211,6 +210,14 @@ async def _on_http_exception(_: Request, error: Exception) -> JSONResponse:
     return problem(
         HTTPStatus(error.status_code), str(error.detail), headers=dict(error.headers or {})
     )
+
+
+#: Error -> how it is answered; for any Starlette application.
+PROBLEM_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    errors.PhotogateError: _answer_error,
+    RequestValidationError: _on_invalid,
+    HTTPException: _on_http_exception,
+}
 
 
 def _document(schema: dict[str, Any]) -> None:

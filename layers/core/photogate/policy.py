@@ -96,7 +96,7 @@ def _plausible(name: str, value: float) -> bool:
 COMMUNITY = Policy(
     name="community",
     version=1,
-    required=frozenset({"nsfw.explicit", "nsfw.sexy", "blur_variance", "short_side_px"}),
+    required=frozenset({"nsfw.explicit", "nsfw.sexy", "blur_variance", "short_side_px", "frames"}),
     thresholds=(
         Threshold(measure="nsfw.explicit", reason=Reason.NSFW, reject=0.90, review=0.50),
         Threshold(measure="nsfw.sexy", reason=Reason.NSFW, reject=None, review=0.70),
@@ -110,6 +110,8 @@ COMMUNITY = Policy(
         Threshold(
             measure="blur_variance", reason=Reason.BLURRY, reject=12.0, review=25.0, worse="below"
         ),
+        # Only the first frame is looked at, so a person looks at the others.
+        Threshold(measure="frames", reason=Reason.UNREADABLE, reject=None, review=1.0),
     ),
 )
 

@@ -20,6 +20,7 @@ from photogate.domain import (
     Media,
     NewBatch,
     OpenBatch,
+    OpenPhoto,
     Principal,
     QueueStats,
     Signals,
@@ -188,7 +189,7 @@ class Outbox(Protocol):
         """Give keys of deleted photos whose objects may still be there."""
 
     def deleted(self, file_key: str) -> None:
-        """Forget the key: its object is gone."""
+        """Note that the object is gone; forgotten once no upload URL can bring it back."""
 
 
 class Attempts(Protocol):
@@ -198,14 +199,16 @@ class Attempts(Protocol):
         """Open an attempt on the batch; None when nothing is left to do.
 
         Counts the delivery. On a first attempt it counts one for every photo; when an
-        earlier one did not finish it counts none, and the caller counts singly.
+        earlier one did not finish it counts none, and the caller counts singly. Where a
+        connection breaks at COMMIT this may happen twice: the photos are then worked
+        singly, nothing worse.
 
         Raises:
             BatchBusy: a delivery with another job id holds the lease.
         """
 
-    def count(self, photo_id: str) -> None:
-        """Count one attempt of one photo, before its bytes are touched."""
+    def count(self, photo: OpenPhoto) -> None:
+        """Count one more attempt of one photo, before its bytes are touched."""
 
     def finish(self, job: Job, findings: Sequence[Finding]) -> int:
         """Write verdicts in one transaction, over pending photos only; return how many.
@@ -213,8 +216,11 @@ class Attempts(Protocol):
         Closes the batch when nothing in it is pending any more.
         """
 
-    def hand_back(self, job: Job, photo_ids: Sequence[str], *, error: str) -> None:
-        """End an attempt that failed in an orderly way: uncount it, keep its error."""
+    def hand_back(self, job: Job, photo_ids: Sequence[str], *, job_id: str, error: str) -> None:
+        """End an attempt that failed in an orderly way: uncount it, keep its error.
+
+        Nothing happens when another delivery holds the lease by now.
+        """
 
 
 class MediaViews(Protocol):

@@ -46,7 +46,7 @@ class DatabaseSettings(LogSettings):
         None, description="`postgresql://user:password@host:5432/name?sslmode=require`."
     )
     db_host: str | None = Field(None, description="Instead of `DATABASE_URL`, with the next four.")
-    db_port: int = Field(5432, description="Port of `DB_HOST`.")
+    db_port: int = Field(5432, ge=1, le=65535, description="Port of `DB_HOST`.")
     db_name: str = Field("photogate", description="Database on `DB_HOST`.")
     db_user: str = Field("photogate", description="Role on `DB_HOST`.")
     db_password: SecretStr | None = Field(None, description="Password of `DB_USER`.")
@@ -83,7 +83,7 @@ class QueueSettings(LogSettings):
     )
     redis_url: SecretStr | None = Field(None, description="`redis://:password@host:6379/0`.")
     redis_host: str = Field("127.0.0.1", description="Instead of `REDIS_URL`, with the next two.")
-    redis_port: int = Field(6379, description="Port of `REDIS_HOST`.")
+    redis_port: int = Field(6379, ge=1, le=65535, description="Port of `REDIS_HOST`.")
     redis_password: SecretStr | None = Field(None, description="Password of Redis.")
     queue_visibility_s: float = Field(
         30.0, ge=1, le=43200, description="Seconds after which a lost worker's job comes back."

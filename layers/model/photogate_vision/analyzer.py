@@ -47,10 +47,11 @@ class VisionAnalyzer:
         blur = blur_variance(picture.image)
         return Signals(
             nsfw_scores={name: round(score, 6) for name, score in scores.items()},
-            blur_variance=round(blur, 2),
+            blur_variance=None if blur is None else round(blur, 2),
             width=picture.width,
             height=picture.height,
             format=picture.format,
+            frames=picture.frames,
             size_bytes=len(data),
             sha256=hashlib.sha256(data).hexdigest(),
             processing_time_ms=round((time.perf_counter() - started) * 1000, 2),

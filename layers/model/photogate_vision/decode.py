@@ -7,6 +7,7 @@ Everything that touches a photo's container or its compressed pixels happens in
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
@@ -15,7 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from photogate.domain import Reason
-from photogate.errors import PhotoRefused
+from photogate.errors import PhotoRefused, RetryableError
 
 logger = logging.getLogger(__name__)
 
@@ -26,13 +27,20 @@ PREPROCESSING = "1"
 #: Pillow's names of what is accepted. Anything else is unreadable, whatever its suffix.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF")
 
-#: JPEG is decoded at a reduced scale, the others whole: 25 MP of RGB are 75 MB.
+#: From the header. JPEG is decoded at a reduced scale, the others whole.
 MAX_PIXELS_JPEG = 100_000_000
 MAX_PIXELS = 25_000_000
+#: Frames of an animation are composed in several buffers of the whole canvas.
+MAX_PIXELS_ANIMATED = 12_000_000
+#: libjpeg holds every coefficient of a progressive JPEG, 2 bytes each, at full scale.
+MAX_COEFFICIENT_BYTES = 240_000_000
+#: Cameras and editors write up to a dozen scans; each costs a pass over all pixels.
+MAX_SCANS = 64
 
-#: Shortest side, in pixels, that reducing leaves: twice the default model's input, and
-#: enough for the canonical size of ``quality``.
+#: Shortest side, in pixels, that reducing leaves: twice the default model's input.
 WORKING_SIDE = 448
+#: Long strips are reduced below that: more pixels than this tell the model nothing.
+MAX_WORKING_PIXELS = 4_000_000
 
 # The limits above are checked from the header, before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
@@ -45,13 +53,15 @@ class Picture:
     """A decoded photo."""
 
     #: Upright, 8 bit, mode RGB, alpha composited on white; the shorter side has at least
-    #: ``WORKING_SIDE`` pixels wherever the original's has.
+    #: ``WORKING_SIDE`` pixels wherever the original's has, unless it is a long strip.
     image: Image.Image
     #: Upright size of the original, in pixels.
     width: int
     height: int
     #: As the bytes say, one of ``FORMATS``.
     format: str
+    #: 1, or how many an animation has; only the first is decoded.
+    frames: int
 
 
 def decode(data: bytes) -> Picture:
@@ -59,25 +69,55 @@ def decode(data: bytes) -> Picture:
 
     Raises:
         PhotoRefused: ``unreadable`` when it is no photo of a known format or a damaged
-            one, ``too_large`` when it has more pixels than are decoded.
+            one, ``too_large`` when decoding it would take too much.
+        RetryableError: it was decoded, and we could not bring it into shape.
     """
+    # Warnings are about damaged metadata, which does not matter here.
+    with warnings.catch_warnings(action="ignore"):
+        loaded = _load(data)
+        width, height = loaded.size
+        try:
+            turn = _TURNS.get(_orientation(loaded.image))
+            image = _shaped(loaded.image)
+            image = image if turn is None else image.transpose(turn)
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise RetryableError(
+                f"a decoded {loaded.format} could not be shaped: {error}"
+            ) from error
+    if turn in _SIDEWAYS:
+        width, height = height, width
+    return Picture(
+        image=image, width=width, height=height, format=loaded.format, frames=loaded.frames
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Loaded:
+    """Decoded, and still in whatever mode and orientation it came."""
+
+    image: Image.Image
+    #: Of the original; the image may be smaller.
+    size: tuple[int, int]
+    format: str
+    frames: int
+
+
+def _load(data: bytes) -> _Loaded:
+    """Do all that depends on what the bytes say."""
     try:
-        with (
-            # About damaged metadata, which does not matter here.
-            warnings.catch_warnings(action="ignore"),
-            Image.open(BytesIO(data), formats=FORMATS) as source,
-        ):
-            kind = "JPEG" if source.format == "MPO" else str(source.format)
-            width, height = source.size
-            _check_pixels(kind, width, height)
-            if kind == "JPEG":
-                source.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
-            source.load()
-            turned = _orientation(source) in (5, 6, 7, 8)
-            image = _upright(_rgb(_reduced(source)), _orientation(source))
-    except PhotoRefused:
-        raise
-    except MemoryError:
+        source = Image.open(BytesIO(data), formats=FORMATS)
+        kind = "JPEG" if source.format == "MPO" else str(source.format)
+        size = source.size
+        frames = 1 if source.format == "MPO" else int(getattr(source, "n_frames", 1))
+        _check_pixels(source, kind, frames)
+        if kind == "JPEG":
+            _check_scans(data, source)
+            source.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
+            _check_size(source.size, MAX_PIXELS, "JPEG of this shape")
+        source.load()
+    except (PhotoRefused, MemoryError):
         raise
     except UnidentifiedImageError as error:
         raise PhotoRefused(
@@ -90,41 +130,71 @@ def decode(data: bytes) -> Picture:
         raise PhotoRefused(
             f"not a readable photo: {words}", reason=Reason.UNREADABLE.value
         ) from error
-    if turned:
-        width, height = height, width
-    return Picture(image=image, width=width, height=height, format=kind)
+    return _Loaded(image=source, size=size, format=kind, frames=frames)
 
 
-def _check_pixels(kind: str, width: int, height: int) -> None:
-    most = MAX_PIXELS_JPEG if kind == "JPEG" else MAX_PIXELS
+def _check_pixels(source: Image.Image, kind: str, frames: int) -> None:
+    if kind == "JPEG":
+        _check_size(source.size, MAX_PIXELS_JPEG, kind)
+    elif frames > 1:
+        _check_size(source.size, MAX_PIXELS_ANIMATED, f"an animated {kind}")
+    else:
+        _check_size(source.size, MAX_PIXELS, kind)
+
+
+def _check_scans(data: bytes, source: Image.Image) -> None:
+    if not source.info.get("progressive"):
+        return
+    components = len(source.getbands())
+    pixels = MAX_COEFFICIENT_BYTES // (2 * components)
+    _check_size(source.size, pixels, f"a progressive JPEG of {components} components")
+    # The marker of a scan cannot occur inside entropy-coded data (ITU-T T.81, B.1.1.2).
+    if data.count(b"\xff\xda") > MAX_SCANS:
+        raise PhotoRefused(f"a JPEG of more than {MAX_SCANS} scans", reason=Reason.UNREADABLE.value)
+
+
+def _check_size(size: tuple[int, int], most: int, what: str) -> None:
+    width, height = size
     if width * height > most:
         raise PhotoRefused(
-            f"{width}×{height} pixels; at most {most // 1_000_000} megapixels for {kind}",
+            f"{width}×{height} pixels; at most {most / 1e6:.0f} megapixels for {what}",
             reason=Reason.TOO_LARGE.value,
         )
 
 
-def _reduced(image: Image.Image) -> Image.Image:
-    """Shrink by a whole factor while the shorter side keeps ``WORKING_SIDE`` pixels."""
-    factor = min(image.size) // WORKING_SIDE
-    if factor < 2 or image.mode in ("P", "1"):
-        return image
-    return image.reduce(factor)
+def _shaped(image: Image.Image) -> Image.Image:
+    """Bring any mode to reduced 8-bit RGB; what is transparent shows white.
 
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """Bring any mode to 8-bit RGB; what is transparent shows white."""
-    if image.mode == "RGB":
-        return image
+    Reduces as early as the mode allows, since each step copies what is left.
+    """
     if image.mode.startswith("I"):
-        # 16 bit per pixel: Pillow's own conversion would clip at 255.
-        grey = (np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8)
-        return Image.fromarray(grey).convert("RGB")
-    if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
+        image = _eight_bits(image)
+    if "transparency" in image.info:
+        image = image.convert("RGBA")
+    elif image.mode in ("P", "1"):
+        image = image.convert("RGB")
+    image = _reduced(image)
+    if "A" in image.mode or "a" in image.mode:
         layer = image.convert("RGBA")
         backdrop = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(backdrop, layer).convert("RGB")
+        image = Image.alpha_composite(backdrop, layer)
     return image.convert("RGB")
+
+
+def _reduced(image: Image.Image) -> Image.Image:
+    """Shrink by a whole factor, so far as the working size allows or memory demands."""
+    width, height = image.size
+    for_memory = math.ceil(math.sqrt(width * height / MAX_WORKING_PIXELS))
+    factor = max(min(image.size) // WORKING_SIDE, for_memory)
+    return image if factor < 2 else image.reduce((min(factor, width), min(factor, height)))
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Scale 16 bits to 8; Pillow's own conversion would clip at 255."""
+    values = np.asarray(image)
+    if values.dtype != np.uint16:
+        values = values.clip(0, 65535).astype(np.uint16)
+    return Image.fromarray((values >> 8).astype(np.uint8))
 
 
 def _orientation(image: Image.Image) -> int:
@@ -146,8 +216,4 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    turn = _TURNS.get(orientation)
-    return image if turn is None else image.transpose(turn)
+_SIDEWAYS = {_TURNS[number] for number in (5, 6, 7, 8)}

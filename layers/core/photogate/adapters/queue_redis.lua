@@ -35,8 +35,13 @@ end
 -- A job leaves a worker's hands unfinished: it dies, waits, or is visible at once.
 local function put_back(id, now, delay_ms)
     redis.call('ZREM', inflight, id)
+    local receives = tonumber(redis.call('HGET', job(id), 'receives'))
+    if not receives then
+        redis.call('DEL', job(id))
+        return
+    end
     redis.call('HDEL', job(id), 'token')
-    if tonumber(redis.call('HGET', job(id), 'receives')) >= max_receives then
+    if receives >= max_receives then
         redis.call('ZADD', dead, now, id)
     elseif delay_ms > 0 then
         redis.call('ZADD', delayed, now + delay_ms, id)
@@ -56,6 +61,15 @@ local function reclaim(now)
     end
 end
 
+-- The database has concluded these batches long ago, and keeps their errors.
+local function bury(now)
+    local long_ago = now - 14 * 24 * 3600 * 1000
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', dead, '-inf', long_ago, 'LIMIT', 0, 1000)) do
+        redis.call('ZREM', dead, id)
+        redis.call('DEL', job(id))
+    end
+end
+
 local function current(id, token)
     return redis.call('HGET', job(id), 'token') == token
 end
@@ -63,6 +77,9 @@ end
 local operations = {}
 
 function operations.send(id, body, delay_ms)
+    if redis.call('EXISTS', job(id)) == 1 then
+        return id  -- the client repeats a call whose answer it did not see
+    end
     local now = now_ms()
     redis.call('HSET', job(id), 'body', body, 'sent_ms', now, 'receives', 0, 'serial', 0)
     if tonumber(delay_ms) > 0 then
@@ -118,7 +135,9 @@ function operations.nack(id, token, delay_ms, reason)
 end
 
 function operations.stats()
-    reclaim(now_ms())
+    local now = now_ms()
+    reclaim(now)
+    bury(now)
     return {
         redis.call('LLEN', list),
         redis.call('ZCARD', inflight),

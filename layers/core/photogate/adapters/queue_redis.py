@@ -20,7 +20,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from photogate.domain import DeadJob, Delivery, QueueStats
-from photogate.errors import QueueUnavailable
+from photogate.errors import ConfigError, QueueUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,15 +37,21 @@ def connect(url: str, *, socket_timeout_s: float = _SOCKET_TIMEOUT_S) -> redis.R
     """Make a client for ``redis://[:password@]host:port/db``; connects when first used.
 
     A broken connection is replaced once per call, without waiting.
+
+    Raises:
+        ConfigError: the URL is none.
     """
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=socket_timeout_s,
-        socket_connect_timeout=2.0,
-        health_check_interval=0,
-        retry=Retry(NoBackoff(), 1),
-        decode_responses=True,
-    )
+    try:
+        return redis.Redis.from_url(
+            url,
+            socket_timeout=socket_timeout_s,
+            socket_connect_timeout=2.0,
+            health_check_interval=0,
+            retry=Retry(NoBackoff(), 1),
+            decode_responses=True,
+        )
+    except ValueError as error:
+        raise ConfigError(f"REDIS_URL: {error}") from error
 
 
 def _translated(call: Callable[P, T]) -> Callable[P, T]:

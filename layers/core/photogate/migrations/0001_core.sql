@@ -132,9 +132,10 @@ CREATE TABLE object_deletions (
     file_key   text PRIMARY KEY,
     media_id   text NOT NULL,
     user_id    text NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(),
+    removed_at timestamptz
 );
-COMMENT ON TABLE object_deletions IS 'objects of deleted photos that may still be in the store';
+COMMENT ON TABLE object_deletions IS 'objects of deleted photos; removed once more when no signed URL can bring them back';
 
 CREATE TABLE audit_log (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -169,7 +170,7 @@ CREATE TABLE workers (
 
 -- What the predecessor left pending is moderated like everything else.
 UPDATE media SET batch_id = 'adopted-' || id::text
-    WHERE moderation_status = 'pending' AND batch_id IS NULL;
+    WHERE moderation_status = 'pending' AND media_type = 'photo' AND batch_id IS NULL;
 INSERT INTO batches (id, user_id, file_keys, next_enqueue_at)
     SELECT batch_id, min(user_id), array_agg(url), now()
-    FROM media WHERE moderation_status = 'pending' GROUP BY batch_id;
+    FROM media WHERE moderation_status = 'pending' AND media_type = 'photo' GROUP BY batch_id;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from photogate.errors import RetryableError
+from photogate.errors import PhotogateError
 from photogate.ports import Outbox, PhotoStore
 
 logger = logging.getLogger(__name__)
@@ -15,5 +15,5 @@ def remove_object(store: PhotoStore, outbox: Outbox, file_key: str) -> None:
     try:
         store.delete(file_key)
         outbox.deleted(file_key)
-    except RetryableError as error:
+    except PhotogateError as error:
         logger.warning("the deletion of %s is left to the sweep: %s", file_key, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import time
@@ -97,7 +98,7 @@ class Moderation:
                 failed[photo.id] = RetryableError("ran out of time")
                 continue
             if singly and photo.unfinished_attempts < MAX_ATTEMPTS:
-                self._attempts.count(photo.id)
+                self._attempts.count(photo)
                 counted.add(photo.id)
             try:
                 finding = self._look(photo)
@@ -110,21 +111,28 @@ class Moderation:
                 counted.discard(photo.id)
                 failed[photo.id] = error
                 continue
-            findings.append(finding)
             if singly:
-                self._write(job, batch, [finding])
-        if not singly:
-            self._write(job, batch, findings)
+                self._write(job, batch, [finding], job_id)
+            else:
+                findings.append(finding)
+        self._write(job, batch, findings, job_id)
         if failed:
             first = next(iter(failed.values()))
             orderly = [photo_id for photo_id in failed if photo_id in counted]
-            self._attempts.hand_back(job, orderly, error=str(first))
+            self._attempts.hand_back(job, orderly, job_id=job_id, error=str(first))
             raise RetryableError(
                 f"{len(failed)} of {len(photos)} photos have no verdict yet: {first}"
             ) from first
 
-    def _write(self, job: Job, batch: OpenBatch, findings: list[Finding]) -> None:
-        self._attempts.finish(job, findings)
+    def _write(self, job: Job, batch: OpenBatch, findings: list[Finding], job_id: str) -> None:
+        """Commit verdicts; an outage just then is none of the photos' doing."""
+        try:
+            self._attempts.finish(job, findings)
+        except RetryableError as error:
+            photo_ids = [finding.photo_id for finding in findings]
+            with contextlib.suppress(RetryableError):
+                self._attempts.hand_back(job, photo_ids, job_id=job_id, error=str(error))
+            raise
         for finding in findings:
             self._watcher.photo_settled(batch, finding)
 

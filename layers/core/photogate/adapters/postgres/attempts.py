@@ -21,13 +21,14 @@ class PostgresAttempts:
         """See ``photogate.ports.Attempts.begin``."""
         return self._pool.transaction(lambda s: _begin(s, job, job_id, lease_s))
 
-    def count(self, photo_id: str) -> None:
+    def count(self, photo: OpenPhoto) -> None:
         """See ``photogate.ports.Attempts.count``."""
         self._pool.transaction(
             lambda s: s.count(
-                "UPDATE media SET retry_count = retry_count + 1, updated_at = now()"
+                "UPDATE media SET retry_count = :n, updated_at = now()"
                 " WHERE CAST(id AS text) = :id AND moderation_status = 'pending'",
-                id=photo_id,
+                id=photo.id,
+                n=photo.unfinished_attempts + 1,
             )
         )
 
@@ -35,10 +36,19 @@ class PostgresAttempts:
         """See ``photogate.ports.Attempts.finish``."""
         return self._pool.transaction(lambda s: _finish(s, job, findings))
 
-    def hand_back(self, job: Job, photo_ids: Sequence[str], *, error: str) -> None:
+    def hand_back(self, job: Job, photo_ids: Sequence[str], *, job_id: str, error: str) -> None:
         """See ``photogate.ports.Attempts.hand_back``."""
 
         def work(session: Session) -> None:
+            mine = session.count(
+                "UPDATE batches SET last_error = :error, lease_job_id = NULL, lease_until = NULL"
+                " WHERE id = :batch AND lease_job_id = :job",
+                error=error,
+                batch=job.batch_id,
+                job=job_id,
+            )
+            if not mine:
+                return  # another delivery has taken over; the counts are its own
             session.rows(
                 "UPDATE media SET retry_count = greatest(retry_count - 1, 0),"
                 " moderation_error = :error, updated_at = now()"
@@ -47,12 +57,6 @@ class PostgresAttempts:
                 error=error,
                 batch=job.batch_id,
                 ids=list(photo_ids),
-            )
-            session.rows(
-                "UPDATE batches SET last_error = :error, lease_job_id = NULL, lease_until = NULL"
-                " WHERE id = :batch",
-                error=error,
-                batch=job.batch_id,
             )
 
         self._pool.transaction(work)

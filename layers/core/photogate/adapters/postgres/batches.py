@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -34,7 +35,8 @@ class PostgresBatches:
             keys = tuple(photo.file_key for photo in batch.photos)
             earlier = _find(session, batch.user_id, keys)
             if earlier is not None:
-                return earlier
+                # After a break at COMMIT, the earlier one may be this very call's.
+                return replace(earlier, created=earlier.id == batch_id)
             _enforce_limit(session, batch.user_id, len(keys), photos_per_day)
             _insert(session, batch_id, batch)
             return Batch(id=batch_id, generation=1, file_keys=keys, created=True)

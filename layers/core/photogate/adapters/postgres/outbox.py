@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.messages import Job
 
+#: Longer than any upload URL: until then a client may put the object there again.
+_URLS_LIVE = "interval '20 minutes'"
+
 
 class PostgresOutbox:
     """The ``Outbox`` port. Any number of sweeps may run at once."""
@@ -81,13 +84,26 @@ class PostgresOutbox:
         """See ``photogate.ports.Outbox.take_deletions``."""
         rows = self._pool.transaction(
             lambda s: s.rows(
-                "SELECT file_key FROM object_deletions ORDER BY created_at LIMIT :n", n=limit
+                "SELECT file_key FROM object_deletions"
+                f" WHERE removed_at IS NULL OR created_at < now() - {_URLS_LIVE}"
+                " ORDER BY created_at LIMIT :n",
+                n=limit,
             )
         )
         return [row["file_key"] for row in rows]
 
     def deleted(self, file_key: str) -> None:
         """See ``photogate.ports.Outbox.deleted``."""
-        self._pool.transaction(
-            lambda s: s.count("DELETE FROM object_deletions WHERE file_key = :key", key=file_key)
-        )
+
+        def work(session: Session) -> None:
+            session.rows(
+                "DELETE FROM object_deletions"
+                f" WHERE file_key = :key AND created_at < now() - {_URLS_LIVE}",
+                key=file_key,
+            )
+            session.rows(
+                "UPDATE object_deletions SET removed_at = now() WHERE file_key = :key",
+                key=file_key,
+            )
+
+        self._pool.transaction(work)

@@ -203,7 +203,11 @@ def connect_arguments(url: str) -> dict[str, Any]:
     Raises:
         ConfigError: it is none, or asks for something unknown.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 5432
+    except ValueError as error:
+        raise ConfigError(f"DATABASE_URL: {error}") from error
     if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
         raise ConfigError("DATABASE_URL must look like postgresql://user:password@host:5432/name")
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
@@ -211,7 +215,7 @@ def connect_arguments(url: str) -> dict[str, Any]:
         "user": unquote(parts.username or "postgres"),
         "password": unquote(parts.password) if parts.password else None,
         "host": parts.hostname or "localhost",
-        "port": parts.port or 5432,
+        "port": port,
         "database": unquote(parts.path.strip("/")),
         "timeout": _SOCKET_TIMEOUT_S,
         "application_name": "photogate",
@@ -222,7 +226,10 @@ def connect_arguments(url: str) -> dict[str, Any]:
     if mode not in ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"):
         raise ConfigError(f"DATABASE_URL: unknown sslmode {mode!r}")
     if mode in ("require", "verify-ca", "verify-full"):
-        context = ssl.create_default_context(cafile=options.get("sslrootcert"))
+        try:
+            context = ssl.create_default_context(cafile=options.get("sslrootcert"))
+        except OSError as error:
+            raise ConfigError(f"DATABASE_URL: sslrootcert cannot be read: {error}") from error
         context.check_hostname = mode == "verify-full"
         if mode == "require":
             context.verify_mode = ssl.CERT_NONE

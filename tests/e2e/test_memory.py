@@ -1,0 +1,93 @@
+"""What a hostile file may cost: a worker stays below 512 MB whatever it decodes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+MOST_MB = 512
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def palette_with_transparency() -> bytes:
+    image = Image.new("P", (5000, 5000), 1)
+    image.putpalette([255, 0, 0] * 256)
+    return encoded(image, "PNG", transparency=0)
+
+
+#: Each just within what is decoded, in the shape that takes most memory there.
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "100 MP JPEG": lambda: encoded(Image.new("RGB", (10_000, 10_000)), "JPEG"),
+    "100 MP progressive JPEG": lambda: encoded(
+        Image.new("CMYK", (10_000, 10_000)), "JPEG", progressive=True
+    ),
+    "40 MP progressive JPEG": lambda: encoded(
+        Image.new("RGB", (6300, 6300)), "JPEG", progressive=True, subsampling=0
+    ),
+    "30 MP progressive CMYK JPEG": lambda: encoded(
+        Image.new("CMYK", (5400, 5500)), "JPEG", progressive=True
+    ),
+    "turned strip": lambda: encoded(
+        Image.new("RGB", (450, 55_000)),
+        "JPEG",
+        exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0",
+    ),
+    "16-bit grey": lambda: encoded(Image.fromarray(np.zeros((31_000, 800), np.uint16)), "PNG"),
+    "RGBA": lambda: encoded(Image.new("RGBA", (800, 31_000)), "PNG"),
+    "palette with transparency": palette_with_transparency,
+    "25 MP WebP": lambda: encoded(Image.new("RGBA", (5000, 5000)), "WEBP", method=0),
+    "25 MP AVIF": lambda: encoded(Image.new("RGB", (5000, 5000)), "AVIF", speed=10),
+    "animated WebP": lambda: encoded(
+        Image.new("RGBA", (3400, 3400)),
+        "WEBP",
+        save_all=True,
+        append_images=[Image.new("RGBA", (3400, 3400), "red")],
+        method=0,
+    ),
+}
+
+
+#: The high-water mark of the process's own memory; ``ru_maxrss`` knows its parent's too.
+CHECK_AND_TELL = """
+import re, sys
+from pathlib import Path
+from photogate.policy import COMMUNITY
+from photogate.service.moderate import judge
+from photogate_vision.analyzer import VisionAnalyzer
+
+analyzer = VisionAnalyzer(Path(sys.argv[2]))
+for _ in range(2):
+    judge(Path(sys.argv[1]).read_bytes(), analyzer, COMMUNITY)
+print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_file_takes_more_memory_than_a_worker_has(
+    name: str, tmp_path: Path, bundle: Path
+) -> None:
+    path = tmp_path / "hostile"
+    path.write_bytes(HOSTILE[name]())
+    done = subprocess.run(
+        [sys.executable, "-c", CHECK_AND_TELL, path, bundle],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    most_mb = int(done.stdout) / 1024
+    assert most_mb < MOST_MB, f"{most_mb:.0f} MB"
