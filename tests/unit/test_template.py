@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import re
-import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -164,8 +163,10 @@ class TestFunctions:
         if function.get("PackageType") == "Image":
             assert metadata["DockerContext"] == "."
             dockerfile = (ROOT / metadata["Dockerfile"]).read_text(encoding="utf-8")
-            last = re.findall(r"^CMD (.*)$", dockerfile, re.MULTILINE)[-1]
-            (handler,) = json.loads(last) if last.startswith("[") else shlex.split(last)
+            stage = dockerfile.partition(f" AS {metadata['DockerBuildTarget']}\n")[2]
+            command = re.search(r"^CMD (.*)$", stage.partition("\nFROM ")[0], re.MULTILINE)
+            assert command
+            (handler,) = json.loads(command[1])
         else:
             handler = function["Handler"]
             assert metadata["BuildProperties"] == {
