@@ -1,4 +1,4 @@
-"""Finds the NSFW model bundle in the user's cache, and builds it once when it is missing.
+"""Finds the bundles of the models in the user's cache, and builds them once when missing.
 
 The builder's dependencies never reach Photogate's own environment: they go into a
 virtual environment of their own, which is removed again.
@@ -19,6 +19,7 @@ from typing import Literal
 
 from photogate.errors import ConfigError
 from photogate_vision.bundle import load_bundle
+from photogate_vision.face_bundle import load_face_bundle
 
 #: The models that can be built here.
 SHIPPED = ("mobilenet_v2", "mobilenet_v2_mid", "inception_v3")
@@ -32,6 +33,8 @@ _ROOT = Path(__file__).resolve().parent.parent
 _BUILDER = _ROOT / "layers" / "model" / "build"
 _BUILD_LOCK = _ROOT / "requirements" / "model-build.txt"
 _NPM_LOCK = _ROOT / "requirements" / "model-npm.txt"
+_FACES = _BUILDER / "faces"
+_FACES_LOCK = _ROOT / "requirements" / "faces-build.txt"
 #: Seconds that one step (installing, building) may take on a slow line.
 _STEP_TIMEOUT_S = 900
 
@@ -45,12 +48,18 @@ def bundle_path(name: str, precision: Precision = "int8") -> Path:
     Raises:
         ConfigError: the model is unknown, or this is no checkout of Photogate.
     """
-    digest = hashlib.sha256()
-    for path in _inputs(name):
-        data = path.read_bytes()
-        digest.update(f"{path.name} {len(data)}\n".encode() + data)
     kind = "" if precision == "int8" else f"-{precision}"
-    return _cache() / "models" / f"{name}{kind}-{digest.hexdigest()[:16]}"
+    return _path(f"{name}{kind}", _inputs(name))
+
+
+def faces_path() -> Path:
+    """Where the face detector's bundle is, or will be; see ``bundle_path``.
+
+    Raises:
+        ConfigError: this is no checkout of Photogate.
+    """
+    shared = _BUILDER / "onnx_graph.py"
+    return _path("faces", [*sorted(_FACES.glob("*.py")), shared, _FACES / "pins.json", _FACES_LOCK])
 
 
 def ensure_bundle(
@@ -71,17 +80,50 @@ def ensure_bundle(
         ConfigError: it cannot be built; one line with the way out.
     """
     path = bundle_path(name, precision)
-    if _verified(path, name, precision):
+    return _ensure(
+        path,
+        lambda: _verified(path, name, precision),
+        lambda: _build(path, name, precision, progress),
+    )
+
+
+def ensure_faces(progress: Callable[[str], None] = lambda _: None) -> Path:
+    """Return the folder of the face detector's verified bundle; build it first if needed.
+
+    May be called by several processes at once: one builds, the others wait for it.
+
+    Args:
+        progress: called with a line of text before each step that takes long.
+
+    Raises:
+        ConfigError: it cannot be built; one line with the way out.
+    """
+    path = faces_path()
+    return _ensure(path, lambda: _faces_verified(path), lambda: _build_faces(path, progress))
+
+
+def _ensure(path: Path, verified: Callable[[], bool], build: Callable[[], None]) -> Path:
+    if verified():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     with _only_one(path.with_name(f".{path.name}.lock")):
-        if not _verified(path, name, precision):  # another process may have built it
+        if not verified():  # another process may have built it
             for left in (path, *path.parent.glob(f".{path.name}.*.part")):
                 shutil.rmtree(left, ignore_errors=True)
-            _build(path, name, precision, progress)
-        if not _verified(path, name, precision):
+            build()
+        if not verified():
             raise ConfigError(f"{path} was built and is not what it should be: run it again")
     return path
+
+
+def _path(name: str, inputs: Sequence[Path]) -> Path:
+    digest = hashlib.sha256()
+    for path in inputs:
+        if not path.is_file():
+            raise ConfigError(f"{path} is missing: models are built from a checkout of Photogate")
+        data = path.read_bytes()
+        digest.update(f"{path.name} {len(data)}\n".encode() + data)
+    return _cache() / "models" / f"{name}-{digest.hexdigest()[:16]}"
 
 
 def _cache() -> Path:
@@ -95,11 +137,8 @@ def _inputs(name: str) -> list[Path]:
     if name not in SHIPPED:
         raise ConfigError(f"no model is called {name!r}: choose one of {', '.join(SHIPPED)}")
     calibration = _BUILDER / "calibration" / f"{name}.json"
-    inputs = [*sorted(_BUILDER.glob("*.py")), _BUILDER / "pins.json", calibration, _BUILD_LOCK]
-    for path in inputs:
-        if not path.is_file():
-            raise ConfigError(f"{path} is missing: models are built from a checkout of Photogate")
-    return inputs
+    # Only this folder's own modules: `faces` is another builder, with a key of its own.
+    return [*sorted(_BUILDER.glob("*.py")), _BUILDER / "pins.json", calibration, _BUILD_LOCK]
 
 
 def _verified(path: Path, name: str, precision: Precision) -> bool:
@@ -111,6 +150,16 @@ def _verified(path: Path, name: str, precision: Precision) -> bool:
     return bool(bundle.digest == pins[name][precision])
 
 
+def _faces_verified(path: Path) -> bool:
+    try:
+        bundle = load_face_bundle(path)
+    except ConfigError:
+        return False
+    pins = json.loads((_FACES / "pins.json").read_text())
+    found = {"short_range": bundle.short_range.digest, "full_range": bundle.full_range.digest}
+    return bool(found == pins)
+
+
 @contextmanager
 def _only_one(lock: Path) -> Iterator[None]:
     with lock.open("w") as held:
@@ -119,21 +168,37 @@ def _only_one(lock: Path) -> Iterator[None]:
 
 
 def _build(path: Path, name: str, precision: Precision, progress: Callable[[str], None]) -> None:
-    with tempfile.TemporaryDirectory(prefix="photogate-model-") as folder:
-        python = Path(folder) / "bin" / "python"
-        progress("making a throw-away environment for the model builder")
-        _run([sys.executable, "-m", "venv", folder], "python -m venv", "install Python's venv")
-        locks = [_BUILD_LOCK] if shutil.which("npm") else [_BUILD_LOCK, _NPM_LOCK]
-        progress("installing " + " and ".join(lock.stem for lock in locks))
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        requirements = [item for lock in locks for item in ("-r", str(lock))]
-        _run([*install, "--require-hashes", *requirements], "pip install", "check the network")
+    locks = [_BUILD_LOCK] if shutil.which("npm") else [_BUILD_LOCK, _NPM_LOCK]
+    with _environment(locks, progress) as python:
         progress(f"fetching nsfwjs from npm and converting {name}")
         options = ["--precision", precision, "--out", str(path)]
         _run([str(python), str(_BUILDER), name, *options], "building the model", None)
 
 
-def _run(command: Sequence[str], what: str, way_out: str | None) -> None:
+def _build_faces(path: Path, progress: Callable[[str], None]) -> None:
+    with _environment([_FACES_LOCK], progress) as python:
+        progress("fetching mediapipe from PyPI and converting its face networks")
+        command = [str(python), "-m", _FACES.name, "--out", str(path.absolute())]
+        _run(command, "building the face detector", None, folder=_BUILDER)
+
+
+@contextmanager
+def _environment(locks: Sequence[Path], progress: Callable[[str], None]) -> Iterator[Path]:
+    """Give the interpreter of a virtual environment with these packages, then remove it."""
+    with tempfile.TemporaryDirectory(prefix="photogate-model-") as folder:
+        python = Path(folder) / "bin" / "python"
+        progress("making a throw-away environment for the model builder")
+        _run([sys.executable, "-m", "venv", folder], "python -m venv", "install Python's venv")
+        progress("installing " + " and ".join(lock.stem for lock in locks))
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        requirements = [item for lock in locks for item in ("-r", str(lock))]
+        _run([*install, "--require-hashes", *requirements], "pip install", "check the network")
+        yield python
+
+
+def _run(
+    command: Sequence[str], what: str, way_out: str | None, *, folder: Path | None = None
+) -> None:
     """Run one step; its last line of errors becomes the message."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     try:
@@ -144,6 +209,7 @@ def _run(command: Sequence[str], what: str, way_out: str | None) -> None:
             timeout=_STEP_TIMEOUT_S,
             check=False,
             env=clean,
+            cwd=folder,
         )
     except subprocess.TimeoutExpired as error:
         raise ConfigError(

@@ -1,6 +1,6 @@
 """Collects ONNX nodes and constants, and writes a model that is the same each time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,14 +8,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from network import INPUT
+#: Length of each axis, or a name for one that is left open.
+Shape = Sequence[int | str]
 
 #: Operators of January 2022: every onnxruntime since 1.12 reads them.
 OPSET = 17
 #: The file format that goes with that opset.
 IR_VERSION = 8
-#: Name of the output: float32, N x classes, each row adds up to 1.
-OUTPUT = "scores"
 
 
 class OnnxGraph:
@@ -44,18 +43,22 @@ class OnnxGraph:
         )
         return output
 
-    def serialized(self, *, name: str, size: int, classes: int) -> bytes:
+    def serialized(
+        self, *, name: str, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]
+    ) -> bytes:
         """The bytes of the model file.
 
         Args:
             name: of the graph.
-            size: height and width of the input.
-            classes: number of outputs.
+            inputs: shape of each float32 input.
+            outputs: shape of each float32 output.
         """
-        picture = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", 3, size, size])
-        scores = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["N", classes])
         graph = helper.make_graph(
-            self._nodes, name, [picture], [scores], list(self._constants.values())
+            self._nodes,
+            name,
+            [_described(*item) for item in inputs.items()],
+            [_described(*item) for item in outputs.items()],
+            list(self._constants.values()),
         )
         model = helper.make_model(
             graph,
@@ -65,3 +68,7 @@ class OnnxGraph:
         )
         onnx.checker.check_model(model, full_check=True)
         return bytes(model.SerializeToString(deterministic=True))
+
+
+def _described(name: str, shape: Shape) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))

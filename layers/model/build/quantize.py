@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from network import Add, Concat, Conv, Float64, Kernel, Network, Node, Pool
 from onnx_graph import OnnxGraph
-from tfjs_to_onnx import classes, conv_attributes, output_name, write_node
+from tfjs_to_onnx import conv_attributes, output_name, serialized, write_node
 
 #: Least and greatest value of a node's output over the calibration photos.
 Range = tuple[float, float]
@@ -40,7 +40,7 @@ def int8_model(network: Network, ranges: Mapping[str, Range], name: str) -> byte
     writer = _Writer(network, ranges)
     for node in network.nodes:
         writer.write(node)
-    return writer.graph.serialized(name=name, size=network.size, classes=classes(network))
+    return serialized(writer.graph, network, name)
 
 
 def quantized_nodes(network: Network) -> set[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from graph_nodes import read_graph
 from keras_layers import read_layers
 from network import (
+    INPUT,
     Add,
     Affine,
     Concat,
@@ -21,8 +22,11 @@ from network import (
     Pool,
     Softmax,
 )
-from onnx_graph import OUTPUT, OnnxGraph
+from onnx_graph import OnnxGraph
 from package import PackagedModel
+
+#: Name of the output: float32, N x classes, each row adds up to 1.
+OUTPUT = "scores"
 
 
 def read_network(model: PackagedModel) -> Network:
@@ -40,7 +44,16 @@ def float_model(network: Network, name: str) -> bytes:
     graph = OnnxGraph()
     for node in network.nodes:
         write_node(node, node.inputs, output_name(network, node), graph)
-    return graph.serialized(name=name, size=network.size, classes=classes(network))
+    return serialized(graph, network, name)
+
+
+def serialized(graph: OnnxGraph, network: Network, name: str) -> bytes:
+    """The bytes of a model file whose operators are all in the graph."""
+    return graph.serialized(
+        name=name,
+        inputs={INPUT: ("N", 3, network.size, network.size)},
+        outputs={OUTPUT: ("N", classes(network))},
+    )
 
 
 def output_name(network: Network, node: Node) -> str:

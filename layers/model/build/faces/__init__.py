@@ -1,0 +1,1 @@
+"""Makes the face detector's bundle out of the mediapipe wheel."""
