@@ -1,0 +1,160 @@
+"""Runs one of the two face networks: views in, scored boxes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from photogate.errors import ConfigError, RetryableError
+from photogate_vision.face_boxes import Scored, merged
+from photogate_vision.face_bundle import Network
+from photogate_vision.face_views import View, values
+
+#: Where a logit is cut off, so that its exponential stays finite; the score is 1 or 0 long
+#: before. The package's graphs cut at 100, which float32 does not hold.
+_LOGIT_LIMIT = 80.0
+#: Numbers for each anchor: a box, and six points of the face that are not used here.
+_NUMBERS = 16
+
+
+class DetectorFailed(RetryableError):
+    """The detector gave no usable answer. Never to be read as "no face".
+
+    Retryable, because the photo is not at fault: another worker may well look at it.
+    """
+
+
+class FaceNetwork:
+    """One loaded network; may be used from several threads at once."""
+
+    def __init__(self, network: Network, *, merges_from: float, threads: int) -> None:
+        """Load the network.
+
+        Args:
+            network: from ``load_face_bundle``, which verified it.
+            merges_from: overlap above which its boxes are one face.
+            threads: threads for one run.
+
+        Raises:
+            ConfigError: onnxruntime cannot load it, or it is another kind of network.
+        """
+        self._network = network
+        self._merges_from = merges_from
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(network.path), _options(threads), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's own exceptions share no public base
+            raise ConfigError(
+                f"{network.path} cannot be loaded ({_first_line(error)}): run `make model`"
+            ) from error
+        inputs = [item.name for item in self._session.get_inputs()]
+        outputs = [item.name for item in self._session.get_outputs()]
+        if (inputs, outputs) != (["pixels"], ["boxes", "logits"]):
+            raise ConfigError(f"{network.path} is not a face network: run `make model`")
+
+    def find(self, views: Sequence[View], *, score_from: float) -> list[Scored]:
+        """Find faces.
+
+        Args:
+            views: at least one, all of one size that the network takes.
+            score_from: least score, 0..1.
+
+        Returns:
+            For each view what was found, in pixels of the picture, the best first.
+
+        Raises:
+            DetectorFailed: the run failed, or its output is not what it should be.
+        """
+        pixels = values(views)
+        try:
+            raw, logits = self._session.run(["boxes", "logits"], {"pixels": pixels})
+        except Exception as error:  # onnxruntime's own exceptions share no public base
+            raise DetectorFailed(f"the face detector failed: {_first_line(error)}") from error
+        anchors = anchor_centres(pixels.shape[2], pixels.shape[3], self._network.anchors)
+        expected = (len(views), len(anchors))
+        if raw.shape != (*expected, _NUMBERS) or logits.shape != (*expected, 1):
+            raise DetectorFailed(f"the face detector answered with shape {raw.shape}")
+        if not np.isfinite(raw).all() or not np.isfinite(logits).all():
+            raise DetectorFailed("the face detector answered with a value that is not finite")
+        return [
+            self._found(view, numbers, confidence[:, 0], anchors, score_from)
+            for view, numbers, confidence in zip(views, raw, logits, strict=True)
+        ]
+
+    def _found(
+        self,
+        view: View,
+        raw: NDArray[np.float32],
+        logits: NDArray[np.float32],
+        anchors: NDArray[np.float32],
+        score_from: float,
+    ) -> Scored:
+        limited = np.clip(logits, -_LOGIT_LIMIT, _LOGIT_LIMIT)
+        scores = np.asarray(1 / (1 + np.exp(-limited)), np.float32)
+        sure = scores >= score_from
+        found = decoded(raw[sure], scores[sure], anchors[sure])
+        found = merged(found, overlap_from=self._merges_from)
+        return Scored(boxes=view.in_picture(found.boxes), scores=found.scores)
+
+
+@lru_cache(maxsize=32)
+def anchor_centres(
+    height: int, width: int, grids: tuple[tuple[int, int], ...]
+) -> NDArray[np.float32]:
+    """Give the centre of each anchor, x and y in pixels of the network's input.
+
+    As the package's SsdAnchorsCalculator: grid after grid, in each row by row, and all
+    anchors of a place after one another, in the middle of their place.
+
+    Args:
+        height: of the input, in pixels.
+        width: of the input.
+        grids: pixels from one place to the next, and anchors at each place.
+
+    Returns:
+        float32, anchors x 2.
+    """
+    centres = []
+    for step, count in grids:
+        rows, columns = np.mgrid[0 : height // step, 0 : width // step]
+        places = np.stack([columns, rows], axis=-1).reshape(-1, 2)
+        centres.append(((places + 0.5) * step).repeat(count, axis=0))
+    return np.concatenate(centres).astype(np.float32)
+
+
+def decoded(
+    raw: NDArray[np.float32], scores: NDArray[np.float32], anchors: NDArray[np.float32]
+) -> Scored:
+    """Turn a network's numbers into boxes.
+
+    Args:
+        raw: N x 16; the first four are the centre, relative to the anchor, and the size,
+            all in pixels of the network's input.
+        scores: N, 0..1.
+        anchors: N x 2, x and y in the same pixels.
+
+    Returns:
+        Boxes in the same pixels, in the same order; those without an area are left out.
+    """
+    centres, halves = raw[:, 0:2] + anchors, raw[:, 2:4] / 2
+    boxes = np.concatenate([centres - halves, centres + halves], axis=1)
+    return Scored(boxes=boxes, scores=scores)[np.all(halves > 0, axis=1)]
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors; they are raised as well
+    # Waiting threads sleep: other processes want the processor more.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
