@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import redis
+import requests
 
 from local.embedded_postgres import EmbeddedPostgres
 from local.embedded_redis import EmbeddedRedis
 from local.home import Home
 from local.model_build import ensure_bundle
+from local.process import start_server, stop, wait_until
 from local.samples import jpeg, photograph
 from photogate.adapters.postgres.migrate import migrate
 from photogate.adapters.postgres.pool import Pool
@@ -111,3 +114,25 @@ def bundle() -> Path:
 def portrait() -> bytes:
     """A photo that every preset should like."""
     return jpeg(photograph("astronaut.png"))
+
+
+@pytest.fixture(scope="session")
+def moto_server(home: Home) -> Iterator[str]:
+    """S3 and SQS as moto plays them, in a process of their own; gives the URL."""
+    port, log = home.port("moto"), home.folder("logs") / "moto.log"
+    url = f"http://127.0.0.1:{port}"
+    process = start_server(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], log=log
+    )
+
+    def answers() -> bool:
+        try:
+            return requests.get(f"{url}/moto-api/", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    try:
+        wait_until(answers, process=process, what="moto", log=log)
+        yield url
+    finally:
+        stop(process)

@@ -7,7 +7,6 @@ import os
 import socket
 import socketserver
 import struct
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,36 +14,10 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 import pytest
-import requests
-
-from local.home import Home
-from local.process import start_server, stop, wait_until
 
 #: moto believes any.
 AWS_KEY = "AKIAIOSFODNN7EXAMPLE"
 AWS_SECRET = "of-no-worth"
-
-
-@pytest.fixture(scope="session")
-def moto_server(home: Home) -> Iterator[str]:
-    """S3 and SQS as moto plays them, in a process of their own; gives the URL."""
-    port, log = home.port("moto"), home.folder("logs") / "moto.log"
-    url = f"http://127.0.0.1:{port}"
-    process = start_server(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], log=log
-    )
-
-    def answers() -> bool:
-        try:
-            return requests.get(f"{url}/moto-api/", timeout=5).ok
-        except requests.ConnectionError:
-            return False
-
-    try:
-        wait_until(answers, process=process, what="moto", log=log)
-        yield url
-    finally:
-        stop(process)
 
 
 @contextlib.contextmanager

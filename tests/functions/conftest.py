@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import boto3
 import pytest
 import redis
 
@@ -93,3 +94,37 @@ def deliver(installation: Installation) -> Callable[[], list[str]]:
         return bodies
 
     return turn
+
+
+@pytest.fixture
+def on_aws(
+    installation: Installation,
+    moto_server: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Installation]:
+    """The same installation, with photos in S3 and jobs in SQS."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "of-no-worth",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    s3 = boto3.client("s3", endpoint_url=moto_server)
+    s3.create_bucket(Bucket="photogate")
+    sqs = boto3.client("sqs", endpoint_url=moto_server)
+    queue_url = sqs.create_queue(QueueName="photogate")["QueueUrl"]
+    for name, value in {
+        "QUEUE_BACKEND": "sqs",
+        "QUEUE_URL": queue_url,
+        "QUEUE_ENDPOINT": moto_server,
+        "S3_BUCKET_PHOTOS": "photogate",
+        "S3_ENDPOINT": moto_server,
+        "PHOTOS_DIR": "",
+    }.items():
+        monkeypatch.setenv(name, value)
+    forget_bootstrap()
+    yield installation
+    sqs.delete_queue(QueueUrl=queue_url)
+    s3.close()
+    sqs.close()

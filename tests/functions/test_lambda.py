@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 
 from local.client import PhotogateClient
@@ -21,6 +23,10 @@ from tests.conftest import SECRET
 from tests.functions.conftest import Installation
 from tests.functions.test_moderate import event
 from tests.functions.test_upload import api_gateway_event
+from tests.servers import eventually
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 pytest.importorskip("awslambdaric", reason="the runtime interface client has wheels for Linux only")
 
@@ -139,6 +145,50 @@ class TestModerate:
         assert states(installation.client()) == {"pending"}
         (handed_back,) = read_events([log], LogFilter())
         assert "ran out of time" in handed_back["error"]
+
+
+def test_after_a_storage_fault_the_job_comes_again_within_seconds(
+    on_aws: Installation, portrait: bytes, tmp_path: Path
+) -> None:
+    (key,) = on_aws.hand_in(portrait)
+    endpoint, bucket = os.environ["S3_ENDPOINT"], os.environ["S3_BUCKET_PHOTOS"]
+    s3, sqs = boto3.client("s3", endpoint_url=endpoint), boto3.client("sqs", endpoint_url=endpoint)
+    queue = os.environ["QUEUE_URL"]
+
+    taken: list[MessageTypeDef] = []
+
+    def receive() -> bool:
+        """Take the job for ten minutes, when it is visible."""
+        found = sqs.receive_message(
+            QueueUrl=queue,
+            VisibilityTimeout=600,
+            WaitTimeSeconds=1,
+            MessageSystemAttributeNames=["All"],
+        )
+        taken.extend(found.get("Messages", []))
+        return "Messages" in found
+
+    def as_event(message: MessageTypeDef) -> dict[str, Any]:
+        made = event(message["Body"])
+        made["Records"][0] |= {
+            "messageId": message["MessageId"],
+            "receiptHandle": message["ReceiptHandle"],
+            "attributes": message["Attributes"],
+        }
+        return made
+
+    assert receive()
+    s3.delete_object(Bucket=bucket, Key=key)
+    handler = "functions.moderate.app.handler"
+    with run_function(handler, dict(os.environ), log=tmp_path / "log") as moderate:
+        answer = moderate.invoke(as_event(taken[0]))
+        assert len(answer["batchItemFailures"]) == 1
+        s3.put_object(Bucket=bucket, Key=key, Body=portrait, ContentType="image/jpeg")
+        eventually(receive, within_s=15)
+        assert moderate.invoke(as_event(taken[1])) == {"batchItemFailures": []}
+    assert states(on_aws.client()) == {"approved"}
+    s3.close()
+    sqs.close()
 
 
 def test_the_sweep_and_the_migration_tell_what_they_did(
