@@ -1,12 +1,16 @@
-# make run | test | check | bench | clean; `make help` tells more.
+# make run | test | check | bench | deploy | clean; `make help` tells more.
 PYTHON ?= python3
 PORT ?= 8000
 WORKERS ?= 2
+STACK ?= photogate
+DOCKER_BUILD ?= docker build
 VENV := .venv
 BIN := $(VENV)/bin
+SAM := .venv-sam/bin/sam
+export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench model setup setup-dev lock clean
+.PHONY: help run test check bench model sam-build image-test deploy setup setup-dev lock clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -27,6 +31,24 @@ bench: setup-dev model ## Measure, and print the tables of the README
 
 model: setup ## Build the model's bundle when it is missing
 	@$(BIN)/photogate model > /dev/null
+
+sam-build: setup-dev $(SAM) ## Check template.yaml, build the zip functions, run what was built
+	@$(SAM) validate --lint --region us-east-1
+	@$(SAM) build --exclude ModerateFunction
+	@PHOTOGATE_ARTEFACTS=$(CURDIR)/.aws-sam/build $(BIN)/pytest tests/functions/test_artefacts.py
+
+image-test: setup-dev $(SAM) ## Build the moderate images, run them read-only and invoke them
+	@for stage in function worker; do \
+	  $(DOCKER_BUILD) --quiet --file functions/moderate/Dockerfile --target $$stage \
+	    --tag photogate-moderate:$$stage . || exit; done
+	@PHOTOGATE_IMAGE=photogate-moderate \
+	  PHOTOGATE_RIE=$$(find $(CURDIR)/.venv-sam -name aws-lambda-rie-x86_64) \
+	  $(BIN)/pytest tests/functions/test_image.py
+
+deploy: $(SAM) ## Deploy to AWS and migrate (STACK=name PARAMETERS="CreateDatabase=true …")
+	@$(SAM) build
+	@$(SAM) deploy --stack-name $(STACK) $(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
+	@$(SAM) remote invoke MigrateFunction --stack-name $(STACK)
 
 setup: $(VENV)/run.stamp
 
@@ -52,8 +74,15 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# Apart, because it brings 80 packages with versions of their own.
+$(SAM): requirements/sam.txt
+	@echo "· installing the SAM CLI"
+	@$(PYTHON) -m venv .venv-sam && echo '*' > .venv-sam/.gitignore
+	@.venv-sam/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/sam.txt
+	@touch $@
+
 lock: ## Write the lists of pinned dependencies anew (needs uv)
 	@requirements/lock.sh
 
 clean: ## Remove the environment and all local data
-	rm -rf $(VENV) .photogate .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-sam .aws-sam .photogate .mypy_cache .ruff_cache .pytest_cache

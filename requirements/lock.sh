@@ -19,3 +19,5 @@ for image in functions/moderate local; do
     pinned $image/requirements.in --constraint requirements/dev.txt \
         --output-file $image/requirements.txt
 done
+# The SAM CLI, in an environment of its own.
+pinned requirements/sam.in --output-file requirements/sam.txt

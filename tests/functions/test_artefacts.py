@@ -1,0 +1,116 @@
+"""The zip functions as ``sam build`` packs them, with nothing but their layer beside them.
+
+``make sam-build`` builds them and names the folder in PHOTOGATE_ARTEFACTS.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.functions.conftest import Installation
+from tests.unit.test_template import FUNCTIONS
+
+FOLDER = os.environ.get("PHOTOGATE_ARTEFACTS")
+pytestmark = pytest.mark.skipif(not FOLDER, reason="`make sam-build` runs it")
+
+ROOT = Path(__file__).parents[2]
+ZIPPED = {n: f["Handler"] for n, f in FUNCTIONS.items() if f.get("PackageType") != "Image"}
+
+#: Amazon Linux 2, on which Lambda's Python 3.11 runs.
+GLIBC = (2, 26)
+#: Lambda's limit for a function and its layers, unpacked.
+MOST_BYTES = 250_000_000
+
+#: What Lambda's runtime does, as far as it matters here.
+RUN = """
+import importlib, json, sys
+module, _, name = sys.argv[1].rpartition(".")
+handler = getattr(importlib.import_module(module), name)
+class Context:
+    function_name, memory_limit_in_mb, invoked_function_arn, aws_request_id = "f", 512, "arn", "id"
+    def get_remaining_time_in_millis(self): return 20_000
+print("ANSWER", json.dumps(handler(json.load(open(sys.argv[2])), Context())))
+"""
+
+
+def folder() -> Path:
+    assert FOLDER
+    return Path(FOLDER)
+
+
+def run(name: str, event: str) -> Any:
+    """Give a function's answer; only its artefact and the layer can be imported."""
+    python = shutil.which("python3.11")
+    assert python
+    path = f"{folder() / name}:{folder() / 'CoreLayer' / 'python'}"
+    done = subprocess.run(
+        # Without site-packages.
+        [python, "-S", "-c", RUN, ZIPPED[name], str(ROOT / "events" / event)],
+        env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=folder() / name,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (answer,) = re.findall(r"^ANSWER (.*)$", done.stdout, re.MULTILINE)
+    return json.loads(answer)
+
+
+class TestZipped:
+    def test_upload_answers(self, installation: Installation) -> None:
+        answer = run("UploadFunction", "health.json")
+        assert (answer["statusCode"], json.loads(answer["body"])["status"]) == (200, "ok")
+        refused = run("UploadFunction", "upload-url.json")
+        assert refused["headers"]["content-type"] == "application/problem+json"
+
+    def test_admin_answers(self, installation: Installation) -> None:
+        # It knows no such path, and says so in its own words.
+        answer = run("AdminFunction", "health.json")
+        assert answer["headers"]["content-type"] == "application/problem+json"
+
+    def test_sweep_answers(self, installation: Installation) -> None:
+        assert set(run("SweepFunction", "schedule.json").values()) == {0}
+
+    def test_migrate_answers(self, installation: Installation) -> None:
+        assert run("MigrateFunction", "schedule.json") == {"applied": []}
+
+
+@pytest.mark.parametrize("name", ZIPPED)
+def test_a_function_holds_its_own_folder_and_nothing_else(name: str) -> None:
+    source = ROOT / FUNCTIONS[name]["CodeUri"]
+    built = {p.relative_to(folder() / name) for p in (folder() / name).rglob("*") if p.is_file()}
+    assert built == {p.relative_to(ROOT) for p in source.rglob("*.py")}
+
+
+class TestLayer:
+    def test_it_holds_the_package(self) -> None:
+        layer = folder() / "CoreLayer" / "python"
+        own = layer / "photogate"
+        source = ROOT / "layers" / "core" / "photogate"
+        shipped = {p.relative_to(own) for p in own.rglob("*") if p.is_file()}
+        assert shipped == {
+            p.relative_to(source)
+            for p in source.rglob("*")
+            if p.is_file() and "__pycache__" not in p.parts
+        }
+        assert not (layer / "build").exists()
+
+    def test_it_fits(self) -> None:
+        files = [p for p in (folder() / "CoreLayer").rglob("*") if p.is_file()]
+        assert sum(p.stat().st_size for p in files) < MOST_BYTES
+
+    def test_its_libraries_run_on_lambda(self) -> None:
+        libraries = [p for p in (folder() / "CoreLayer").rglob("*.so*") if p.is_file()]
+        assert libraries
+        for library in libraries:
+            needed = re.findall(rb"GLIBC_(\d+)\.(\d+)", library.read_bytes())
+            assert all((int(a), int(b)) <= GLIBC for a, b in needed), library.name
