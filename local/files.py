@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from photogate.adapters.photos_files import MOUNT, FilePhotoStore
-from photogate.http import PROBLEM_HANDLERS, problem
+from photogate.problems import PROBLEM_HANDLERS, problem
 
 #: Bodies are held in memory until they are complete; more uploads wait unread.
 _UPLOADS_AT_ONCE = 16

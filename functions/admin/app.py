@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any, cast
+from typing import Annotated
 
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
-from mangum import Mangum
 
-from photogate import __version__
 from photogate.bootstrap import AdminParts, admin
 from photogate.domain import Principal, Role, Status
-from photogate.http import PROBLEM_TYPE, RequestReport, install, problems, require
-from photogate.telemetry import emit, make_logger, make_tracer, report_cold_start
+from photogate.http import make_app, on_lambda, require
+from photogate.problems import problems
 
 from .schemas import (
     Dashboard,
@@ -36,7 +32,6 @@ def _parts(request: Request) -> AdminParts:
 
 Parts = Annotated[AdminParts, Depends(_parts)]
 Moderator = Annotated[Principal, Depends(require(Role.MODERATOR))]
-logger, tracer = make_logger("admin"), make_tracer("admin")
 router = APIRouter(prefix="/api/v1/admin")
 
 
@@ -128,38 +123,17 @@ def delete_rejected(moderator: Moderator, parts: Parts, media_id: str) -> None:
     parts.reviews.delete(media_id, by=moderator)
 
 
-def _observe(report: RequestReport) -> None:
-    logger.info("request", **asdict(report))
-    emit(
-        "admin",
-        counts={"Requests": 1, "Errors": report.status >= 500},
-        milliseconds={"RequestDuration": report.duration_ms},
-    )
-
-
 def create_app(parts: Callable[[], AdminParts] = admin) -> FastAPI:
     """Make the app; ``parts`` is called when the first request needs it."""
-    app = FastAPI(
+    return make_app(
+        "admin",
         title="Photogate admin",
-        version=__version__,
         summary="For moderators and operators.",
-        docs_url="/api/v1/admin/docs",
-        redoc_url=None,
-        openapi_url="/api/v1/admin/openapi.json",
+        base="/api/v1/admin",
+        router=router,
+        parts=parts,
     )
-    app.state.parts = parts
-    app.include_router(router)
-    install(app, _observe)
-    return app
 
 
 app = create_app()
-#: Startup events would run at every invocation, so there are none.
-_mangum = Mangum(app, lifespan="off", text_mime_types=["application/json", PROBLEM_TYPE, "text/"])
-
-
-@tracer.capture_lambda_handler(capture_response=False)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer one request of an HTTP API."""
-    report_cold_start("admin")
-    return _mangum(event, cast(Any, context))
+handler = on_lambda(app, "admin")

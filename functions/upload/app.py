@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal
 
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials
-from mangum import Mangum
 
 from photogate import __version__
 from photogate.bootstrap import UploadParts, upload
 from photogate.domain import Principal, Role
-from photogate.http import BEARER, PROBLEM_TYPE, RequestReport, install, problems, require
-from photogate.telemetry import correlation_id, emit, make_logger, make_tracer, report_cold_start
+from photogate.http import BEARER, make_app, on_lambda, require
+from photogate.problems import problems
+from photogate.telemetry import correlation_id
 
 from .health import deep_health
 from .schemas import Accepted, Health, ModerationStatus, Photo, Summary, UploadComplete, UploadUrl
@@ -28,7 +26,6 @@ def _parts(request: Request) -> UploadParts:
 
 Parts = Annotated[UploadParts, Depends(_parts)]
 User = Annotated[Principal, Depends(require(Role.USER))]
-logger, tracer = make_logger("upload"), make_tracer("upload")
 router = APIRouter(prefix="/api/v1")
 
 
@@ -114,38 +111,17 @@ def delete_photo(user: User, parts: Parts, media_id: str) -> None:
     parts.uploads.delete(user, media_id)
 
 
-def _observe(report: RequestReport) -> None:
-    logger.info("request", **asdict(report))
-    emit(
-        "upload",
-        counts={"Requests": 1, "Errors": report.status >= 500},
-        milliseconds={"RequestDuration": report.duration_ms},
-    )
-
-
 def create_app(parts: Callable[[], UploadParts] = upload) -> FastAPI:
     """Make the app; ``parts`` is called when the first request needs it."""
-    app = FastAPI(
+    return make_app(
+        "upload",
         title="Photogate",
-        version=__version__,
         summary="Photos go in, verdicts come out.",
-        docs_url="/api/v1/docs",
-        redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
+        base="/api/v1",
+        router=router,
+        parts=parts,
     )
-    app.state.parts = parts
-    app.include_router(router)
-    install(app, _observe)
-    return app
 
 
 app = create_app()
-#: Startup events would run at every invocation, so there are none.
-_mangum = Mangum(app, lifespan="off", text_mime_types=["application/json", PROBLEM_TYPE, "text/"])
-
-
-@tracer.capture_lambda_handler(capture_response=False)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer one request of an HTTP API."""
-    report_cold_start("upload")
-    return _mangum(event, cast(Any, context))
+handler = on_lambda(app, "upload")

@@ -1,114 +1,36 @@
-"""What both HTTP functions share: tokens in, problems out.
-
-Errors are RFC 9457 ``application/problem+json`` with an ``error`` member that holds the
-one-line message, as the predecessor's clients read it.
-"""
+"""What both HTTP functions share: tokens in, reports out, and the way onto Lambda."""
 
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, cast
 
-from fastapi import Depends, FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException
+from mangum import Mangum
 
-from photogate import errors
+from photogate import __version__, errors
 from photogate.auth import TokenVerifier
 from photogate.domain import Principal, Role
-from photogate.telemetry import correlate
+from photogate.problems import PROBLEM_HANDLERS, PROBLEM_TYPE, document, problem
+from photogate.telemetry import (
+    correlate,
+    emit,
+    make_logger,
+    make_tracer,
+    report_cold_start,
+)
 
 logger = logging.getLogger(__name__)
 
-PROBLEM_TYPE = "application/problem+json"
-
 #: JSON bodies have a few hundred bytes; nothing needs more than this.
 MAX_BODY_BYTES = 64 * 1024
-
-#: The first match counts, so the narrow ones come first.
-_STATUS: tuple[tuple[type[errors.PhotogateError], HTTPStatus], ...] = (
-    (errors.InvalidRequest, HTTPStatus.UNPROCESSABLE_ENTITY),
-    (errors.Unauthenticated, HTTPStatus.UNAUTHORIZED),
-    (errors.Forbidden, HTTPStatus.FORBIDDEN),
-    (errors.NotFound, HTTPStatus.NOT_FOUND),
-    (errors.Conflict, HTTPStatus.CONFLICT),
-    (errors.RateLimited, HTTPStatus.TOO_MANY_REQUESTS),
-    (errors.PermanentError, HTTPStatus.UNPROCESSABLE_ENTITY),
-    (errors.RetryableError, HTTPStatus.SERVICE_UNAVAILABLE),
-)
-
-
-class Problem(BaseModel):
-    """RFC 9457 problem details."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str = Field("about:blank", examples=["about:blank"])
-    title: str = Field(examples=["Conflict"])
-    status: int = Field(examples=[409])
-    detail: str = Field(examples=["some photos have not been uploaded"])
-    error: str = Field(
-        description="The same line as `detail`, for clients of the earlier API.",
-        examples=["some photos have not been uploaded"],
-    )
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Document error answers: for a route's ``responses``."""
-    return {
-        status: {
-            "description": HTTPStatus(status).phrase,
-            "content": {
-                PROBLEM_TYPE: {
-                    "schema": {"$ref": "#/components/schemas/Problem"},
-                    "example": {
-                        "type": "about:blank",
-                        "title": HTTPStatus(status).phrase,
-                        "status": status,
-                        "detail": _EXAMPLES.get(status, HTTPStatus(status).phrase),
-                        "error": _EXAMPLES.get(status, HTTPStatus(status).phrase),
-                    },
-                }
-            },
-        }
-        for status in statuses
-    }
-
-
-_EXAMPLES = {
-    400: "There was an error parsing the body",
-    401: "a bearer token is required",
-    403: "this needs the role moderator",
-    413: "a body needs a Content-Length of at most 65536 bytes",
-    404: "there is no photo 7b0e4d1c-…",
-    409: "some photos have not been uploaded",
-    422: "photos: List should have at most 9 items",
-    429: "at most 30 photos in 24 hours",
-    503: "the database does not answer: Connection refused",
-}
-
-
-def problem(
-    status: HTTPStatus, message: str, *, headers: dict[str, str] | None = None, **more: Any
-) -> JSONResponse:
-    """Make an error answer; ``more`` become members of their own."""
-    body = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": message,
-        "error": message,
-        **more,
-    }
-    return JSONResponse(body, status.value, headers=headers, media_type=PROBLEM_TYPE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,10 +46,45 @@ class RequestReport:
     batch_id: str | None
 
 
-def install(app: FastAPI, observe: Callable[[RequestReport], None]) -> None:
-    """Answer every error of ``app`` with a problem, document that, and report requests."""
+def make_app(
+    service: str,
+    *,
+    title: str,
+    summary: str,
+    base: str,
+    router: APIRouter,
+    parts: Callable[[], Parts],
+) -> FastAPI:
+    """Make a function's app: its routes, problems for every error, a report per request.
+
+    Args:
+        service: names its logs, metrics and traces.
+        base: path below which its documentation is.
+        parts: called when the first request needs it.
+    """
+    app = FastAPI(
+        title=title,
+        version=__version__,
+        summary=summary,
+        docs_url=f"{base}/docs",
+        redoc_url=None,
+        openapi_url=f"{base}/openapi.json",
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.parts = parts
+    app.include_router(router)
     for kind, answer in PROBLEM_HANDLERS.items():
         app.add_exception_handler(kind, answer)
+    logger = make_logger(service)
+
+    def observe(report: RequestReport) -> None:
+        logger.info("request", **asdict(report))
+        emit(
+            service,
+            counts={"Requests": 1, "Errors": report.status >= HTTPStatus.INTERNAL_SERVER_ERROR},
+            milliseconds={"RequestDuration": report.duration_ms},
+        )
+
     app.add_middleware(_LastResort, observe=observe)
     generate = app.openapi
 
@@ -135,10 +92,29 @@ def install(app: FastAPI, observe: Callable[[RequestReport], None]) -> None:
         fresh = app.openapi_schema is None
         schema = generate()
         if fresh:
-            _document(schema)
+            document(schema)
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend
+    return app
+
+
+def on_lambda(
+    app: FastAPI, service: str
+) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
+    """Make the handler that answers an HTTP API's requests with ``app``."""
+    # Startup events would run at every invocation, so there are none.
+    mangum = Mangum(
+        app, lifespan="off", text_mime_types=["application/json", PROBLEM_TYPE, "text/"]
+    )
+
+    def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        report_cold_start(service)
+        return mangum(event, cast(Any, context))
+
+    traced: Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
+    traced = make_tracer(service).capture_lambda_handler(handler, capture_response=False)
+    return traced
 
 
 #: Documents the token in OpenAPI; says nothing about whether it holds.
@@ -173,64 +149,6 @@ def require(role: Role) -> Callable[..., Principal]:
         return principal
 
     return admit
-
-
-async def _answer_error(_: Request, error: Exception) -> JSONResponse:
-    """Answer a ``PhotogateError`` with the problem that it is."""
-    status = next(
-        (code for kind, code in _STATUS if isinstance(error, kind)),
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-    )
-    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
-        logger.error("%s", error)
-        return problem(status, "this installation is not set up rightly; see its log")
-    headers, more = {}, {}
-    if status is HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    retry_after_s = getattr(error, "retry_after_s", None)
-    if retry_after_s is not None or status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(max(1, math.ceil(retry_after_s or 2)))
-    if isinstance(error, errors.Conflict) and error.file_keys:
-        more["file_keys"] = list(error.file_keys)
-    return problem(status, str(error), headers=headers, **more)
-
-
-async def _on_invalid(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - the registered type
-    found = [
-        {"field": ".".join(str(part) for part in e["loc"][1:]), "message": e["msg"]}
-        for e in error.errors()
-    ]
-    lines = [f"{e['field']}: {e['message']}" if e["field"] else e["message"] for e in found]
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(lines), fields=found)
-
-
-async def _on_http_exception(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101 - the registered type
-    return problem(
-        HTTPStatus(error.status_code), str(error.detail), headers=dict(error.headers or {})
-    )
-
-
-#: Error -> how it is answered; for any Starlette application.
-PROBLEM_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
-    errors.PhotogateError: _answer_error,
-    RequestValidationError: _on_invalid,
-    HTTPException: _on_http_exception,
-}
-
-
-def _document(schema: dict[str, Any]) -> None:
-    """Replace FastAPI's own validation schema, which is not what is answered."""
-    components = schema.setdefault("components", {}).setdefault("schemas", {})
-    for name in ("HTTPValidationError", "ValidationError"):
-        components.pop(name, None)
-    components["Problem"] = Problem.model_json_schema()
-    for path in schema["paths"].values():
-        for operation in path.values():
-            described = operation["responses"].get("422", {}).get("content", {})
-            if "application/json" in described:
-                operation["responses"]["422"] = problems(422)[422]
 
 
 _Scope = MutableMapping[str, Any]

@@ -1,0 +1,159 @@
+"""Errors as RFC 9457 ``application/problem+json``, and how they are documented.
+
+Each has an ``error`` member with the one-line message, as the predecessor's clients read it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from photogate import errors
+
+logger = logging.getLogger(__name__)
+
+PROBLEM_TYPE = "application/problem+json"
+
+#: The first match counts, so the narrow ones come first.
+_STATUS: tuple[tuple[type[errors.PhotogateError], HTTPStatus], ...] = (
+    (errors.InvalidRequest, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (errors.Unauthenticated, HTTPStatus.UNAUTHORIZED),
+    (errors.Forbidden, HTTPStatus.FORBIDDEN),
+    (errors.NotFound, HTTPStatus.NOT_FOUND),
+    (errors.Conflict, HTTPStatus.CONFLICT),
+    (errors.RateLimited, HTTPStatus.TOO_MANY_REQUESTS),
+    (errors.PermanentError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (errors.RetryableError, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field("about:blank", examples=["about:blank"])
+    title: str = Field(examples=["Conflict"])
+    status: int = Field(examples=[409])
+    detail: str = Field(examples=["some photos have not been uploaded"])
+    error: str = Field(
+        description="The same line as `detail`, for clients of the earlier API.",
+        examples=["some photos have not been uploaded"],
+    )
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document error answers: for a route's ``responses``."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {
+                PROBLEM_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "example": {
+                        "type": "about:blank",
+                        "title": HTTPStatus(status).phrase,
+                        "status": status,
+                        "detail": _EXAMPLES.get(status, HTTPStatus(status).phrase),
+                        "error": _EXAMPLES.get(status, HTTPStatus(status).phrase),
+                    },
+                }
+            },
+        }
+        for status in statuses
+    }
+
+
+_EXAMPLES = {
+    400: "There was an error parsing the body",
+    401: "a bearer token is required",
+    403: "this needs the role moderator",
+    413: "a body needs a Content-Length of at most 65536 bytes",
+    404: "there is no photo 7b0e4d1c-…",
+    409: "some photos have not been uploaded",
+    422: "photos: List should have at most 9 items",
+    429: "at most 30 photos in 24 hours",
+    503: "the database does not answer: Connection refused",
+}
+
+
+def problem(
+    status: HTTPStatus, message: str, *, headers: dict[str, str] | None = None, **more: Any
+) -> JSONResponse:
+    """Make an error answer; ``more`` become members of their own."""
+    body = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": message,
+        "error": message,
+        **more,
+    }
+    return JSONResponse(body, status.value, headers=headers, media_type=PROBLEM_TYPE)
+
+
+async def _answer_error(_: Request, error: Exception) -> JSONResponse:
+    """Answer a ``PhotogateError`` with the problem that it is."""
+    status = next(
+        (code for kind, code in _STATUS if isinstance(error, kind)),
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+    )
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("%s", error)
+        return problem(status, "this installation is not set up rightly; see its log")
+    headers, more = {}, {}
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    retry_after_s = getattr(error, "retry_after_s", None)
+    if retry_after_s is not None or status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(max(1, math.ceil(retry_after_s or 2)))
+    if isinstance(error, errors.Conflict) and error.file_keys:
+        more["file_keys"] = list(error.file_keys)
+    return problem(status, str(error), headers=headers, **more)
+
+
+async def _on_invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - the registered type
+    found = [
+        {"field": ".".join(str(part) for part in e["loc"][1:]), "message": e["msg"]}
+        for e in error.errors()
+    ]
+    lines = [f"{e['field']}: {e['message']}" if e["field"] else e["message"] for e in found]
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(lines), fields=found)
+
+
+async def _on_http_exception(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - the registered type
+    return problem(
+        HTTPStatus(error.status_code), str(error.detail), headers=dict(error.headers or {})
+    )
+
+
+#: Error -> how it is answered; for any Starlette application.
+PROBLEM_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    errors.PhotogateError: _answer_error,
+    RequestValidationError: _on_invalid,
+    HTTPException: _on_http_exception,
+}
+
+
+def document(schema: dict[str, Any]) -> None:
+    """Complete an OpenAPI document: FastAPI's own validation schema is not what is answered."""
+    components = schema.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        components.pop(name, None)
+    components["Problem"] = Problem.model_json_schema()
+    for path in schema["paths"].values():
+        for operation in path.values():
+            described = operation["responses"].get("422", {}).get("content", {})
+            if "application/json" in described:
+                operation["responses"]["422"] = problems(422)[422]
