@@ -78,7 +78,7 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 $(SAM): requirements/sam.txt
 	@echo "· installing the SAM CLI"
 	@$(PYTHON) -m venv .venv-sam && echo '*' > .venv-sam/.gitignore
-	@.venv-sam/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/sam.txt
+	@.venv-sam/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/sam.txt
 	@touch $@
 
 lock: ## Write the lists of pinned dependencies anew (needs uv)
