@@ -10,31 +10,36 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
+from typing import Any
 
 import boto3
 import pytest
 import requests
 
 from local.home import Home
-from tests.contract.conftest import AWS_KEY, AWS_SECRET, aws_credentials, moto_server
-from tests.functions.conftest import Installation, forget_bootstrap
+from tests.functions.conftest import Installation
 from tests.servers import eventually
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
-
-__all__ = ["moto_server"]
 
 IMAGE, EMULATOR = os.environ.get("PHOTOGATE_IMAGE"), os.environ.get("PHOTOGATE_RIE")
 pytestmark = pytest.mark.skipif(not (IMAGE and EMULATOR), reason="`make image-test` runs it")
 
 EVENTS = Path(__file__).parents[2] / "events"
-REGION: Final = "eu-central-1"
+
+#: What the containers get of the installation's settings.
+PASSED = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_REGION",
+    "DATABASE_URL",
+    "QUEUE_BACKEND",
+    "QUEUE_URL",
+    "QUEUE_ENDPOINT",
+    "S3_BUCKET_PHOTOS",
+    "S3_ENDPOINT",
+)
 
 
 def docker(*arguments: str) -> str:
@@ -43,78 +48,38 @@ def docker(*arguments: str) -> str:
     return (done.stdout + done.stderr).strip()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Aws:
-    """SQS and S3 of this test's own, and the settings that lead there."""
-
-    sqs: SQSClient
-    queue_url: str
-    settings: dict[str, str]
-
-    def job(self) -> dict[str, Any]:
-        """Take the next job, as the event that SQS's event source makes of it."""
-        taken = self.sqs.receive_message(
-            QueueUrl=self.queue_url,
+def next_job() -> dict[str, Any]:
+    """Take the next job, as the event that SQS's event source makes of it."""
+    with closing(boto3.client("sqs", endpoint_url=os.environ["QUEUE_ENDPOINT"])) as sqs:
+        taken = sqs.receive_message(
+            QueueUrl=os.environ["QUEUE_URL"],
             WaitTimeSeconds=5,
             VisibilityTimeout=360,
             MessageSystemAttributeNames=["All"],
         )
-        (message,) = taken["Messages"]
-        record = {
-            "messageId": message["MessageId"],
-            "receiptHandle": message["ReceiptHandle"],
-            "body": message["Body"],
-            "attributes": message["Attributes"],
-            "messageAttributes": {},
-            "md5OfBody": message["MD5OfBody"],
-            "eventSource": "aws:sqs",
-            "eventSourceARN": f"arn:aws:sqs:{REGION}:123456789012:jobs",
-            "awsRegion": REGION,
-        }
-        return {"Records": [record]}
-
-
-@pytest.fixture
-def aws(
-    installation: Installation,
-    moto_server: str,
-    migrated_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Aws]:
-    """The installation with its queue on SQS and its photos in S3."""
-    name = f"photogate-{uuid4().hex[:8]}"
-    with aws_credentials():
-        sqs = boto3.client("sqs", region_name=REGION, endpoint_url=moto_server)
-        s3 = boto3.client("s3", region_name=REGION, endpoint_url=moto_server)
-        queue_url = sqs.create_queue(QueueName=name)["QueueUrl"]
-        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
-        settings = {
-            "AWS_ACCESS_KEY_ID": AWS_KEY,
-            "AWS_SECRET_ACCESS_KEY": AWS_SECRET,
-            "AWS_REGION": REGION,
-            "DATABASE_URL": migrated_url,
-            "QUEUE_BACKEND": "sqs",
-            "QUEUE_URL": queue_url,
-            "S3_BUCKET_PHOTOS": name,
-            "S3_ENDPOINT": moto_server,
-            "S3_REGION": REGION,
-        }
-        for setting, value in settings.items():
-            monkeypatch.setenv(setting, value)
-        monkeypatch.delenv("PHOTOS_DIR")
-        forget_bootstrap()
-        yield Aws(sqs=sqs, queue_url=queue_url, settings=settings)
-        forget_bootstrap()
+    (message,) = taken["Messages"]
+    record = {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+        "messageAttributes": {},
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:photogate",
+        "awsRegion": "us-east-1",
+    }
+    return {"Records": [record]}
 
 
 @contextmanager
-def running(aws: Aws, tag: str, *options: str, command: Sequence[str] = ()) -> Iterator[str]:
+def running(tag: str, *options: str, command: Sequence[str] = ()) -> Iterator[str]:
     """Run a container of one of the images, closed down; gives its id."""
     # The host's network, because the servers of this run are there.
     container = docker(
         "run", "--detach", "--network", "host", "--read-only", "--tmpfs=/tmp",
         "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "1769m",
-        *(part for setting in aws.settings for part in ("--env", setting)),
+        *(part for setting in PASSED for part in ("--env", setting)),
         *options, f"{IMAGE}:{tag}", *command,
     )  # fmt: skip
     try:
@@ -144,7 +109,7 @@ class Function:
 
 
 @pytest.fixture
-def function(aws: Aws, home: Home) -> Iterator[Function]:
+def function(on_aws: Installation, home: Home) -> Iterator[Function]:
     """The function, with the command that the image names by itself."""
     url = f"http://127.0.0.1:{home.port('emulator')}"
     inner = f"127.0.0.1:{home.port('runtime-api')}"
@@ -155,7 +120,7 @@ def function(aws: Aws, home: Home) -> Iterator[Function]:
     addresses = ["--runtime-interface-emulator-address", url.removeprefix("http://")]
     addresses += ["--runtime-api-address", inner]
     command = [*addresses, *found["Entrypoint"], *found["Cmd"]]
-    with running(aws, "function", *options, command=command) as container:
+    with running("function", *options, command=command) as container:
         eventually(lambda: _answers(url), within_s=20)
         yield Function(container=container, url=url)
 
@@ -177,12 +142,10 @@ def states(installation: Installation) -> list[str]:
     return [photo["moderation_status"] for photo in installation.client().photos()]
 
 
-def test_photos_get_verdicts(
-    installation: Installation, aws: Aws, function: Function, portrait: bytes
-) -> None:
-    installation.hand_in(portrait)
-    assert function.invoke(aws.job()) == {"batchItemFailures": []}
-    assert states(installation) == ["approved"]
+def test_photos_get_verdicts(on_aws: Installation, function: Function, portrait: bytes) -> None:
+    on_aws.hand_in(portrait)
+    assert function.invoke(next_job()) == {"batchItemFailures": []}
+    assert states(on_aws) == ["approved"]
     (event,) = [e for e in function.logs() if e.get("message") == "photo moderated"]
     assert event["service"] == "moderate"
 
@@ -204,11 +167,11 @@ def test_it_writes_nothing(function: Function) -> None:
     assert docker("diff", function.container) in ("", "A /emulator")
 
 
-def test_compose_runs_it_as_a_worker(installation: Installation, aws: Aws, portrait: bytes) -> None:
-    installation.hand_in(portrait)
-    with running(aws, "worker") as container:
+def test_compose_runs_it_as_a_worker(on_aws: Installation, portrait: bytes) -> None:
+    on_aws.hand_in(portrait)
+    with running("worker") as container:
         assert docker("exec", container, "id", "-u") == "65534"
-        eventually(lambda: states(installation) == ["approved"], within_s=30)
+        eventually(lambda: states(on_aws) == ["approved"], within_s=30)
         docker("stop", "--time", "10", container)
         code = docker("inspect", "--format", "{{.State.ExitCode}}", container)
     assert code == "0"
