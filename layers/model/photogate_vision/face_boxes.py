@@ -72,13 +72,14 @@ def merged(found: Scored, *, overlap_from: float) -> Scored:
 
 def without_inner(found: Scored, *, inside_from: float) -> Scored:
     """Drop each box of which more than ``inside_from`` lies in a better one; the best first."""
-    left, kept = found.best_first(), []
+    left = found.best_first()
+    kept = [left[:0]]
     while len(left):
         kept.append(left[:1])
         inside = _shared(left.boxes[0], left.boxes) > inside_from * _area(left.boxes)
         inside[0] = True
         left = left[~inside]
-    return together(kept) if kept else left
+    return together(kept)
 
 
 def _shared(one: Boxes, boxes: Boxes) -> NDArray[np.float32]:

@@ -65,7 +65,7 @@ def main(wheel: Path) -> None:
 
 def _entry(interpreter: Any, cut: Cut, size: int) -> dict[str, Any]:
     pixels = cut_pixels(cut, size)
-    tensor = values([View(image=Image.fromarray(pixels), region=(0, 0, size, size))])
+    tensor = values(View(image=Image.fromarray(pixels), region=(0, 0, size, size)))
     interpreter.set_tensor(
         interpreter.get_input_details()[0]["index"],
         np.ascontiguousarray(tensor.transpose(0, 2, 3, 1)),
