@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import Annotated, Any, Protocol, cast
 
@@ -103,14 +105,18 @@ def on_lambda(
     app: FastAPI, service: str
 ) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
     """Make the handler that answers an HTTP API's requests with ``app``."""
-    # Startup events would run at every invocation, so there are none.
-    mangum = Mangum(
-        app, lifespan="off", text_mime_types=["application/json", PROBLEM_TYPE, "text/"]
-    )
+
+    @cache
+    def mangum() -> Mangum:
+        # Mangum asks for the thread's event loop, which Python no longer makes by itself.
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        # Startup events would run at every invocation, so there are none.
+        types = ["application/json", PROBLEM_TYPE, "text/"]
+        return Mangum(app, lifespan="off", text_mime_types=types)
 
     def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         report_cold_start(service)
-        return mangum(event, cast(Any, context))
+        return mangum()(event, cast(Any, context))
 
     traced: Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
     traced = make_tracer(service).capture_lambda_handler(handler, capture_response=False)
