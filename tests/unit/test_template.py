@@ -184,7 +184,7 @@ class TestFunctions:
     def test_its_environment_is_made_of_settings(self, name: str) -> None:
         own = FUNCTIONS[name].get("Environment", {}).get("Variables", {})
         names = {*GLOBALS["Environment"]["Variables"], *own}
-        assert names - _settings() - SECRET_NAMES == set()
+        assert names - known_settings() - SECRET_NAMES == set()
 
     @pytest.mark.parametrize("name", FUNCTIONS)
     def test_its_logs_end_some_day(self, name: str) -> None:
@@ -313,7 +313,8 @@ class TestAlarms:
         assert len(widgets) >= 6
 
 
-def _settings() -> set[str]:
+def known_settings() -> set[str]:
+    """The environment variables that ``photogate.settings`` reads."""
     models = [model for model in vars(s).values() if isinstance(model, type)]
     return {
         name.upper()

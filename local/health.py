@@ -1,0 +1,66 @@
+"""Answers a container's health check: ``python -m local.health api|worker|sweep``.
+
+Ends with 0 when the process of this container does its work, else with 1 and one line.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.workers import PostgresWorkers
+from photogate.errors import PhotogateError
+from photogate.settings import DatabaseSettings, SweepSettings, read
+
+_API = "http://127.0.0.1:8000/api/v1/health"
+#: Rounds that a due batch may wait: one may just have begun, one may have failed.
+_ROUNDS = 3
+
+
+def _api() -> str | None:
+    try:
+        with urlopen(_API, timeout=3):
+            return None
+    except (URLError, TimeoutError) as error:
+        return f"the API does not answer: {error}"
+
+
+def _worker() -> str | None:
+    with closing(Pool(read(DatabaseSettings).database, size=1)) as pool:
+        alive = {worker.host for worker in PostgresWorkers(pool).alive()}
+    return None if socket.gethostname() in alive else "the worker does not announce itself"
+
+
+def _sweep() -> str | None:
+    settings = read(SweepSettings)
+    with closing(Pool(settings.database, size=1)) as pool:
+        overdue = pool.transaction(
+            lambda session: session.row(
+                "SELECT count(*) AS n FROM batches WHERE finished_at IS NULL"
+                " AND next_enqueue_at < now() - make_interval(secs => :s)",
+                s=_ROUNDS * settings.sweep_interval_s,
+            )
+        )
+    return f"{overdue['n']} batches are overdue" if overdue and overdue["n"] else None
+
+
+CHECKS: dict[str, Callable[[], str | None]] = {"api": _api, "worker": _worker, "sweep": _sweep}
+
+
+def main() -> None:
+    """Run the check that the first argument names."""
+    try:
+        problem = CHECKS[sys.argv[1]]()
+    except PhotogateError as error:
+        problem = str(error)
+    if problem:
+        sys.exit(problem)
+
+
+if __name__ == "__main__":
+    main()
