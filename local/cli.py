@@ -46,7 +46,8 @@ def check(
     from photogate.settings import MAX_PHOTO_BYTES, ModelSettings
 
     with _errors_as_lines():
-        settings = ModelSettings(model_dir=_bundle(model), policy=policy)
+        faces_dir = _faces() if bootstrap.needs_faces(policy) else None
+        settings = ModelSettings(model_dir=_bundle(model), policy=policy, faces_dir=faces_dir)
         rules, analyzer = bootstrap.preset(policy), bootstrap.analyzer(settings)
     table, missing = verdict_table(), False
     for path in files:
@@ -161,11 +162,13 @@ def token(
 
 @app.command()
 def model(
-    name: Annotated[str, typer.Argument(help="Which shipped model.")] = "mobilenet_v2",
+    name: Annotated[
+        str, typer.Argument(help="Which shipped model, or `faces` for the face detector.")
+    ] = "mobilenet_v2",
 ) -> None:
     """Build a model's bundle when it is missing, verify it, and print its folder."""
     with _errors_as_lines():
-        sys.stdout.write(f"{_bundle(name)}\n")
+        sys.stdout.write(f"{_faces() if name == 'faces' else _bundle(name)}\n")
 
 
 @app.command()
@@ -253,6 +256,12 @@ def _bundle(name: str) -> Path:
     from local.model_build import ensure_bundle
 
     return ensure_bundle(name, _step)
+
+
+def _faces() -> Path:
+    from local.model_build import ensure_faces
+
+    return ensure_faces(_step)
 
 
 def _jwt_secret() -> str:

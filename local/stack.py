@@ -17,7 +17,7 @@ import requests
 from local.embedded_postgres import EmbeddedPostgres
 from local.embedded_redis import EmbeddedRedis
 from local.home import Home, port_is_free
-from local.model_build import ensure_bundle
+from local.model_build import ensure_bundle, ensure_faces
 from local.process import last_line, start_module, stop, wait_until
 from photogate import bootstrap
 from photogate.errors import ConfigError
@@ -162,6 +162,8 @@ class Stack:
             )
         if not os.environ.get("MODEL_DIR"):
             os.environ["MODEL_DIR"] = str(ensure_bundle(self.model, self.progress))
+        if bootstrap.needs_faces(os.environ.get("POLICY") or "community"):
+            os.environ.setdefault("FACES_DIR", str(ensure_faces(self.progress)))
         if not (os.environ.get("DATABASE_URL") or os.environ.get("DB_HOST")):
             self.progress("starting PostgreSQL")
             postgres = EmbeddedPostgres(self.home)
@@ -204,6 +206,7 @@ class Stack:
             if not os.environ.get(name):
                 os.environ[name] = value
         names = {*own, "DATABASE_URL", "REDIS_URL", "MODEL_DIR", "JWT_SECRET"}
+        names |= {"POLICY", "FACES_DIR"}
         self.home.save_environment({n: os.environ[n] for n in sorted(names) if n in os.environ})
 
     def _launch(self, child: _Child) -> None:

@@ -50,6 +50,18 @@ def test_json_gives_one_object_a_line(samples: list[Path]) -> None:
     assert "truncated" in found["broken.jpg"]["scores"]["detail"]
 
 
+def test_a_profile_needs_a_face(samples: list[Path]) -> None:
+    done = check("--json", "--policy", "profile", *samples[:2])
+    portrait, cat = map(json.loads, done.stdout.splitlines())
+    assert (portrait["status"], portrait["scores"]["face_count"]) == ("approved", 1)
+    assert (cat["status"], cat["reason"], cat["scores"]["has_face"]) == (
+        "rejected",
+        "no_face",
+        False,
+    )
+    assert cat["scores"]["policy"] == "profile@1"
+
+
 def test_the_table_is_for_people(samples: list[Path]) -> None:
     done = check(*samples)
     assert done.returncode == 0

@@ -231,6 +231,14 @@ def test_no_process_outlives_a_killed_parent(stack: RunningStack) -> None:
     assert alive == []
 
 
+def test_the_stack_counts_faces_when_the_policy_does(
+    start: Callable[..., RunningStack],
+) -> None:
+    said = start("--demo", POLICY="profile").said()
+    assert re.search(r"portrait\.jpg.*approved", said), said
+    assert re.search(r"cat\.jpg.*rejected.*no_face", said), said
+
+
 def test_a_second_stack_keeps_out_of_the_same_folder(stack: RunningStack, home: Path) -> None:
     done = TestErrors().up("--port", str(free_port()), PHOTOGATE_HOME=str(home))
     assert done.returncode == 1

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photogate.domain import NSFW_CATEGORIES, Signals, Status
-from photogate.policy import COMMUNITY, decide
+from photogate.domain import NSFW_CATEGORIES, Face, Signals, Status
+from photogate.policy import COMMUNITY, PROFILE, decide
 
 FINE = Signals(
     nsfw_scores={"porn": 0.01, "sexy": 0.02, "hentai": 0.01, "neutral": 0.95, "drawing": 0.01},
@@ -97,6 +97,27 @@ def test_only_complete_and_finite_signals_are_ever_approved(signals: Signals) ->
         measures = dict(signals.measures())
         assert measures.keys() >= COMMUNITY.required
         assert all(math.isfinite(value) for value in measures.values())
+
+
+FACE = Face(box=(0.4, 0.2, 0.6, 0.5), score=0.9)
+
+
+@pytest.mark.parametrize(
+    ("faces", "status", "reason"),
+    [
+        (None, Status.REVIEW, None),
+        ((), Status.REJECTED, "no_face"),
+        ((FACE,), Status.APPROVED, None),
+        ((FACE, FACE), Status.REJECTED, "group_photo"),
+    ],
+)
+def test_a_profile_shows_exactly_one_face(
+    faces: tuple[Face, ...] | None, status: Status, reason: str | None
+) -> None:
+    signals = replace(FINE, faces=faces)
+    verdict = decide(signals, PROFILE)
+    assert (verdict.status, verdict.reason) == (status, reason)
+    assert decide(signals, COMMUNITY).status is Status.APPROVED
 
 
 RANK = {Status.APPROVED: 0, Status.REVIEW: 1, Status.REJECTED: 2}

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from photogate import settings as s
 from photogate.auth import TokenVerifier, issue_token
-from photogate.domain import Reason, Role, Signals
+from photogate.domain import Face, Reason, Role, Signals
 from photogate.errors import ConfigError, InvalidRequest, RetryableError, Unauthenticated
 from photogate.file_keys import FileKeys, user_segment
 from photogate.messages import Job
@@ -174,6 +174,15 @@ class TestRoles:
         self, role: Role, allows: set[str]
     ) -> None:
         assert {needed for needed in Role if role.allows(needed)} == allows
+
+
+def test_faces_are_stored_as_shares_of_the_picture() -> None:
+    face = Face(box=(0.1, 0.2, 0.30001, 0.4), score=0.987654)
+    document = Signals(faces=(face,)).to_json()
+    assert document["has_face"] is True
+    assert document["face_count"] == 1
+    assert document["faces"] == [{"box": [0.1, 0.2, 0.3, 0.4], "score": 0.9877}]
+    assert Signals(faces=()).to_json() == {"has_face": False, "face_count": 0, "faces": []}
 
 
 def test_signals_that_were_not_computed_are_absent() -> None:

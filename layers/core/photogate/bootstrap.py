@@ -217,11 +217,26 @@ def analyzer(settings: s.ModelSettings) -> PhotoAnalyzer:
     """Load the model.
 
     Raises:
-        ConfigError: the bundle is missing, damaged or not what its manifest says.
+        ConfigError: a bundle is missing, damaged or not what its manifest says.
     """
     from photogate_vision.analyzer import VisionAnalyzer
 
-    return VisionAnalyzer(settings.model_dir, threads=settings.model_threads)
+    faces = None
+    if needs_faces(settings.policy):
+        from photogate_vision.faces import EmbeddedFaces
+
+        if settings.faces_dir is None:
+            raise ConfigError(
+                f"POLICY={settings.policy} counts faces: set FACES_DIR to what"
+                " `photogate model faces` prints"
+            )
+        faces = EmbeddedFaces(settings.faces_dir, threads=settings.model_threads)
+    return VisionAnalyzer(settings.model_dir, faces=faces, threads=settings.model_threads)
+
+
+def needs_faces(policy: str) -> bool:
+    """Tell whether the preset asks for faces; otherwise nothing is spent on them."""
+    return "face_count" in preset(policy).measures
 
 
 def preset(name: str) -> Policy:

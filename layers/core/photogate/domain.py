@@ -22,6 +22,8 @@ class Reason(StrEnum):
     """Why a photo was rejected by machine. A person may give words of their own instead."""
 
     NSFW = "nsfw"
+    NO_FACE = "no_face"
+    GROUP_PHOTO = "group_photo"
     BLURRY = "blurry"
     TOO_SMALL = "too_small"
     TOO_LARGE = "too_large"
@@ -83,6 +85,8 @@ class Signals:
 
     #: One probability per category of ``NSFW_CATEGORIES``, 0..1.
     nsfw_scores: dict[str, float] | None = None
+    #: Found in the picture; empty when there is none. None when nobody looked for any.
+    faces: tuple[Face, ...] | None = None
     #: Variance of the Laplacian on the canonical size, in squared grey levels; 0 is flat.
     blur_variance: float | None = None
     #: Pixels of the upright picture.
@@ -104,19 +108,29 @@ class Signals:
 
     def to_json(self) -> dict[str, Any]:
         """Give the members that were computed, ready for JSON."""
-        pairs = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return {name: value for name, value in pairs if value is not None}
+        pairs = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "faces")
+        document = {name: value for name, value in pairs if value is not None}
+        if self.faces is not None:
+            document["has_face"] = bool(self.faces)
+            document["face_count"] = len(self.faces)
+            document["faces"] = [
+                {"box": [round(edge, 4) for edge in face.box], "score": round(face.score, 4)}
+                for face in self.faces
+            ]
+        return document
 
     def measures(self) -> Iterator[tuple[str, float]]:
         """Yield each number that a policy can bound, by name.
 
         ``nsfw.<category>`` and their sum over the explicit ones, ``nsfw.explicit``;
-        ``blur_variance``; ``short_side_px``; ``frames``.
+        ``face_count``; ``blur_variance``; ``short_side_px``; ``frames``.
         """
         if self.nsfw_scores is not None:
             yield from ((f"nsfw.{name}", score) for name, score in self.nsfw_scores.items())
             if {"porn", "hentai"} <= self.nsfw_scores.keys():
                 yield "nsfw.explicit", self.nsfw_scores["porn"] + self.nsfw_scores["hentai"]
+        if self.faces is not None:
+            yield "face_count", float(len(self.faces))
         if self.blur_variance is not None:
             yield "blur_variance", self.blur_variance
         if self.frames is not None:

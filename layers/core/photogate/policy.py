@@ -51,12 +51,16 @@ class Policy:
         """``name@version``, as it is stored beside every verdict."""
         return f"{self.name}@{self.version}"
 
+    @property
+    def measures(self) -> frozenset[str]:
+        """All measures that it asks for; what is not among them need not be computed."""
+        return self.required | {threshold.measure for threshold in self.thresholds}
+
 
 def decide(signals: Signals, policy: Policy) -> Verdict:
     """Apply ``policy`` to what was measured. Pure; the same input gives the same verdict."""
     measures = dict(signals.measures())
-    bounded = policy.required | {t.measure for t in policy.thresholds}
-    for name in sorted(bounded):
+    for name in sorted(policy.measures):
         if name in measures and not _plausible(name, measures[name]):
             return _to_person(policy, Rule(name=name, value=None, bound=None))
     for name in sorted(policy.required - measures.keys()):
@@ -115,4 +119,18 @@ COMMUNITY = Policy(
     ),
 )
 
-PRESETS = {COMMUNITY.name: COMMUNITY}
+#: For profile photos: what ``COMMUNITY`` asks, and exactly one face.
+PROFILE = Policy(
+    name="profile",
+    version=1,
+    required=COMMUNITY.required | {"face_count"},
+    thresholds=(
+        *COMMUNITY.thresholds,
+        Threshold(
+            measure="face_count", reason=Reason.NO_FACE, reject=1.0, review=None, worse="below"
+        ),
+        Threshold(measure="face_count", reason=Reason.GROUP_PHOTO, reject=1.0, review=None),
+    ),
+)
+
+PRESETS = {policy.name: policy for policy in (COMMUNITY, PROFILE)}

@@ -202,7 +202,12 @@ class ModelSettings(LogSettings):
 
     model_dir: Path = Field(description="Folder of the model bundle; `photogate model` makes it.")
     model_threads: int = Field(1, ge=1, le=64, description="Threads of the model per process.")
-    policy: str = Field("community", description="The preset that decides.")
+    policy: str = Field(
+        "community", description="The preset that decides: `community` or `profile`."
+    )
+    faces_dir: Path | None = Field(
+        None, description="Folder of the face detector's bundle; `profile` needs it."
+    )
 
 
 class ModerateSettings(DatabaseSettings, QueueSettings, StorageSettings, ModelSettings):

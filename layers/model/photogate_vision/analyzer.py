@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from photogate.domain import Signals
+from photogate.ports import FaceDetector
 from photogate_vision.bundle import load_bundle
 from photogate_vision.decode import PREPROCESSING, decode
 from photogate_vision.nsfw import NsfwModel
@@ -21,10 +22,14 @@ class VisionAnalyzer:
 
     Args:
         bundle: folder of the model bundle.
+        faces: looks for faces, when the policy asks for them.
         threads: threads of the model; one, and a process per core, gives most.
     """
 
-    def __init__(self, bundle: Path, *, threads: int = 1) -> None:
+    def __init__(
+        self, bundle: Path, *, faces: FaceDetector | None = None, threads: int = 1
+    ) -> None:
+        self._faces = faces
         self._bundle = load_bundle(bundle)
         self._model = NsfwModel(self._bundle, threads=threads)
         # The first run allocates; no photo has to wait for that.
@@ -45,8 +50,10 @@ class VisionAnalyzer:
         pixels = np.asarray(picture.image.resize((side, side), Image.Resampling.BILINEAR))
         scores = self._model.scores(pixels[np.newaxis])[0]
         blur = blur_variance(picture.image)
+        faces = None if self._faces is None else tuple(self._faces.detect(picture))
         return Signals(
             nsfw_scores={name: round(score, 6) for name, score in scores.items()},
+            faces=faces,
             blur_variance=None if blur is None else round(blur, 2),
             width=picture.width,
             height=picture.height,

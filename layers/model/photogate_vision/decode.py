@@ -39,6 +39,8 @@ MAX_SCANS = 64
 
 #: Shortest side, in pixels, that reducing leaves: twice the default model's input.
 WORKING_SIDE = 448
+#: Longer side of what is sent to a face service.
+_LARGEST_JPEG = 1024
 #: Long strips are reduced below that: more pixels than this tell the model nothing.
 MAX_WORKING_PIXELS = 4_000_000
 
@@ -62,6 +64,22 @@ class Picture:
     format: str
     #: 1, or how many an animation has; only the first is decoded.
     frames: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """See ``photogate.ports.UprightPicture.size``."""
+        return self.image.size
+
+    def rgb(self) -> bytes:
+        """See ``photogate.ports.UprightPicture.rgb``."""
+        return self.image.tobytes()
+
+    def jpeg(self) -> bytes:
+        """See ``photogate.ports.UprightPicture.jpeg``."""
+        small, buffer = self.image.copy(), BytesIO()
+        small.thumbnail((_LARGEST_JPEG, _LARGEST_JPEG))
+        small.save(buffer, "JPEG", quality=90)
+        return buffer.getvalue()
 
 
 def decode(data: bytes) -> Picture:
