@@ -257,6 +257,12 @@ class TestQueueEvents:
         assert parameter["MinValue"] == 2  # SQS takes no less
 
 
+def test_the_docs_show_every_sample_event() -> None:
+    docs = (ROOT / "docs" / "aws.md").read_text(encoding="utf-8")
+    events = [path.name for path in (ROOT / "events").iterdir()]
+    assert [name for name in events if f"events/{name}" not in docs] == []
+
+
 class TestData:
     def test_the_bucket_is_closed(self) -> None:
         (bucket,) = resources("AWS::S3::Bucket").values()
