@@ -14,6 +14,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from photogate import settings as s
+from photogate.policy import PRESETS
 from photogate.service.moderate import MAX_DELIVERIES
 
 ROOT = Path(__file__).parents[2]
@@ -255,6 +256,10 @@ class TestQueueEvents:
         parameter = template()["Parameters"]["ModerateConcurrency"]
         assert self.event["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "ModerateConcurrency"}}
         assert parameter["MinValue"] == 2  # SQS takes no less
+
+
+def test_every_preset_can_be_chosen() -> None:
+    assert template()["Parameters"]["Policy"]["AllowedValues"] == list(PRESETS)
 
 
 def test_the_docs_show_every_sample_event() -> None:
