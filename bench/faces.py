@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -36,26 +35,6 @@ _RUNS = 25
 _GRAIN = 6.0
 #: Head and shoulders of the astronaut, in pixels of the photograph.
 _HEAD = (125, 25, 325, 225)
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A decoded picture as the detector's port wants it."""
-
-    image: Image.Image
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self.image.size
-
-    def rgb(self) -> bytes:
-        """Give the pixels."""
-        return self.image.tobytes()
-
-    def jpeg(self) -> bytes:
-        """Give it as a JPEG."""
-        return jpeg(self.image)
 
 
 def main() -> int:
@@ -84,7 +63,7 @@ def _measure(
 ) -> bool:
     """Add a row; tells whether its bound is met."""
     data, bound = photo(size, count), _BOUNDS[size]
-    shown = Shown(decode(data).image)
+    shown = decode(data)
     alone_ms, faces_ms = _medians_ms(
         partial(analyzer.analyze, data), partial(detector.detect, shown)
     )

@@ -14,7 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from photogate.errors import ConfigError, RetryableError
 from photogate_vision.bundle import CATEGORIES, load_bundle
-from photogate_vision.nsfw import ModelFailed, NsfwModel, needs_exact_products
+from photogate_vision.nsfw import ModelFailed, NsfwModel
+from photogate_vision.sessions import needs_exact_products
 
 Edit = Callable[[dict[str, Any]], object]
 

@@ -74,9 +74,12 @@ def test_a_manifest_that_is_no_json_is_refused(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("edit", "complaint"),
     [
-        (lambda m: m.update(preprocessing="0"), "preprocessing is not '1'"),
-        (lambda m: m["input"].update(color="BGR"), "input is not"),
-        (lambda m: m["normalisation"].update(scale=1), "normalisation is not"),
+        (
+            lambda m: m.update(preprocessing="0"),
+            "preprocessing is '0', this version knows '1' only",
+        ),
+        (lambda m: m["input"].update(color="BGR"), "input is .*BGR.*, this version knows"),
+        (lambda m: m["normalisation"].update(scale=1), "normalisation is .*, this version knows"),
         (lambda m: m.pop("license"), "license is missing"),
         (lambda m: m.update(source=""), "source is not a text"),
         (lambda m: m["networks"].pop("full_range"), "networks.full_range.sha256 is missing"),
@@ -86,7 +89,10 @@ def test_a_manifest_that_is_no_json_is_refused(copy: Path) -> None:
         (lambda m: m["networks"]["short_range"].update(anchors=[[8]]), "anchors are not pairs"),
         (lambda m: m["thresholds"].pop("look_confirms"), "look_confirms is missing"),
         (lambda m: m["thresholds"].update(look_confirms=0), "is not between 0 and 1"),
-        (lambda m: m["thresholds"].update(look_confirms=float("nan")), "is not between 0 and 1"),
+        (
+            lambda m: m["thresholds"].update(look_confirms=float("nan")),
+            "look_confirms is not finite",
+        ),
         (lambda m: m["thresholds"].update(look_confirms=True), "look_confirms is not a number"),
     ],
 )

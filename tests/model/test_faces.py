@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,10 @@ import pytest
 from PIL import Image, ImageOps
 
 from local.model_build import ensure_faces
-from local.samples import jpeg, photograph
+from local.samples import photograph
 from photogate.domain import Face
 from photogate.ports import FaceDetector
+from photogate_vision.decode import Picture
 from photogate_vision.faces import MOST_PROPOSALS, EmbeddedFaces
 
 #: The astronaut's face in pixels of the photograph, and the tip of her nose, both by eye.
@@ -23,21 +23,9 @@ NOSE = (224, 126)
 HEAD = (125, 25, 325, 225)
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A picture as the port wants it."""
-
-    image: Image.Image
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.image.size
-
-    def rgb(self) -> bytes:
-        return self.image.tobytes()
-
-    def jpeg(self) -> bytes:
-        return jpeg(ImageOps.contain(self.image, (1024, 1024)))
+def shown(image: Image.Image) -> Picture:
+    """Give a picture as decoding would."""
+    return Picture(image=image, width=image.width, height=image.height, format="PNG", frames=1)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +59,7 @@ def same_place(one: tuple[float, ...], other: tuple[float, ...]) -> float:
 def test_a_portrait_has_one_face_in_its_place(
     detector: FaceDetector, astronaut: Image.Image
 ) -> None:
-    faces = detector.detect(Shown(astronaut))
+    faces = detector.detect(shown(astronaut))
     assert len(faces) == 1
     x0, y0, x1, y1 = pixels(faces[0], astronaut.size)
     assert same_place((x0, y0, x1, y1), FACE) > 0.7
@@ -82,7 +70,7 @@ def test_a_portrait_has_one_face_in_its_place(
 
 def test_it_tells_no_age(detector: FaceDetector, astronaut: Image.Image) -> None:
     assert not detector.tells_age
-    assert [face.age for face in detector.detect(Shown(astronaut))] == [None]
+    assert [face.age for face in detector.detect(shown(astronaut))] == [None]
 
 
 def test_the_same_picture_gives_the_same_faces(
@@ -90,7 +78,7 @@ def test_the_same_picture_gives_the_same_faces(
 ) -> None:
     # given many threads that ask at once, when each shows the same picture
     with ThreadPoolExecutor(4) as threads:
-        answers = list(threads.map(detector.detect, [Shown(astronaut)] * 8))
+        answers = list(threads.map(detector.detect, [shown(astronaut)] * 8))
     # then all get the same answer
     assert all(answer == answers[0] for answer in answers)
 
@@ -99,13 +87,13 @@ def test_the_same_picture_gives_the_same_faces(
     "name", ["chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png", "ihc.png"]
 )
 def test_other_photographs_have_none(detector: FaceDetector, name: str) -> None:
-    assert detector.detect(Shown(photograph(name))) == []
+    assert detector.detect(shown(photograph(name))) == []
 
 
 def test_a_mirrored_face_is_found_on_the_other_side(
     detector: FaceDetector, astronaut: Image.Image
 ) -> None:
-    faces = detector.detect(Shown(ImageOps.mirror(astronaut)))
+    faces = detector.detect(shown(ImageOps.mirror(astronaut)))
     assert len(faces) == 1
     mirrored = (512 - FACE[2], FACE[1], 512 - FACE[0], FACE[3])
     assert same_place(pixels(faces[0], astronaut.size), mirrored) > 0.7
@@ -125,7 +113,7 @@ def test_each_face_of_a_group_is_counted(
         group.paste(ImageOps.mirror(pasted) if number % 2 else pasted, (left, top))
         places.append((left, top, left + side, top + side))
     # when they are looked for
-    faces = [pixels(face, group.size) for face in detector.detect(Shown(group))]
+    faces = [pixels(face, group.size) for face in detector.detect(shown(group))]
     # then each has one face
     assert len(faces) == count
     for left, top, right, bottom in places:
@@ -145,7 +133,7 @@ def test_a_face_of_40_pixels_is_found(
     scene = photograph("coffee.png").resize((640, 427))
     scene.paste(astronaut.resize((199, 199)), place)
     # then it is found
-    faces = detector.detect(Shown(scene))
+    faces = detector.detect(shown(scene))
     assert len(faces) == 1
     left, _, right, _ = pixels(faces[0], scene.size)
     assert right - left == pytest.approx(40, rel=0.25)
@@ -155,14 +143,14 @@ def test_a_face_of_40_pixels_is_found(
 def test_a_face_that_fills_the_picture_is_found(
     detector: FaceDetector, astronaut: Image.Image, crop: tuple[int, int, int, int]
 ) -> None:
-    faces = detector.detect(Shown(astronaut.crop(crop).resize((600, 600))))
+    faces = detector.detect(shown(astronaut.crop(crop).resize((600, 600))))
     assert len(faces) == 1
     assert faces[0].box[2] - faces[0].box[0] > 0.5
 
 
 def test_size_alone_changes_nothing(detector: FaceDetector, astronaut: Image.Image) -> None:
     places = [
-        detector.detect(Shown(astronaut.resize((side, side))))[0].box for side in (128, 300, 1500)
+        detector.detect(shown(astronaut.resize((side, side))))[0].box for side in (128, 300, 1500)
     ]
     for place in places[1:]:
         assert same_place(place, places[0]) > 0.7
@@ -173,12 +161,12 @@ def test_plain_and_noisy_pictures_have_none(detector: FaceDetector) -> None:
     noise = draw.integers(0, 256, (480, 640, 3)).astype(np.uint8)
     pictures = [Image.new("RGB", (640, 480), color) for color in ("black", "white", "peru")]
     for picture in (*pictures, Image.fromarray(noise)):
-        assert detector.detect(Shown(picture)) == []
+        assert detector.detect(shown(picture)) == []
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (30000, 10), (10, 30000), (1, 5000), (449, 31)])
 def test_odd_sizes_do_no_harm(detector: FaceDetector, size: tuple[int, int]) -> None:
-    assert detector.detect(Shown(Image.new("RGB", size, "peru"))) == []
+    assert detector.detect(shown(Image.new("RGB", size, "peru"))) == []
 
 
 def test_of_a_crowd_only_so_many_are_looked_at(
@@ -189,4 +177,4 @@ def test_of_a_crowd_only_so_many_are_looked_at(
     for number in range(35):
         crowd.paste(head, (20 + 130 * (number % 7), 20 + 130 * (number // 7)))
     # then there are as many as the bound allows
-    assert len(detector.detect(Shown(crowd))) == MOST_PROPOSALS
+    assert len(detector.detect(shown(crowd))) == MOST_PROPOSALS

@@ -4,20 +4,15 @@ A bundle that is incomplete, altered, or of a kind that the runner does not know
 refused here, at start, so that it can never judge a photo.
 """
 
-import hashlib
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from photogate.errors import ConfigError
 from photogate_vision.decode import PREPROCESSING
+from photogate_vision.manifest import Manifest
 
 #: The categories that policies know, each fed by exactly one label.
 CATEGORIES = frozenset({"drawing", "hentai", "neutral", "porn", "sexy"})
-
-_WAY_OUT = "run `make model`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,123 +77,60 @@ def load_bundle(path: Path) -> Bundle:
         ConfigError: a file is missing, the model is not the one that the manifest
             names, or the manifest asks for something that this version cannot do.
     """
-    text = _read(path / "manifest.json")
-    try:
-        manifest = json.loads(text)
-    except ValueError as error:
-        raise ConfigError(f"{path / 'manifest.json'} is not JSON ({error}): {_WAY_OUT}") from error
-    bundle = _Manifest(path, manifest).bundle()
-    digest = hashlib.sha256(_read(bundle.model_path)).hexdigest()
-    if digest != bundle.digest:
-        raise ConfigError(
-            f"{bundle.model_path} has sha256 {digest[:16]}…, its manifest says "
-            f"{bundle.digest[:16]}…: it was altered or cut short; remove {path} and {_WAY_OUT}"
-        )
+    manifest = Manifest(path)
+    manifest.only("input.layout", "NCHW")
+    manifest.only("input.dtype", "float32")
+    manifest.only("input.color", "RGB")
+    manifest.only("preprocessing", PREPROCESSING)
+    bundle = Bundle(
+        model_path=path / "model.onnx",
+        digest=manifest.sha256("sha256"),
+        name=manifest.text("name"),
+        version=manifest.text("version"),
+        license=manifest.text("license"),
+        source=manifest.text("source"),
+        source_sha256=manifest.sha256("source_sha256"),
+        precision=manifest.text("precision"),
+        preprocessing=PREPROCESSING,
+        input=ModelInput(
+            name=manifest.text("input.name"), size=manifest.whole("input.size", 32, 1024)
+        ),
+        normalisation=Normalisation(
+            scale=_above_0(manifest, "normalisation.scale"),
+            mean=_channels(manifest, "normalisation.mean"),
+            std=_deviations(manifest, "normalisation.std"),
+        ),
+        categories=_categories(manifest, "labels"),
+    )
+    manifest.verify(bundle.model_path, bundle.digest)
     return bundle
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be read ({error.strerror or error}): {_WAY_OUT}"
-        ) from error
+def _above_0(manifest: Manifest, field: str, value: object | None = None) -> float:
+    if (number := manifest.number(field, value)) <= 0:
+        raise manifest.wrong(field, "is not above 0")
+    return number
 
 
-class _Manifest:
-    """One manifest, read field by field with errors that name the field."""
+def _channels(manifest: Manifest, field: str) -> tuple[float, float, float]:
+    value = manifest.value(field)
+    if not isinstance(value, list) or len(value) != 3:
+        raise manifest.wrong(field, "is not a list of three numbers")
+    red, green, blue = (manifest.number(field, item) for item in value)
+    return red, green, blue
 
-    def __init__(self, path: Path, manifest: object) -> None:
-        self._path = path
-        self._manifest = manifest
 
-    def bundle(self) -> Bundle:
-        self._only("input.layout", "NCHW")
-        self._only("input.dtype", "float32")
-        self._only("input.color", "RGB")
-        self._only("preprocessing", PREPROCESSING)
-        return Bundle(
-            model_path=self._path / "model.onnx",
-            digest=self._digest("sha256"),
-            name=self._text("name"),
-            version=self._text("version"),
-            license=self._text("license"),
-            source=self._text("source"),
-            source_sha256=self._digest("source_sha256"),
-            precision=self._text("precision"),
-            preprocessing=PREPROCESSING,
-            input=ModelInput(name=self._text("input.name"), size=self._size("input.size")),
-            normalisation=Normalisation(
-                scale=self._positive(self._field("normalisation.scale"), "normalisation.scale"),
-                mean=self._channels("normalisation.mean"),
-                std=self._deviations("normalisation.std"),
-            ),
-            categories=self._categories("labels"),
-        )
+def _deviations(manifest: Manifest, field: str) -> tuple[float, float, float]:
+    channels = _channels(manifest, field)
+    for channel in channels:
+        _above_0(manifest, field, channel)
+    return channels
 
-    def _wrong(self, field: str, need: str) -> ConfigError:
-        return ConfigError(f"{self._path / 'manifest.json'}: {field} {need}: {_WAY_OUT}")
 
-    def _field(self, field: str) -> object:
-        value = self._manifest
-        for key in field.split("."):
-            if not isinstance(value, Mapping) or key not in value:
-                raise self._wrong(field, "is missing")
-            value = value[key]
-        return value
-
-    def _only(self, field: str, known: str) -> None:
-        if (value := self._field(field)) != known:
-            raise self._wrong(field, f"is {value!r}, this version knows {known!r} only")
-
-    def _text(self, field: str) -> str:
-        value = self._field(field)
-        if not isinstance(value, str) or not value:
-            raise self._wrong(field, "is not a text")
-        return value
-
-    def _digest(self, field: str) -> str:
-        value = self._text(field)
-        if len(value) != 64 or not set(value) <= set("0123456789abcdef"):
-            raise self._wrong(field, "is not a sha256")
-        return value
-
-    def _size(self, field: str) -> int:
-        value = self._field(field)
-        if not isinstance(value, int) or isinstance(value, bool) or not 32 <= value <= 1024:
-            raise self._wrong(field, "is not a whole number from 32 to 1024")
-        return value
-
-    def _number(self, value: object, field: str) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self._wrong(field, "is not a number")
-        if not math.isfinite(value):
-            raise self._wrong(field, "is not finite")
-        return float(value)
-
-    def _positive(self, value: object, field: str) -> float:
-        if (number := self._number(value, field)) <= 0:
-            raise self._wrong(field, "is not above 0")
-        return number
-
-    def _channels(self, field: str) -> tuple[float, float, float]:
-        value = self._field(field)
-        if not isinstance(value, list) or len(value) != 3:
-            raise self._wrong(field, "is not a list of three numbers")
-        red, green, blue = (self._number(item, field) for item in value)
-        return red, green, blue
-
-    def _deviations(self, field: str) -> tuple[float, float, float]:
-        channels = self._channels(field)
-        for channel in channels:
-            self._positive(channel, field)
-        return channels
-
-    def _categories(self, field: str) -> tuple[str, ...]:
-        value = self._field(field)
-        entries = value if isinstance(value, list) else []
-        found = tuple(item.get("category") for item in entries if isinstance(item, Mapping))
-        if len(found) != len(CATEGORIES) or set(map(str, found)) != CATEGORIES:
-            raise self._wrong(field, f"do not feed each of {', '.join(sorted(CATEGORIES))} once")
-        return tuple(map(str, found))
+def _categories(manifest: Manifest, field: str) -> tuple[str, ...]:
+    value = manifest.value(field)
+    entries = value if isinstance(value, list) else []
+    found = tuple(item.get("category") for item in entries if isinstance(item, Mapping))
+    if len(found) != len(CATEGORIES) or set(map(str, found)) != CATEGORIES:
+        raise manifest.wrong(field, f"do not feed each of {', '.join(sorted(CATEGORIES))} once")
+    return tuple(map(str, found))

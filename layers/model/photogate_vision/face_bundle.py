@@ -4,20 +4,16 @@ A bundle that is incomplete, altered, or of a kind that the runner does not know
 refused here, at start, so that it can never overlook a face.
 """
 
-import hashlib
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from photogate.errors import ConfigError
+from photogate_vision.manifest import Manifest
 
 #: Version of all that happens between a picture and its faces; raise it whenever a change
 #: finds other faces.
 PREPROCESSING = "1"
 
-_WAY_OUT = "run `make model`"
 #: What else the manifest has to say, because the runner can do nothing else.
 _KNOWN: Mapping[str, object] = {
     "preprocessing": PREPROCESSING,
@@ -95,100 +91,51 @@ def load_face_bundle(path: Path) -> FaceBundle:
         ConfigError: a file is missing, a network is not the one that the manifest names,
             or the manifest asks for something that this version cannot do.
     """
-    text = _read(path / "manifest.json")
-    try:
-        manifest = _Fields(path / "manifest.json", json.loads(text))
-    except ValueError as error:
-        raise ConfigError(f"{path / 'manifest.json'} is not JSON ({error}): {_WAY_OUT}") from error
+    manifest = Manifest(path)
     for field, known in _KNOWN.items():
-        if manifest.value(field) != known:
-            raise manifest.wrong(field, f"is not {known!r}, all that this version knows")
+        manifest.only(field, known)
     return FaceBundle(
-        digest=hashlib.sha256(text).hexdigest(),
+        digest=manifest.digest,
         version=manifest.text("version"),
         license=manifest.text("license"),
         source=manifest.text("source"),
-        short_range=_network(path, manifest, "short_range"),
-        full_range=_network(path, manifest, "full_range"),
+        short_range=_network(manifest, "short_range"),
+        full_range=_network(manifest, "full_range"),
         thresholds=Thresholds(
-            **{item.name: manifest.share(f"thresholds.{item.name}") for item in fields(Thresholds)}
+            **{
+                item.name: _share(manifest, f"thresholds.{item.name}")
+                for item in fields(Thresholds)
+            }
         ),
     )
 
 
-def _network(folder: Path, manifest: "_Fields", name: str) -> Network:
-    path, expected = folder / f"{name}.onnx", manifest.text(f"networks.{name}.sha256")
-    digest = hashlib.sha256(_read(path)).hexdigest()
-    if digest != expected:
-        raise ConfigError(
-            f"{path} has sha256 {digest[:16]}…, its manifest says {expected[:16]}…: "
-            f"it was altered or cut short; remove {folder} and {_WAY_OUT}"
-        )
+def _network(manifest: Manifest, name: str) -> Network:
+    path = manifest.folder / f"{name}.onnx"
     return Network(
         path=path,
-        digest=digest,
-        side=manifest.whole(f"networks.{name}.side"),
-        multiple=manifest.whole(f"networks.{name}.multiple"),
-        anchors=manifest.pairs(f"networks.{name}.anchors"),
+        digest=manifest.verify(path, manifest.sha256(f"networks.{name}.sha256")),
+        side=manifest.whole(f"networks.{name}.side", 1, 1024),
+        multiple=manifest.whole(f"networks.{name}.multiple", 1, 1024),
+        anchors=_pairs(manifest, f"networks.{name}.anchors"),
     )
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be read ({error.strerror or error}): {_WAY_OUT}"
-        ) from error
+def _share(manifest: Manifest, field: str) -> float:
+    if not 0 < (number := manifest.number(field)) < 1:
+        raise manifest.wrong(field, "is not between 0 and 1")
+    return number
 
 
-class _Fields:
-    """One manifest, read field by field with errors that name the field."""
-
-    def __init__(self, path: Path, manifest: object) -> None:
-        self._path = path
-        self._manifest = manifest
-
-    def wrong(self, field: str, need: str) -> ConfigError:
-        return ConfigError(f"{self._path}: {field} {need}: {_WAY_OUT}")
-
-    def value(self, field: str) -> object:
-        value = self._manifest
-        for key in field.split("."):
-            if not isinstance(value, Mapping) or key not in value:
-                raise self.wrong(field, "is missing")
-            value = value[key]
-        return value
-
-    def text(self, field: str) -> str:
-        value = self.value(field)
-        if not isinstance(value, str) or not value:
-            raise self.wrong(field, "is not a text")
-        return value
-
-    def share(self, field: str) -> float:
-        value = self.value(field)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.wrong(field, "is not a number")
-        if not math.isfinite(value) or not 0 < value < 1:
-            raise self.wrong(field, "is not between 0 and 1")
-        return float(value)
-
-    def whole(self, field: str) -> int:
-        value = self.value(field)
-        if type(value) is not int or not 1 <= value <= 1024:
-            raise self.wrong(field, "is not a whole number from 1 to 1024")
-        return value
-
-    def pairs(self, field: str) -> tuple[tuple[int, int], ...]:
-        value = self.value(field)
-        pairs = []
-        for pair in value if isinstance(value, list) else []:
-            match pair:
-                case [int(step), int(count)] if step > 0 and count > 0:
-                    pairs.append((step, count))
-                case _:
-                    raise self.wrong(field, "are not pairs of whole numbers above 0")
-        if not pairs:
-            raise self.wrong(field, "are missing")
-        return tuple(pairs)
+def _pairs(manifest: Manifest, field: str) -> tuple[tuple[int, int], ...]:
+    value = manifest.value(field)
+    pairs = []
+    for pair in value if isinstance(value, list) else []:
+        match pair:
+            case [int(step), int(count)] if step > 0 and count > 0:
+                pairs.append((step, count))
+            case _:
+                raise manifest.wrong(field, "are not pairs of whole numbers above 0")
+    if not pairs:
+        raise manifest.wrong(field, "are missing")
+    return tuple(pairs)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from photogate.errors import ConfigError, RetryableError
 from photogate_vision.face_boxes import Scored, merged
 from photogate_vision.face_bundle import Network
 from photogate_vision.face_views import View, values
+from photogate_vision.sessions import first_line, open_session
 
 #: Where a logit is cut off, so that its exponential stays finite; the score is 1 or 0 long
 #: before. The package's graphs cut at 100, which float32 does not hold.
@@ -43,14 +43,7 @@ class FaceNetwork:
         """
         self._network = network
         self._merges_from = merges_from
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(network.path), _options(threads), providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's own exceptions share no public base
-            raise ConfigError(
-                f"{network.path} cannot be loaded ({_first_line(error)}): run `make model`"
-            ) from error
+        self._session = open_session(network.path, threads=threads)
         inputs = [item.name for item in self._session.get_inputs()]
         outputs = [item.name for item in self._session.get_outputs()]
         if (inputs, outputs) != (["pixels"], ["boxes", "logits"]):
@@ -76,7 +69,7 @@ class FaceNetwork:
         try:
             raw, logits = self._session.run(["boxes", "logits"], {"pixels": pixels})
         except Exception as error:  # onnxruntime's own exceptions share no public base
-            raise DetectorFailed(f"the face detector failed: {_first_line(error)}") from error
+            raise DetectorFailed(f"the face detector failed: {first_line(error)}") from error
         anchors = anchor_centres(pixels.shape[2], pixels.shape[3], self._network.anchors)
         if raw.shape != (1, len(anchors), _NUMBERS) or logits.shape != (1, len(anchors), 1):
             raise DetectorFailed(f"the face detector answered with shape {raw.shape}")
@@ -132,17 +125,3 @@ def decoded(
     centres, halves = raw[:, 0:2] + anchors, raw[:, 2:4] / 2
     boxes = np.concatenate([centres - halves, centres + halves], axis=1)
     return Scored(boxes=boxes, scores=scores)[np.all(halves > 0, axis=1)]
-
-
-def _options(threads: int) -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors; they are raised as well
-    # Waiting threads sleep: other processes want the processor more.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

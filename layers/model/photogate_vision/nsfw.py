@@ -1,14 +1,11 @@
 """Runs the NSFW model: pixels in, five probabilities out."""
 
-import platform
-from pathlib import Path
-
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from photogate.errors import ConfigError, RetryableError
 from photogate_vision.bundle import Bundle
+from photogate_vision.sessions import first_line, needs_exact_products, open_session
 
 #: How far the five probabilities may add up beside 1. A float32 softmax stays within
 #: 1e-6; more means that the session did not compute what it should.
@@ -43,14 +40,9 @@ class NsfwModel:
                 manifest describes.
         """
         self.bundle = bundle
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(bundle.model_path), _options(threads), providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's own exceptions share no public base
-            raise ConfigError(
-                f"{bundle.model_path} cannot be loaded ({_first_line(error)}): run `make model`"
-            ) from error
+        self._session = open_session(
+            bundle.model_path, threads=threads, exact=needs_exact_products()
+        )
         self._output = self._session.get_outputs()[0].name
         names = [item.name for item in self._session.get_inputs()]
         if names != [bundle.input.name]:
@@ -92,7 +84,7 @@ class NsfwModel:
         try:
             output = self._session.run([self._output], {self.bundle.input.name: values})[0]
         except Exception as error:  # onnxruntime's own exceptions share no public base
-            raise ModelFailed(f"the NSFW model failed: {_first_line(error)}") from error
+            raise ModelFailed(f"the NSFW model failed: {first_line(error)}") from error
         probabilities = self._checked(np.asarray(output), len(pixels))
         return [
             dict(zip(self.bundle.categories, row, strict=True)) for row in probabilities.tolist()
@@ -106,41 +98,3 @@ class NsfwModel:
         if (output < 0).any() or (abs(output.sum(axis=1) - 1) > SUM_TOLERANCE).any():
             raise ModelFailed("the NSFW model answered with values that are not probabilities")
         return np.minimum(output, np.float32(1))
-
-
-def _options(threads: int) -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors; they are raised as well
-    # Waiting threads sleep: other processes want the processor more.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if needs_exact_products():
-        options.add_session_config_entry("session.x64quantprecision", "1")
-    return options
-
-
-def needs_exact_products(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether int8 sums need the slower, exact kernels on this processor.
-
-    x86 without VNNI adds uint8 x int8 products in pairs, in 16 bits, and cuts off what
-    does not fit: there a mobilenet_v2 of this kind drifted by .021 on average.
-    ``session.x64quantprecision`` multiplies uint8 x uint8 instead, which is exact. On an
-    emulated Haswell (November 2026) the shipped mobilenet_v2 scored 60 pictures alike
-    both ways, while weights and pixels at their limits lost half of the sum; so nothing
-    but the option guarantees it. With VNNI the usual kernels are exact, and the option
-    would cost time only (4.2 ms instead of 1.65 ms); on ARM onnxruntime ignores it.
-    Where the processor cannot be asked, exact wins.
-    """
-    if platform.machine().lower() not in {"x86_64", "amd64"}:
-        return False
-    try:
-        lines = cpuinfo.read_text().splitlines()
-    except OSError:
-        return True
-    flags = next((line.split() for line in lines if line.startswith("flags")), [])
-    return not {"avx512_vnni", "avx_vnni"} & set(flags)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
