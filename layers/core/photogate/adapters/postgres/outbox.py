@@ -33,18 +33,14 @@ class PostgresOutbox:
 
     def sent(self, batch_ids: Sequence[str]) -> None:
         """See ``photogate.ports.Outbox.sent``."""
-
-        def work(session: Session) -> None:
-            # A client waits for this, and losing it only sends a job once more.
-            session.rows("SET LOCAL synchronous_commit = off")
-            session.rows(
+        self._pool.transaction(
+            lambda s: s.count(
                 "UPDATE batches SET next_enqueue_at = now() + enqueue_interval,"
                 " enqueue_interval = least(enqueue_interval * 2, interval '1 hour')"
                 " WHERE id = ANY (CAST(:ids AS text[])) AND finished_at IS NULL",
                 ids=list(batch_ids),
             )
-
-        self._pool.transaction(work)
+        )
 
     def conclude(self, *, max_deliveries: int, limit: int) -> int:
         """See ``photogate.ports.Outbox.conclude``."""
