@@ -167,6 +167,12 @@ def test_it_writes_nothing(function: Function) -> None:
     assert docker("diff", function.container) in ("", "A /emulator")
 
 
+def test_onnxruntime_does_not_report() -> None:
+    for tag in ("function", "worker"):
+        found = json.loads(docker("image", "inspect", f"{IMAGE}:{tag}"))[0]["Config"]["Env"]
+        assert "ORT_DISABLE_TELEMETRY=1" in found
+
+
 def test_compose_runs_it_as_a_worker(on_aws: Installation, portrait: bytes) -> None:
     on_aws.hand_in(portrait)
     with running("worker") as container:
