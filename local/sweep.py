@@ -12,7 +12,7 @@ from photogate.errors import RetryableError
 from photogate.settings import SweepSettings, read
 from photogate.telemetry import make_logger
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("local.sweep")  # under -m __name__ is another
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from photogate.bootstrap import ModerateParts
 from photogate.domain import Delivery, WorkerInfo
 from photogate.errors import RetryableError
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("local.worker")  # under -m __name__ is another
 
 _WAIT_S = 1.0
 _NICENESS = 10

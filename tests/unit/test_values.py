@@ -228,7 +228,7 @@ class TestSettings:
             REDIS_HOST="r",
             REDIS_PASSWORD="s/x",
         )
-        assert settings.database == "postgresql://me:p%40ss@db:5432/photogate"
+        assert settings.database == ("postgresql://me:p%40ss@db:5432/photogate?sslmode=prefer")
         assert settings.redis == "redis://:s%2Fx@r:6379/0"
 
     @pytest.mark.parametrize(

@@ -45,11 +45,14 @@ class DatabaseSettings(LogSettings):
     database_url: SecretStr | None = Field(
         None, description="`postgresql://user:password@host:5432/name?sslmode=require`."
     )
-    db_host: str | None = Field(None, description="Instead of `DATABASE_URL`, with the next four.")
+    db_host: str | None = Field(None, description="Instead of `DATABASE_URL`, with the next five.")
     db_port: int = Field(5432, ge=1, le=65535, description="Port of `DB_HOST`.")
     db_name: str = Field("photogate", description="Database on `DB_HOST`.")
     db_user: str = Field("photogate", description="Role on `DB_HOST`.")
     db_password: SecretStr | None = Field(None, description="Password of `DB_USER`.")
+    db_sslmode: Literal["prefer", "require", "verify-ca", "verify-full"] = Field(
+        "prefer", description="TLS with `DB_HOST`: `verify-full` also checks whose server it is."
+    )
     db_pool_size: int = Field(8, ge=1, le=100, description="Connections per process at most.")
 
     @property
@@ -59,7 +62,8 @@ class DatabaseSettings(LogSettings):
             return self.database_url.get_secret_value()
         password = self.db_password.get_secret_value() if self.db_password else ""
         credentials = f"{quote(self.db_user, safe='')}:{quote(password, safe='')}"
-        return f"postgresql://{credentials}@{self.db_host}:{self.db_port}/{quote(self.db_name)}"
+        place = f"{self.db_host}:{self.db_port}/{quote(self.db_name)}"
+        return f"postgresql://{credentials}@{place}?sslmode={self.db_sslmode}"
 
     @model_validator(mode="after")
     def _has_database(self) -> DatabaseSettings:
