@@ -85,4 +85,4 @@ lock: ## Write the lists of pinned dependencies anew (needs uv)
 	@requirements/lock.sh
 
 clean: ## Remove the environment and all local data
-	rm -rf $(VENV) .venv-sam .aws-sam .photogate .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-sam .aws-sam .photogate .hypothesis .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,170 @@
+"""From settings to adapters: which database, queue, photo store and token check are used."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
+
+from photogate import settings as s
+from photogate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_s3 import S3Client
+
+    from photogate.adapters.photos_files import FilePhotoStore
+    from photogate.adapters.postgres.pool import Pool
+    from photogate.auth import TokenVerifier
+    from photogate.ports import Queue, Store
+
+S = TypeVar("S", bound=s.LogSettings)
+
+#: What ``forget`` has to close.
+_to_close: list[Callable[[], None]] = []
+
+
+def forget() -> None:
+    """Close every connection; what is chosen next reads its settings anew."""
+    for cached in (_pool_of, _redis, _sqs, _load_secrets):
+        cached.cache_clear()
+    while _to_close:
+        _to_close.pop()()
+
+
+def settings_of(model: type[S]) -> S:
+    """Read settings from the environment, after the secrets that it names."""
+    _load_secrets()
+    return s.read(model)
+
+
+@cache
+def _load_secrets() -> None:
+    """Put what Secrets Manager holds beside the environment, which wins.
+
+    ``PHOTOGATE_SECRET_ARN`` names an object of settings by their names;
+    ``DB_SECRET_ARN`` one as RDS keeps it, with ``username`` and ``password``.
+    """
+    found: dict[str, str] = {}
+    if arn := os.environ.get("PHOTOGATE_SECRET_ARN"):
+        from photogate.adapters.secrets_aws import fetch
+
+        found |= fetch(arn)
+    if arn := os.environ.get("DB_SECRET_ARN"):
+        from photogate.adapters.secrets_aws import fetch
+
+        login = fetch(arn)
+        found |= {"DB_USER": login.get("username", ""), "DB_PASSWORD": login.get("password", "")}
+    for name, value in found.items():
+        os.environ.setdefault(name, value)
+
+
+def pool(settings: s.DatabaseSettings) -> Pool:
+    """Give this process's pool of connections to PostgreSQL."""
+    return _pool_of(settings.database, settings.db_pool_size)
+
+
+@cache
+def _pool_of(url: str, size: int) -> Pool:
+    """Give the one pool of this process, however many functions it runs."""
+    from photogate.adapters.postgres.pool import Pool
+
+    pool = Pool(url, size=size)
+    _to_close.append(pool.close)
+    return pool
+
+
+def queue(settings: s.QueueSettings) -> Queue:
+    """Give the queue: Redis or SQS, by ``QUEUE_BACKEND``."""
+    if settings.queue_backend == "sqs":
+        assert settings.queue_url is not None  # noqa: S101 - held by the settings
+        return _sqs(
+            settings.queue_url,
+            settings.queue_dead_url,
+            settings.queue_endpoint,
+            settings.queue_visibility_s,
+        )
+    return _redis(settings.redis, settings.queue_visibility_s)
+
+
+@cache
+def _redis(url: str, visibility_s: float) -> Queue:
+    from photogate.adapters.queue_redis import RedisQueue, connect
+    from photogate.service.moderate import MAX_DELIVERIES
+
+    queue = RedisQueue(connect(url), visibility_s=visibility_s, max_receives=MAX_DELIVERIES)
+    _to_close.append(queue.close)
+    return queue
+
+
+@cache
+def _sqs(url: str, dead_url: str | None, endpoint: str | None, visibility_s: float) -> Queue:
+    from photogate.adapters.queue_sqs import SqsQueue, connect
+
+    queue = SqsQueue(connect(url, endpoint), url, dead_url=dead_url, visibility_s=visibility_s)
+    _to_close.append(queue.close)
+    return queue
+
+
+def store(settings: s.StorageSettings) -> Store:
+    """Give the photo store: a bucket, or a folder."""
+    if settings.s3_bucket_photos is not None:
+        return _s3_store(settings)
+    return folder(settings)
+
+
+def folder(settings: s.StorageSettings) -> FilePhotoStore:
+    """Give the folder that the local app serves.
+
+    Raises:
+        ConfigError: photos are in a bucket.
+    """
+    from photogate.adapters.photos_files import FilePhotoStore
+
+    if settings.photos_dir is None or settings.photos_url_secret is None:
+        raise ConfigError("PHOTOS_DIR is not set: these photos are in a bucket")
+    return FilePhotoStore(
+        settings.photos_dir,
+        public_url=settings.public_url,
+        secret=settings.photos_url_secret.get_secret_value(),
+    )
+
+
+def _s3_store(settings: s.StorageSettings) -> Store:
+    from photogate.adapters.photos_s3 import S3PhotoStore, connect
+
+    assert settings.s3_bucket_photos is not None  # noqa: S101 - asked by the caller
+    secret = settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else None
+
+    def client(endpoint: str | None) -> S3Client:
+        return connect(
+            region=settings.s3_region,
+            endpoint=endpoint,
+            access_key=settings.s3_access_key,
+            secret_key=secret,
+        )
+
+    inner = client(settings.s3_endpoint)
+    public = settings.s3_public_endpoint
+    store = S3PhotoStore(
+        inner,
+        settings.s3_bucket_photos,
+        presigner=client(public) if public else inner,
+        write_once=settings.s3_write_once,
+    )
+    _to_close.append(store.close)
+    return store
+
+
+def verifier(settings: s.AuthSettings) -> TokenVerifier:
+    """Give what checks tokens: by a secret, or by an issuer's keys."""
+    from photogate.auth import TokenVerifier
+
+    secret = settings.jwt_secret
+    return TokenVerifier(
+        secret=secret.get_secret_value() if secret else None,
+        jwks_url=settings.jwt_jwks_url,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+    )
