@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from photogate.errors import ConfigError
@@ -43,14 +43,12 @@ def start_server(
         )
 
 
-def start_module(
-    module: str, *arguments: str, environment: Mapping[str, str], log: Path
-) -> subprocess.Popen[bytes]:
+def start_module(module: str, *arguments: str, log: Path) -> subprocess.Popen[bytes]:
     """Start one of our own modules; its standard input closes when this process ends."""
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - our own arguments, no shell
             [sys.executable, "-m", module, *arguments],
-            env={**os.environ, **environment, _SUPERVISED: "1"},
+            env={**os.environ, _SUPERVISED: "1"},
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

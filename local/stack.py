@@ -213,7 +213,6 @@ class Stack:
         child.process = start_module(
             child.module,
             *child.arguments,
-            environment={},
             log=self._logs / f"{child.name}.log",
         )
         child.started_at, child.start_again_at = time.monotonic(), None

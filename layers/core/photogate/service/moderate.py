@@ -115,7 +115,8 @@ class Moderation:
                 self._write(job, batch, [finding], job_id)
             else:
                 findings.append(finding)
-        self._write(job, batch, findings, job_id)
+        if findings:
+            self._write(job, batch, findings, job_id)
         if failed:
             first = next(iter(failed.values()))
             orderly = [photo_id for photo_id in failed if photo_id in counted]

@@ -13,7 +13,6 @@ from photogate.domain import (
     NewBatch,
     NewPhoto,
     Principal,
-    StoredObject,
     UploadTicket,
     UserSummary,
 )
@@ -147,27 +146,28 @@ class Uploads:
 
     def _stored_photos(self, file_keys: Sequence[str]) -> tuple[NewPhoto, ...]:
         """Pin every object's size and ETag, in parallel."""
-        found = list(self._heads.map(self._head, file_keys))
-        missing = tuple(k for k, stored in zip(file_keys, found, strict=True) if stored is None)
+        found = list(self._heads.map(self._look_up, file_keys))
+        photos = tuple(photo for photo in found if photo is not None)
+        missing = tuple(k for k, photo in zip(file_keys, found, strict=True) if photo is None)
         if missing:
             raise Conflict("some photos have not been uploaded", file_keys=missing)
-        for key, stored in zip(file_keys, found, strict=True):
-            if isinstance(stored, StoredObject) and stored.size_bytes > self._limits.max_bytes:
+        for photo in photos:
+            if photo.stored is not None and photo.stored.size_bytes > self._limits.max_bytes:
                 raise InvalidRequest(
-                    f"{key} has {stored.size_bytes} bytes; at most {self._limits.max_bytes}"
+                    f"{photo.file_key} has {photo.stored.size_bytes} bytes;"
+                    f" at most {self._limits.max_bytes}"
                 )
-        return tuple(
-            NewPhoto(file_key=key, stored=stored if isinstance(stored, StoredObject) else None)
-            for key, stored in zip(file_keys, found, strict=True)
-        )
+        return photos
 
-    def _head(self, key: str) -> StoredObject | RetryableError | None:
+    def _look_up(self, key: str) -> NewPhoto | None:
+        """Give the photo as it is stored, or None when it is not there."""
         try:
-            return self._store.head(key)
+            stored = self._store.head(key)
         except RetryableError as error:
             # Accepted all the same: the worker finds out what is there.
             logger.warning("could not look at %s: %s", key, error)
-            return error
+            return NewPhoto(file_key=key, stored=None)
+        return None if stored is None else NewPhoto(file_key=key, stored=stored)
 
     def _send(self, batch: Batch) -> None:
         """Queue the job. When that fails the outbox entry is still there for the sweep."""
