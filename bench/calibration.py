@@ -19,7 +19,7 @@ from local.samples import jpeg, photograph
 from photogate.policy import COMMUNITY
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.decode import decode
-from photogate_vision.quality import blur_variance
+from photogate_vision.quality import blur_variance, canonical_grey
 
 #: Photographs of everyday things; all of scikit-image's that are in its package.
 PHOTOGRAPHS = (
@@ -62,7 +62,7 @@ def _sharpness() -> Table:
 def _harmless(analyzer: VisionAnalyzer) -> Table:
     rng = random.Random(1)  # noqa: S311 - not for secrets
     crops = [_crop(photograph(name), rng) for name in PHOTOGRAPHS for _ in range(_CROPS)]
-    measured = [dict(analyzer.analyze(jpeg(crop)).measures()) for crop in crops]
+    measured = [dict(analyzer.analyze(jpeg(crop))[0].measures()) for crop in crops]
     table = Table(title=f"{len(crops)} crops of harmless photographs, share beyond each bound")
     for title in ("measure", "bound", "value", "share"):
         table.add_column(title, justify="right")
@@ -88,7 +88,7 @@ def _at(photo: Image.Image, megapixels: float) -> Image.Image:
 
 
 def _measured(photo: Image.Image) -> float:
-    return blur_variance(decode(jpeg(photo)).image) or 0.0
+    return blur_variance(canonical_grey(decode(jpeg(photo)).image)) or 0.0
 
 
 def _crop(photo: Image.Image, rng: random.Random) -> Image.Image:

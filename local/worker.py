@@ -23,6 +23,7 @@ from local.process import end_with_parent
 from photogate.bootstrap import ModerateParts
 from photogate.domain import Delivery, WorkerInfo
 from photogate.errors import RetryableError
+from photogate.policy import gates
 
 logger = logging.getLogger("local.worker")  # under -m __name__ is another
 
@@ -55,6 +56,8 @@ class Worker:
             host=host,
             pid=pid,
             model=parts.analyzer.model_digest,
+            policy=parts.policy.id,
+            gates=gates(parts.policy, parts.analyzer.measures),
             started_at=now,
             seen_at=now,
             last_photo_at=None,

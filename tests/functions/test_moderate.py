@@ -33,7 +33,7 @@ FINE = Signals(
     blur_variance=500.0,
     width=800,
     height=600,
-    frames=1,
+    rms_contrast=50.0,
 )
 
 
@@ -100,18 +100,19 @@ class ScriptedAnalyzer:
     """Gives what the test says, by the photo's bytes."""
 
     model_digest = "none"
+    measures = frozenset(name for name, _ in FINE.measures())
 
     def __init__(self, **answers: Signals | BaseException) -> None:
         self.answers = answers
         self.seen: list[str] = []
 
-    def analyze(self, data: bytes) -> Signals:
+    def analyze(self, data: bytes) -> list[Signals]:
         """Answer, or raise."""
         self.seen.append(data.decode())
         answer = self.answers.get(data.decode(), FINE)
         if isinstance(answer, BaseException):
             raise answer
-        return answer
+        return [answer]
 
 
 class BrokenStore(FilePhotoStore):
@@ -195,7 +196,11 @@ class TestService:
 
     def test_each_photo_gets_its_verdict(self, pool: Pool, store: PhotoStore, job: Job) -> None:
         blurred = Signals(
-            nsfw_scores=FINE.nsfw_scores, blur_variance=1.0, width=800, height=600, frames=1
+            nsfw_scores=FINE.nsfw_scores,
+            blur_variance=1.0,
+            width=800,
+            height=600,
+            rms_contrast=50.0,
         )
         incomplete = replace(FINE, nsfw_scores=None)
         reported = self.run(pool, store, ScriptedAnalyzer(b=blurred, c=incomplete), job)

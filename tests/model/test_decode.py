@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from local.samples import photograph
 from photogate.errors import PhotoRefused
 from photogate_vision.decode import decode
-from photogate_vision.quality import blur_variance
+from photogate_vision.quality import blur_variance, canonical_grey
 
 
 @pytest.fixture(scope="module")
@@ -234,16 +234,16 @@ class TestBlur:
         from PIL import ImageFilter
 
         values = [
-            blur_variance(photo.filter(ImageFilter.GaussianBlur(radius))) or 0.0
+            blur_variance(canonical_grey(photo.filter(ImageFilter.GaussianBlur(radius)))) or 0.0
             for radius in (0, 1, 2, 4, 8)
         ]
         assert values == sorted(values, reverse=True)
         assert values[0] > 100 > 20 > values[-1]
-        assert blur_variance(Image.new("RGB", (800, 600), "teal")) == 0
+        assert blur_variance(canonical_grey(Image.new("RGB", (800, 600), "teal"))) == 0
 
     @pytest.mark.parametrize("size", [(1, 1), (2, 500), (200, 65_500)])
     def test_a_picture_that_is_too_narrow_has_none(self, size: tuple[int, int]) -> None:
-        assert blur_variance(Image.new("RGB", size, "teal")) is None
+        assert blur_variance(canonical_grey(Image.new("RGB", size, "teal"))) is None
 
     def test_three_pixels_are_enough(self) -> None:
-        assert blur_variance(Image.new("RGB", (3, 3), "teal")) == 0
+        assert blur_variance(canonical_grey(Image.new("RGB", (3, 3), "teal"))) == 0

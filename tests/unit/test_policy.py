@@ -15,6 +15,7 @@ from photogate.policy import COMMUNITY, PROFILE, decide
 FINE = Signals(
     nsfw_scores={"porn": 0.01, "sexy": 0.02, "hentai": 0.01, "neutral": 0.95, "drawing": 0.01},
     blur_variance=400.0,
+    rms_contrast=50.0,
     width=1600,
     height=1200,
     frames=1,
@@ -29,7 +30,7 @@ def with_scores(**scores: float) -> Signals:
 def test_a_fine_photo_is_approved_without_a_rule() -> None:
     verdict = decide(FINE, COMMUNITY)
     assert (verdict.status, verdict.reason, verdict.rule) == (Status.APPROVED, None, None)
-    assert verdict.policy == "community@1"
+    assert verdict.policy == "community@2"
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,8 @@ def test_a_fine_photo_is_approved_without_a_rule() -> None:
         (with_scores(sexy=0.99), Status.REVIEW, None, "nsfw.sexy"),
         (replace(FINE, blur_variance=5.0), Status.REJECTED, "blurry", "blur_variance"),
         (replace(FINE, blur_variance=20.0), Status.REVIEW, None, "blur_variance"),
-        (replace(FINE, frames=2), Status.REVIEW, None, "frames"),
+        (replace(FINE, rms_contrast=0.5), Status.REJECTED, "blank", "rms_contrast"),
+        (replace(FINE, rms_contrast=3.0), Status.REVIEW, None, "rms_contrast"),
         (replace(FINE, width=100), Status.REJECTED, "too_small", "short_side_px"),
         (replace(FINE, height=100, blur_variance=0.0), Status.REJECTED, "too_small", None),
         (replace(with_scores(porn=0.95), blur_variance=0.0), Status.REJECTED, "nsfw", None),
@@ -59,7 +61,9 @@ def test_the_first_bound_that_is_crossed_decides(
         assert verdict.rule.bound is not None
 
 
-@pytest.mark.parametrize("field", ["nsfw_scores", "blur_variance", "width", "height", "frames"])
+@pytest.mark.parametrize(
+    "field", ["nsfw_scores", "blur_variance", "rms_contrast", "width", "height"]
+)
 def test_a_missing_signal_goes_to_a_person(field: str) -> None:
     verdict = decide(replace(FINE, **{field: None}), COMMUNITY)
     assert verdict.status is Status.REVIEW
@@ -87,7 +91,7 @@ SIGNALS = st.builds(
     blur_variance=st.none() | st.floats(0, 5000) | st.just(math.inf),
     width=st.none() | st.integers(1, 20_000),
     height=st.none() | st.integers(1, 20_000),
-    frames=st.none() | st.integers(1, 3),
+    rms_contrast=st.none() | st.floats(0, 128) | st.just(math.nan),
 )
 
 

@@ -22,9 +22,11 @@ class Reason(StrEnum):
     """Why a photo was rejected by machine. A person may give words of their own instead."""
 
     NSFW = "nsfw"
+    UNDERAGE = "underage"
     NO_FACE = "no_face"
     GROUP_PHOTO = "group_photo"
     BLURRY = "blurry"
+    BLANK = "blank"
     TOO_SMALL = "too_small"
     TOO_LARGE = "too_large"
     UNREADABLE = "unreadable"
@@ -65,6 +67,8 @@ class AgeRange:
 
     low: int
     high: int
+    #: How sure the detector is of this range, 0..1; None when it does not say.
+    probability: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,27 +79,35 @@ class Face:
     box: tuple[float, float, float, float]
     #: How sure the detector is, 0..1.
     score: float
-    #: As the detector tells it; None when it tells no ages.
+    #: As the detector tells it; None when it tells none of this face.
     age: AgeRange | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signals:
-    """What was measured on one photo. What was not computed is None, never 0."""
+    """What was measured on one photo. What was not computed is None, never 0.
 
-    #: One probability per category of ``NSFW_CATEGORIES``, 0..1.
+    An animation gives one of these for each frame that was looked at.
+    """
+
+    #: One probability, 0..1, per category that the model tells; the shipped ones tell
+    #: ``NSFW_CATEGORIES``, a two-class model ``explicit`` and ``neutral``.
     nsfw_scores: dict[str, float] | None = None
     #: Found in the picture; empty when there is none. None when nobody looked for any.
     faces: tuple[Face, ...] | None = None
     #: Variance of the Laplacian on the canonical size, in squared grey levels; 0 is flat.
     blur_variance: float | None = None
+    #: RMS contrast: standard deviation of the grey levels, 0..127.5; 0 is one flat colour.
+    rms_contrast: float | None = None
     #: Pixels of the upright picture.
     width: int | None = None
     height: int | None = None
     #: The container as its bytes say, e.g. ``JPEG``; never from a file name.
     format: str | None = None
-    #: 1, or how many an animation has; the other signals are about the first.
+    #: 1, or how many an animation has.
     frames: int | None = None
+    #: Which of them, from 1, this is about; None in a photo of one.
+    frame: int | None = None
     size_bytes: int | None = None
     #: Hex digest of the bytes that were looked at.
     sha256: str | None = None
@@ -113,17 +125,26 @@ class Signals:
         if self.faces is not None:
             document["has_face"] = bool(self.faces)
             document["face_count"] = len(self.faces)
-            document["faces"] = [
-                {"box": [round(edge, 4) for edge in face.box], "score": round(face.score, 4)}
-                for face in self.faces
-            ]
+            document["faces"] = [_face_to_json(face) for face in self.faces]
+            if (youngest := self.youngest) is not None:
+                document["estimated_age"] = {"low": youngest.low, "high": youngest.high}
         return document
+
+    @property
+    def youngest(self) -> AgeRange | None:
+        """The lowest ends among the faces whose age is known; None when none is."""
+        ages = [face.age for face in self.faces or () if face.age is not None]
+        if not ages:
+            return None
+        return AgeRange(low=min(age.low for age in ages), high=min(age.high for age in ages))
 
     def measures(self) -> Iterator[tuple[str, float]]:
         """Yield each number that a policy can bound, by name.
 
-        ``nsfw.<category>`` and their sum over the explicit ones, ``nsfw.explicit``;
-        ``face_count``; ``blur_variance``; ``short_side_px``; ``frames``.
+        ``nsfw.<category>``, and ``nsfw.explicit`` also as the sum of ``porn`` and
+        ``hentai``; ``face_count``; ``faces_without_age``; ``age.low`` and ``age.high`` of
+        the youngest face whose age is known; ``blur_variance``; ``rms_contrast``;
+        ``short_side_px``.
         """
         if self.nsfw_scores is not None:
             yield from ((f"nsfw.{name}", score) for name, score in self.nsfw_scores.items())
@@ -131,12 +152,28 @@ class Signals:
                 yield "nsfw.explicit", self.nsfw_scores["porn"] + self.nsfw_scores["hentai"]
         if self.faces is not None:
             yield "face_count", float(len(self.faces))
+            yield "faces_without_age", float(sum(face.age is None for face in self.faces))
+        if (youngest := self.youngest) is not None:
+            yield "age.low", float(youngest.low)
+            yield "age.high", float(youngest.high)
         if self.blur_variance is not None:
             yield "blur_variance", self.blur_variance
-        if self.frames is not None:
-            yield "frames", float(self.frames)
+        if self.rms_contrast is not None:
+            yield "rms_contrast", self.rms_contrast
         if self.width is not None and self.height is not None:
             yield "short_side_px", float(min(self.width, self.height))
+
+
+def _face_to_json(face: Face) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "box": [round(edge, 4) for edge in face.box],
+        "score": round(face.score, 4),
+    }
+    if face.age is not None:
+        document["age"] = {"low": face.age.low, "high": face.age.high}
+        if face.age.probability is not None:
+            document["age"]["probability"] = round(face.age.probability, 4)
+    return document
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +198,17 @@ class Verdict:
     policy: str | None = None
     #: What was wrong with the bytes, when they were refused before any rule; one line.
     detail: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """One thing for which photos may be rejected, and whether it is looked for here."""
+
+    #: A ``Reason``.
+    name: str
+    on: bool
+    #: Why it is off, or on only in part; None when it is on.
+    why: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,6 +370,9 @@ class WorkerInfo:
     pid: int
     #: sha256 of its model.
     model: str
+    #: ``name@version`` of the policy that it decides by.
+    policy: str
+    gates: tuple[Gate, ...]
     started_at: datetime
     seen_at: datetime
     last_photo_at: datetime | None

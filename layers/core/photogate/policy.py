@@ -8,9 +8,10 @@ a person, before anything else is asked: a failure is never a score.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from photogate.domain import Reason, Rule, Signals, Status, Verdict
+from photogate.domain import Gate, Reason, Rule, Signals, Status, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,62 @@ def decide(signals: Signals, policy: Policy) -> Verdict:
     return Verdict(status=Status.APPROVED, policy=policy.id)
 
 
+def decide_all(frames: Sequence[Signals], policy: Policy) -> tuple[Verdict, Signals]:
+    """Apply ``policy`` to each frame of an animation; the worst verdict counts.
+
+    Gives it with the signals that it is about: the first frame's of that verdict.
+
+    Raises:
+        ValueError: there is no frame; a mistake in the program.
+    """
+    verdicts = [(decide(signals, policy), signals) for signals in frames]
+    return max(verdicts, key=lambda pair: _SEVERITY.index(pair[0].status))
+
+
+#: A rejection is certain, so that it counts for more than a doubt.
+_SEVERITY = (Status.APPROVED, Status.REVIEW, Status.REJECTED)
+
+
+def gates(policy: Policy, provided: frozenset[str]) -> tuple[Gate, ...]:
+    """Tell for each reason that a policy may have whether it is looked for here.
+
+    Args:
+        provided: what this installation can measure, see ``PhotoAnalyzer.measures``.
+    """
+    return tuple(_gate(reason, policy, provided) for reason in _OF_POLICIES)
+
+
+def unprovided(policy: Policy, provided: frozenset[str]) -> tuple[str, ...]:
+    """Name the required measures that nothing here gives: such a policy must not run."""
+    return tuple(sorted(policy.required - provided))
+
+
+#: Reasons that lie in a policy; the others lie in the bytes and are always looked for.
+_OF_POLICIES = (
+    Reason.NSFW,
+    Reason.UNDERAGE,
+    Reason.NO_FACE,
+    Reason.GROUP_PHOTO,
+    Reason.BLURRY,
+    Reason.BLANK,
+    Reason.TOO_SMALL,
+)
+
+
+def _gate(reason: Reason, policy: Policy, provided: frozenset[str]) -> Gate:
+    asked = {t.measure for t in policy.thresholds if t.reason is reason}
+    missing = sorted(asked - provided)
+    if not asked:
+        return Gate(name=reason.value, on=False, why=f"{policy.id} does not ask for it")
+    if not asked & provided:
+        return Gate(name=reason.value, on=False, why=f"nothing measures {', '.join(missing)}")
+    return Gate(
+        name=reason.value,
+        on=True,
+        why=f"in part: nothing measures {', '.join(missing)}" if missing else None,
+    )
+
+
 def _to_person(policy: Policy, rule: Rule) -> Verdict:
     return Verdict(status=Status.REVIEW, rule=rule, policy=policy.id)
 
@@ -90,17 +147,26 @@ def _plausible(name: str, value: float) -> bool:
 
     Probabilities may exceed 1 by the rounding of their float32 sum.
     """
-    upper = 1.0 + 1e-3 if name.startswith("nsfw.") else math.inf
-    return math.isfinite(value) and 0.0 <= value <= upper
+    return math.isfinite(value) and 0.0 <= value <= _largest(name)
+
+
+def _largest(name: str) -> float:
+    if name.startswith("nsfw."):
+        return 1.0 + 1e-3
+    return _OLDEST if name.startswith("age.") else math.inf
+
+
+#: More than anybody has reached.
+_OLDEST = 130.0
 
 
 #: For communities and marketplaces: no nudity, no pictures that nobody can make out.
 #: Where each bound comes from stands in ``layers/model/MODEL_CARD.md`` and
-#: ``bench/calibration.py``.
+#: ``bench/calibration.py``. ``nsfw.sexy`` is not required: two-class models do not tell it.
 COMMUNITY = Policy(
     name="community",
-    version=1,
-    required=frozenset({"nsfw.explicit", "nsfw.sexy", "blur_variance", "short_side_px", "frames"}),
+    version=2,
+    required=frozenset({"nsfw.explicit", "blur_variance", "rms_contrast", "short_side_px"}),
     thresholds=(
         Threshold(measure="nsfw.explicit", reason=Reason.NSFW, reject=0.90, review=0.50),
         Threshold(measure="nsfw.sexy", reason=Reason.NSFW, reject=None, review=0.70),
@@ -112,17 +178,18 @@ COMMUNITY = Policy(
             worse="below",
         ),
         Threshold(
+            measure="rms_contrast", reason=Reason.BLANK, reject=2.0, review=5.0, worse="below"
+        ),
+        Threshold(
             measure="blur_variance", reason=Reason.BLURRY, reject=12.0, review=25.0, worse="below"
         ),
-        # Only the first frame is looked at, so a person looks at the others.
-        Threshold(measure="frames", reason=Reason.UNREADABLE, reject=None, review=1.0),
     ),
 )
 
 #: For profile photos: what ``COMMUNITY`` asks, and exactly one face.
 PROFILE = Policy(
     name="profile",
-    version=1,
+    version=2,
     required=COMMUNITY.required | {"face_count"},
     thresholds=(
         *COMMUNITY.thresholds,
@@ -133,4 +200,33 @@ PROFILE = Policy(
     ),
 )
 
-PRESETS = {policy.name: policy for policy in (COMMUNITY, PROFILE)}
+#: The youngest age at which people may use most dating services.
+MINIMUM_AGE = 18.0
+
+#: For dating: what ``PROFILE`` asks, and an adult. A range of ages that lies wholly below the
+#: minimum is rejected; one that reaches below it, or a face of unknown age, goes to a person.
+DATING = Policy(
+    name="dating",
+    version=1,
+    required=PROFILE.required | {"faces_without_age"},
+    thresholds=(
+        Threshold(
+            measure="age.high",
+            reason=Reason.UNDERAGE,
+            reject=MINIMUM_AGE,
+            review=None,
+            worse="below",
+        ),
+        *PROFILE.thresholds,
+        Threshold(
+            measure="age.low",
+            reason=Reason.UNDERAGE,
+            reject=None,
+            review=MINIMUM_AGE,
+            worse="below",
+        ),
+        Threshold(measure="faces_without_age", reason=Reason.UNDERAGE, reject=None, review=0.0),
+    ),
+)
+
+PRESETS = {policy.name: policy for policy in (COMMUNITY, PROFILE, DATING)}

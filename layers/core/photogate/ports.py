@@ -41,8 +41,12 @@ class PhotoAnalyzer(Protocol):
     def model_digest(self) -> str:
         """sha256 of the model file in use."""
 
-    def analyze(self, data: bytes) -> Signals:
-        """Measure one photo.
+    @property
+    def measures(self) -> frozenset[str]:
+        """Names, as ``Signals.measures`` gives them, of all that it can measure."""
+
+    def analyze(self, data: bytes) -> Sequence[Signals]:
+        """Measure one photo: one entry, or one for each frame looked at of an animation.
 
         Raises:
             PhotoRefused: the bytes are no readable photo, or one that is too large.

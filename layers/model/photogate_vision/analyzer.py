@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,9 @@ from PIL import Image
 from photogate.domain import Signals
 from photogate.ports import FaceDetector
 from photogate_vision.bundle import load_bundle
-from photogate_vision.decode import PREPROCESSING, decode
+from photogate_vision.decode import PREPROCESSING, Picture, decode
 from photogate_vision.nsfw import NsfwModel
-from photogate_vision.quality import blur_variance
+from photogate_vision.quality import blur_variance, canonical_grey, rms_contrast
 
 
 class VisionAnalyzer:
@@ -41,27 +42,51 @@ class VisionAnalyzer:
         """See ``photogate.ports.PhotoAnalyzer.model_digest``."""
         return self._bundle.digest
 
-    def analyze(self, data: bytes) -> Signals:
+    @property
+    def measures(self) -> frozenset[str]:
+        """See ``photogate.ports.PhotoAnalyzer.measures``."""
+        found = {"blur_variance", "rms_contrast", "short_side_px", "nsfw.explicit"}
+        found |= {f"nsfw.{category}" for category in self._bundle.categories}
+        if self._faces is not None:
+            found.add("face_count")
+            if self._faces.tells_age:
+                found |= {"faces_without_age", "age.low", "age.high"}
+        return frozenset(found)
+
+    def analyze(self, data: bytes) -> list[Signals]:
         """See ``photogate.ports.PhotoAnalyzer.analyze``."""
         started = time.perf_counter()
-        picture = decode(data)
+        digest = hashlib.sha256(data).hexdigest()
+        frames = [self._look(picture) for picture in [decode(data)]]
+        took_ms = round((time.perf_counter() - started) * 1000, 2)
+        return [
+            replace(
+                frame,
+                size_bytes=len(data),
+                sha256=digest,
+                processing_time_ms=took_ms,
+                model=self._bundle.digest,
+                preprocessing=PREPROCESSING,
+            )
+            for frame in frames
+        ]
+
+    def _look(self, picture: Picture) -> Signals:
+        """Measure one decoded frame."""
         side = self._bundle.input.size
         # The whole picture, squeezed into a square, as the model was trained.
         pixels = np.asarray(picture.image.resize((side, side), Image.Resampling.BILINEAR))
         scores = self._model.scores(pixels[np.newaxis])[0]
-        blur = blur_variance(picture.image)
+        grey = canonical_grey(picture.image)
+        blur = blur_variance(grey)
         faces = None if self._faces is None else tuple(self._faces.detect(picture))
         return Signals(
             nsfw_scores={name: round(score, 6) for name, score in scores.items()},
             faces=faces,
             blur_variance=None if blur is None else round(blur, 2),
+            rms_contrast=round(rms_contrast(grey), 2),
             width=picture.width,
             height=picture.height,
             format=picture.format,
             frames=picture.frames,
-            size_bytes=len(data),
-            sha256=hashlib.sha256(data).hexdigest(),
-            processing_time_ms=round((time.perf_counter() - started) * 1000, 2),
-            model=self._bundle.digest,
-            preprocessing=PREPROCESSING,
         )

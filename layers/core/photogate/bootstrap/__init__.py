@@ -51,6 +51,7 @@ class ModerateParts:
 
     moderation: Moderation
     analyzer: PhotoAnalyzer
+    policy: Policy
     workers: Workers
     queue: Queue
     settings: s.ModerateSettings
@@ -132,18 +133,19 @@ def moderate(watcher: Watcher) -> ModerateParts:
 
     settings = choose.settings_of(s.ModerateSettings)
     pool = choose.pool(settings)
-    seeing = analyzer(settings)
+    seeing, rules = analyzer(settings), preset(settings.policy)
     return ModerateParts(
         moderation=Moderation(
             attempts=PostgresAttempts(pool),
             store=choose.store(settings),
             analyzer=seeing,
-            policy=preset(settings.policy),
+            policy=rules,
             lease_s=settings.job_deadline_s,
             max_bytes=settings.max_photo_bytes,
             watcher=watcher,
         ),
         analyzer=seeing,
+        policy=rules,
         workers=PostgresWorkers(pool),
         queue=choose.queue(settings),
         settings=settings,

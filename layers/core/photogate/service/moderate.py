@@ -12,7 +12,7 @@ from typing import Protocol
 from photogate.domain import Finding, OpenBatch, OpenPhoto, Reason, Signals, Status, Verdict
 from photogate.errors import PhotoChanged, PhotogateError, PhotoRefused, RetryableError
 from photogate.messages import Job
-from photogate.policy import Policy, decide
+from photogate.policy import Policy, decide_all
 from photogate.ports import Attempts, PhotoAnalyzer, PhotoStore
 
 logger = logging.getLogger(__name__)
@@ -165,12 +165,12 @@ def judge(data: bytes, analyzer: PhotoAnalyzer, policy: Policy) -> tuple[Verdict
     """
     started = time.perf_counter()
     try:
-        signals = analyzer.analyze(data)
+        frames = analyzer.analyze(data)
     except PhotoRefused as error:
         milliseconds = (time.perf_counter() - started) * 1000
         signals = Signals(size_bytes=len(data), processing_time_ms=round(milliseconds, 2))
         return _refusal(error), signals
-    return decide(signals, policy), signals
+    return decide_all(frames, policy)
 
 
 def _refusal(error: PhotoRefused) -> Verdict:

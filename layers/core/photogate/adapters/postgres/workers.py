@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from typing import Any
+
 from photogate.adapters.postgres.pool import Pool, Session
-from photogate.domain import WorkerInfo
+from photogate.domain import Gate, WorkerInfo
 
 #: Three missed announcements of 10 s each.
 ALIVE_WITHIN_S = 30
@@ -20,15 +24,18 @@ class PostgresWorkers:
 
         def work(session: Session) -> None:
             session.rows(
-                "INSERT INTO workers (id, host, pid, model, started_at, last_photo_at)"
-                " VALUES (:id, :host, :pid, :model, CAST(:started AS timestamptz),"
-                "   CAST(:last AS timestamptz))"
+                "INSERT INTO workers (id, host, pid, model, policy, gates, started_at,"
+                "   last_photo_at)"
+                " VALUES (:id, :host, :pid, :model, :policy, CAST(:gates AS jsonb),"
+                "   CAST(:started AS timestamptz), CAST(:last AS timestamptz))"
                 " ON CONFLICT (id) DO UPDATE SET seen_at = now(),"
                 " last_photo_at = excluded.last_photo_at, model = excluded.model",
                 id=worker.id,
                 host=worker.host,
                 pid=worker.pid,
                 model=worker.model,
+                policy=worker.policy,
+                gates=json.dumps([asdict(gate) for gate in worker.gates]),
                 started=worker.started_at,
                 last=worker.last_photo_at,
             )
@@ -46,9 +53,14 @@ class PostgresWorkers:
         """See ``photogate.ports.Workers.alive``."""
         rows = self._pool.transaction(
             lambda s: s.rows(
-                "SELECT id, host, pid, model, started_at, seen_at, last_photo_at FROM workers"
+                "SELECT id, host, pid, model, policy, gates, started_at, seen_at, last_photo_at"
+                " FROM workers"
                 " WHERE seen_at > now() - make_interval(secs => :s) ORDER BY started_at",
                 s=ALIVE_WITHIN_S,
             )
         )
-        return [WorkerInfo(**row) for row in rows]
+        return [_worker_from(row) for row in rows]
+
+
+def _worker_from(row: dict[str, Any]) -> WorkerInfo:
+    return WorkerInfo(**row | {"gates": tuple(Gate(**gate) for gate in row["gates"])})
