@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from photogate.errors import ConfigError
@@ -43,12 +43,17 @@ def start_server(
         )
 
 
-def start_module(module: str, *arguments: str, log: Path) -> subprocess.Popen[bytes]:
-    """Start one of our own modules; its standard input closes when this process ends."""
+def start_module(
+    module: str, *arguments: str, log: Path, settings: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start one of our own modules; its standard input closes when this process ends.
+
+    ``settings`` go into its environment, over what stands in ours.
+    """
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - our own arguments, no shell
             [sys.executable, "-m", module, *arguments],
-            env={**os.environ, _SUPERVISED: "1"},
+            env={**os.environ, **(settings or {}), _SUPERVISED: "1"},
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

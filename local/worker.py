@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -41,10 +41,12 @@ class Worker:
 
     Args:
         parts: from ``functions.moderate.app.parts``.
+        handler: the function that is fed; runs on the same parts.
     """
 
-    def __init__(self, parts: ModerateParts) -> None:
+    def __init__(self, parts: ModerateParts, handler: app.Handler = app.handler) -> None:
         self._parts = parts
+        self._handler = handler
         self._queue = parts.queue
         self._stopping = threading.Event()
         self._stop_at = float("inf")
@@ -86,7 +88,7 @@ class Worker:
     def _work(self, delivery: Delivery) -> None:
         context = _Context(self, time.monotonic() + self._parts.settings.job_deadline_s)
         with self._kept(delivery):
-            answer = app.handler(_event(delivery), cast(LambdaContext, context))
+            answer = self._handler(_event(delivery), cast(LambdaContext, context))
         self._info = replace(self._info, last_photo_at=datetime.now(UTC))
         # What failed was handed back by the function already.
         if not answer["batchItemFailures"]:
@@ -163,14 +165,14 @@ def _event(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def main(make_worker: Callable[[], Worker] = lambda: Worker(app.parts())) -> None:
     """Run one worker until SIGTERM or Ctrl-C."""
     end_with_parent()
     # Whoever uploads waits for the API, nobody for a worker's last millisecond.
     os.nice(_NICENESS)
     # What the decoder's own limits let through costs one photo, not this machine.
     resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY_BYTES, _MOST_MEMORY_BYTES))
-    worker = Worker(app.parts())
+    worker = make_worker()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     worker.run()

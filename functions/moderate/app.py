@@ -5,10 +5,11 @@ On Lambda SQS feeds it; on one machine ``local.worker`` feeds it the same events
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
@@ -23,6 +24,7 @@ from photogate.bootstrap import ModerateParts, moderate
 from photogate.domain import Delivery, Finding, OpenBatch
 from photogate.errors import PhotogateError, RetryableError
 from photogate.messages import Job
+from photogate.ports import JobReceiver
 from photogate.service.moderate import backoff_s
 from photogate.telemetry import (
     correlation_id,
@@ -34,6 +36,8 @@ from photogate.telemetry import (
 
 logger, tracer = make_logger("moderate"), make_tracer("moderate")
 
+Handler: TypeAlias = Callable[[dict[str, Any], LambdaContext], PartialItemFailureResponse]
+
 #: With one job per invocation the default would count each retry as a function error.
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -41,37 +45,41 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 @cache
 def parts() -> ModerateParts:
     """Build, once per process, what this function needs; loads the model."""
-    return moderate(_Watcher())
+    return moderate(EventLog())
 
 
-def process(record: SQSRecord, lambda_context: LambdaContext) -> None:
-    """Moderate one batch of photos; raising hands the message back."""
-    delivery = _delivery(record)
-    logger.append_keys(job_id=delivery.job_id, delivery=delivery.receive_count)
-    try:
-        parts().moderation.run(
-            Job.decode(delivery.body),
-            job_id=delivery.job_id,
-            time_left_s=lambda: lambda_context.get_remaining_time_in_millis() / 1000,
+def make_handler(parts: Callable[[], ModerateParts]) -> Handler:
+    """Make the function's handler; ``parts`` is called when the first message needs it."""
+
+    def process(record: SQSRecord, lambda_context: LambdaContext) -> None:
+        """Moderate one batch of photos; raising hands the message back."""
+        delivery = _delivery(record)
+        logger.append_keys(job_id=delivery.job_id, delivery=delivery.receive_count)
+        try:
+            parts().moderation.run(
+                Job.decode(delivery.body),
+                job_id=delivery.job_id,
+                time_left_s=lambda: lambda_context.get_remaining_time_in_millis() / 1000,
+            )
+        except Exception as error:
+            _hand_back(parts().queue, delivery, error)
+            raise
+        finally:
+            correlation_id.set(None)
+            logger.remove_keys(["job_id", "delivery", "batch_id", "user_id"])
+
+    def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+        """Moderate each message; name those that have to come again."""
+        report_cold_start("moderate")
+        return process_partial_response(
+            event=event, record_handler=process, processor=processor, context=context
         )
-    except Exception as error:
-        _hand_back(delivery, error)
-        raise
-    finally:
-        correlation_id.set(None)
-        logger.remove_keys(["job_id", "delivery", "batch_id", "user_id"])
+
+    traced: Handler = tracer.capture_lambda_handler(handler, capture_response=False)
+    return traced
 
 
-@tracer.capture_lambda_handler(capture_response=False)
-def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Moderate each message; name those that have to come again."""
-    report_cold_start("moderate")
-    return process_partial_response(
-        event=event, record_handler=process, processor=processor, context=context
-    )
-
-
-class _Watcher:
+class EventLog:
     """Writes one structured event per photo, never its bytes or URLs, and its metrics."""
 
     def batch_opened(self, batch: OpenBatch) -> None:
@@ -106,14 +114,14 @@ class _Watcher:
         )
 
 
-def _hand_back(delivery: Delivery, error: Exception) -> None:
+def _hand_back(queue: JobReceiver, delivery: Delivery, error: Exception) -> None:
     """Make the message come again after seconds, not after its whole visibility timeout."""
     foreseen = isinstance(error, PhotogateError)
     logger.warning("job handed back", error=str(error), exc_info=not foreseen)
     emit("moderate", counts={"JobsHandedBack": 1})
     delay_s = getattr(error, "retry_after_s", None) or backoff_s(delivery.receive_count)
     try:
-        parts().queue.nack(delivery, delay_s=delay_s, error=str(error))
+        queue.nack(delivery, delay_s=delay_s, error=str(error))
     except RetryableError as fault:
         logger.warning("its visibility timeout has to run out", error=str(fault))
 
@@ -127,3 +135,6 @@ def _delivery(record: SQSRecord) -> Delivery:
         receive_count=int(record.attributes.approximate_receive_count),
         sent_at=datetime.fromtimestamp(sent_ms / 1000, UTC),
     )
+
+
+handler = make_handler(parts)

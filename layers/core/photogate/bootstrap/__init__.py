@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from photogate.policy import PRESETS, Policy
 if TYPE_CHECKING:
     from photogate.adapters.photos_files import FilePhotoStore
     from photogate.auth import TokenVerifier
-    from photogate.ports import PhotoAnalyzer, Probe, Queue, Workers
+    from photogate.ports import Attempts, PhotoAnalyzer, PhotoStore, Probe, Queue, Workers
     from photogate.service.moderate import Moderation, Watcher
     from photogate.service.review import Reviews
     from photogate.service.sweep import Sweep
@@ -43,6 +43,17 @@ class AdminParts:
 
     reviews: Reviews
     verifier: TokenVerifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModeratePorts:
+    """Everything that a worker reaches outside of its own code."""
+
+    attempts: Attempts
+    store: PhotoStore
+    analyzer: PhotoAnalyzer
+    workers: Workers
+    queue: Queue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,29 +136,44 @@ def admin() -> AdminParts:
     )
 
 
-def moderate(watcher: Watcher) -> ModerateParts:
-    """Build what a worker needs; loads and verifies the model."""
+def moderate(
+    watcher: Watcher, *, around: Callable[[ModeratePorts], ModeratePorts] = lambda ports: ports
+) -> ModerateParts:
+    """Build what a worker needs; loads and verifies the model.
+
+    Args:
+        around: may put something around the ports, e.g. what makes them fail on purpose.
+    """
     from photogate.adapters.postgres.attempts import PostgresAttempts
     from photogate.adapters.postgres.workers import PostgresWorkers
     from photogate.service.moderate import Moderation
 
     settings = choose.settings_of(s.ModerateSettings)
     pool = choose.pool(settings)
-    seeing, rules = analyzer(settings), preset(settings.policy)
-    return ModerateParts(
-        moderation=Moderation(
+    rules = preset(settings.policy)
+    ports = around(
+        ModeratePorts(
             attempts=PostgresAttempts(pool),
             store=choose.store(settings),
-            analyzer=seeing,
+            analyzer=analyzer(settings),
+            workers=PostgresWorkers(pool),
+            queue=choose.queue(settings),
+        )
+    )
+    return ModerateParts(
+        moderation=Moderation(
+            attempts=ports.attempts,
+            store=ports.store,
+            analyzer=ports.analyzer,
             policy=rules,
             lease_s=settings.job_deadline_s,
             max_bytes=settings.max_photo_bytes,
             watcher=watcher,
         ),
-        analyzer=seeing,
+        analyzer=ports.analyzer,
         policy=rules,
-        workers=PostgresWorkers(pool),
-        queue=choose.queue(settings),
+        workers=ports.workers,
+        queue=ports.queue,
         settings=settings,
     )
 
