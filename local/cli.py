@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from local.home import EMBEDDED_POLICY
 from photogate.errors import ConfigError, PhotogateError
 
 app = typer.Typer(
@@ -34,14 +35,19 @@ def check(
     files: Annotated[list[Path], typer.Argument(help="Photos to moderate.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     model: Annotated[str, typer.Option(help="Which shipped model looks.")] = "mobilenet_v2",
-    policy: Annotated[str, typer.Option(help="Which preset decides.")] = "community",
+    policy: Annotated[
+        str, typer.Option(help="Which preset decides.", envvar="POLICY")
+    ] = EMBEDDED_POLICY,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show what each rule says, and which one decided.")
+    ] = False,
 ) -> None:
     """Moderate files directly, without any service.
 
     Exits with 0 whatever the verdicts are, with 2 when a file is not there.
     """
     from local.check import check_file
-    from local.demo import coloured, score_columns, verdict_table
+    from local.verdicts import coloured, explanation, score_columns, verdict_table
     from photogate import bootstrap
     from photogate.settings import MAX_PHOTO_BYTES, ModelSettings
 
@@ -60,6 +66,8 @@ def check(
         if as_json:
             sys.stdout.write(json.dumps(checked.to_json()) + "\n")
         verdict = checked.finding.verdict
+        if explain and not as_json:
+            out.print(explanation(path.name, verdict, checked.finding.signals, rules))
         table.add_row(
             escape(path.name),
             coloured(verdict.status),

@@ -13,14 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from local.client import ApiRefused, PhotogateClient, Upload
+from local.verdicts import coloured, score_columns, verdict_table
 from photogate.auth import issue_token
 from photogate.domain import Role
 
 _BATCH = 9
 #: Three full batches stay below the limit of 30 photos in 24 hours.
 _PER_USER = 27
-
-_COLOURS = {"approved": "green", "rejected": "red", "review": "yellow", "refused": "red"}
 
 
 class Demo:
@@ -115,36 +114,8 @@ class Demo:
         return PhotogateClient(self._url, token)
 
 
-def score_columns(scores: dict[str, Any]) -> list[str]:
-    """Give explicit, sexy, blur and size as a table shows them; empty where unknown."""
-    nsfw = scores.get("nsfw_scores")
-    blur, width = scores.get("blur_variance"), scores.get("width")
-    return [
-        f"{nsfw['porn'] + nsfw['hentai']:.3f}" if nsfw else "",
-        f"{nsfw['sexy']:.3f}" if nsfw else "",
-        f"{blur:.0f}" if blur is not None else "",
-        f"{width}×{scores['height']}" if width else "",
-    ]
-
-
-def verdict_table() -> Table:
-    """Make the empty table that verdicts are shown in."""
-    table = Table(header_style="bold")
-    for title in ("photo", "verdict", "reason"):
-        table.add_column(title, overflow="fold")
-    for title in ("explicit", "sexy", "sharpness", "pixels", "ms"):
-        table.add_column(title, justify="right")
-    return table
-
-
 def _advance(progress: Progress, task: TaskID, before: float, settled: int) -> None:
     progress.update(task, completed=before + settled)
-
-
-def coloured(status: str) -> str:
-    """Mark a status with its colour, for rich."""
-    colour = _COLOURS.get(status, "white")
-    return f"[{colour}]{status}[/{colour}]"
 
 
 def _row(upload: Upload, photo: dict[str, Any], scores: dict[str, Any] | None) -> list[str]:

@@ -14,6 +14,9 @@ from typing import Any
 
 from photogate.errors import ConfigError
 
+#: What decides on one machine unless POLICY says otherwise.
+EMBEDDED_POLICY = "profile"
+
 
 class Home:
     """A folder that survives restarts; made when it is missing, readable by its owner.

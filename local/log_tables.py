@@ -8,8 +8,8 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from local.demo import coloured
 from local.logs import MetricSummary
+from local.verdicts import coloured
 
 #: The rest is worth a look only when something went wrong.
 _TOLD = ("photo_id", "rule", "error", "waited_ms", "delivery", "exception_name")

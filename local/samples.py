@@ -14,17 +14,25 @@ from photogate.errors import ConfigError
 
 
 def sample_photos() -> list[Upload]:
-    """Give a portrait, a cat, the portrait blurred, a tiny one and a broken file."""
+    """Give a portrait, two of them, a cat, the portrait blurred and tiny, and a broken file."""
     portrait = photograph("astronaut.png")
     cat = photograph("chelsea.png")
     good = jpeg(portrait)
     return [
         Upload(name="portrait.jpg", data=good),
+        Upload(name="couple.jpg", data=jpeg(_beside(portrait, portrait))),
         Upload(name="cat.jpg", data=jpeg(cat)),
         Upload(name="blurred.jpg", data=jpeg(portrait.filter(ImageFilter.GaussianBlur(8)))),
         Upload(name="tiny.jpg", data=jpeg(portrait.resize((64, 64)))),
         Upload(name="broken.jpg", data=good[: len(good) // 2]),
     ]
+
+
+def _beside(left: Image.Image, right: Image.Image) -> Image.Image:
+    both = Image.new("RGB", (left.width + right.width, left.height))
+    both.paste(left)
+    both.paste(right, (left.width, 0))
+    return both
 
 
 def photograph(name: str) -> Image.Image:

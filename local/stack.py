@@ -16,9 +16,10 @@ import requests
 
 from local.embedded_postgres import EmbeddedPostgres
 from local.embedded_redis import EmbeddedRedis
-from local.home import Home, port_is_free
+from local.home import EMBEDDED_POLICY, Home, port_is_free
 from local.model_build import ensure_bundle, ensure_faces
 from local.process import last_line, start_module, stop, wait_until
+from local.verdicts import gate_lines
 from photogate import bootstrap
 from photogate.errors import ConfigError
 from photogate_vision.bundle import load_bundle
@@ -162,7 +163,9 @@ class Stack:
             )
         if not os.environ.get("MODEL_DIR"):
             os.environ["MODEL_DIR"] = str(ensure_bundle(self.model, self.progress))
-        if bootstrap.needs_faces(os.environ.get("POLICY") or "community"):
+        if not os.environ.get("POLICY"):
+            os.environ["POLICY"] = EMBEDDED_POLICY
+        if bootstrap.needs_faces(os.environ["POLICY"]):
             os.environ.setdefault("FACES_DIR", str(ensure_faces(self.progress)))
         if not (os.environ.get("DATABASE_URL") or os.environ.get("DB_HOST")):
             self.progress("starting PostgreSQL")
@@ -193,6 +196,9 @@ class Stack:
             self._launch(child)
         for child in self._children:
             self._await(child)
+        if (newest := bootstrap.upload().workers.newest()) is not None:
+            for line in gate_lines(newest.policy, newest.gates):
+                self.progress(line)
 
     def _fill_in_settings(self) -> None:
         own = {

@@ -7,7 +7,6 @@ import logging
 import os
 import resource
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,9 +20,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.moderate import app
 from local.process import end_with_parent
 from photogate.bootstrap import ModerateParts
-from photogate.domain import Delivery, WorkerInfo
+from photogate.domain import Delivery
 from photogate.errors import RetryableError
-from photogate.policy import gates
 
 logger = logging.getLogger("local.worker")  # under -m __name__ is another
 
@@ -51,19 +49,7 @@ class Worker:
         self._stopping = threading.Event()
         self._stop_at = float("inf")
         self._done = threading.Event()
-        host, pid = socket.gethostname(), os.getpid()
-        now = datetime.now(UTC)
-        self._info = WorkerInfo(
-            id=f"{host}:{pid}:{int(now.timestamp())}",
-            host=host,
-            pid=pid,
-            model=parts.analyzer.model_digest,
-            policy=parts.policy.id,
-            gates=gates(parts.policy, parts.analyzer.measures),
-            started_at=now,
-            seen_at=now,
-            last_photo_at=None,
-        )
+        self._info = parts.introduce()
 
     def stop(self) -> None:
         """Take no new job; called from a signal handler."""

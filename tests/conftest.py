@@ -14,7 +14,7 @@ import requests
 from local.embedded_postgres import EmbeddedPostgres
 from local.embedded_redis import EmbeddedRedis
 from local.home import Home
-from local.model_build import ensure_bundle
+from local.model_build import ensure_bundle, ensure_faces
 from local.process import start_server, stop, wait_until
 from local.samples import jpeg, photograph
 from photogate.adapters.postgres.migrate import migrate
@@ -108,6 +108,12 @@ def redis_client(redis_url: str) -> Iterator[redis.Redis]:
 def bundle() -> Path:
     """The default model, built when it is missing."""
     return ensure_bundle("mobilenet_v2", print)
+
+
+@pytest.fixture(scope="session")
+def faces_bundle() -> Path:
+    """The face detector, built when it is missing."""
+    return ensure_faces(print)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from photogate.problems import problems
 from .schemas import (
     Dashboard,
     Filters,
+    InForce,
     Pagination,
     Pending,
     QueueStats,
@@ -66,6 +67,7 @@ def dashboard(
             page=page, limit=limit, total=total, total_pages=math.ceil(total / limit)
         ),
         filters=Filters(status=status),
+        in_force=InForce.of(newest) if (newest := parts.reviews.newest_worker()) else None,
     )
 
 

@@ -37,6 +37,45 @@ class LastDay(BaseModel):
     rejection_reasons: dict[str, int] = Field(examples=[{"nsfw": 20, "blurry": 40}])
 
 
+class Gate(BaseModel):
+    """Something that photos are rejected for."""
+
+    name: str = Field(description="A reason of rejections.", examples=["underage"])
+    on: bool = Field(description="Whether it is looked for.", examples=[False])
+    why: str | None = Field(
+        description="Why it is off, or on only in part.",
+        examples=["profile@2 does not ask for it"],
+    )
+
+
+class InForce(BaseModel):
+    """What the newest worker decides by."""
+
+    policy: str = Field(examples=["profile@2"])
+    model: str = Field(description="sha256 of its model.", examples=["3f9a…"])
+    since: datetime
+    gates: list[Gate]
+
+    @classmethod
+    def of(cls, worker: WorkerInfo) -> InForce:
+        """Translate a row."""
+        return cls(
+            policy=worker.policy,
+            model=worker.model,
+            since=worker.started_at,
+            gates=[Gate(name=g.name, on=g.on, why=g.why) for g in worker.gates],
+        )
+
+
+class Rule(BaseModel):
+    """The one comparison that decided."""
+
+    name: str = Field(examples=["nsfw.explicit"])
+    value: float | None = Field(description="Null when it was not measured.", examples=[0.97])
+    bound: float | None = Field(examples=[0.9])
+    words: str = Field(examples=["nsfw.explicit is 0.97, above 0.9"])
+
+
 class Worker(BaseModel):
     """A worker that lives."""
 
@@ -44,6 +83,7 @@ class Worker(BaseModel):
     host: str = Field(examples=["host"])
     pid: int = Field(examples=[4711])
     model: str = Field(description="sha256 of its model.", examples=["3f9a…"])
+    policy: str = Field(examples=["profile@2"])
     since: datetime
     last_photo_at: datetime | None
 
@@ -55,6 +95,7 @@ class Worker(BaseModel):
             host=worker.host,
             pid=worker.pid,
             model=worker.model,
+            policy=worker.policy,
             since=worker.started_at,
             last_photo_at=worker.last_photo_at,
         )
@@ -112,6 +153,7 @@ class ReviewedPhoto(BaseModel):
     moderation_scores: dict[str, Any] | None = Field(
         examples=[{"nsfw_scores": {"porn": 0.55}, "rule": {"name": "nsfw.explicit", "value": 0.6}}]
     )
+    rule: Rule | None = Field(description="Which rule decided; null when none did.")
     moderation_error: str | None = Field(
         description="Why automatic checking could not finish.", examples=[None]
     )
@@ -124,6 +166,7 @@ class ReviewedPhoto(BaseModel):
     @classmethod
     def of(cls, media: Media, url: str | None = None) -> ReviewedPhoto:
         """Translate a row."""
+        rule = media.rule
         return cls(
             id=media.id,
             user_id=media.user_id,
@@ -135,6 +178,7 @@ class ReviewedPhoto(BaseModel):
             moderation_reason=media.reason,
             reason_text=reason_text(media.reason),
             moderation_scores=media.scores,
+            rule=rule and Rule(name=rule.name, value=rule.value, bound=rule.bound, words=str(rule)),
             moderation_error=media.error,
             batch_id=media.batch_id,
             decided_by=media.decided_by,
@@ -165,6 +209,7 @@ class Dashboard(BaseModel):
     media: list[ReviewedPhoto]
     pagination: Pagination
     filters: Filters
+    in_force: InForce | None = Field(description="Null when no worker was seen for a day.")
 
 
 class Pending(BaseModel):

@@ -5,6 +5,7 @@ On Lambda SQS feeds it; on one machine ``local.worker`` feeds it the same events
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -34,6 +35,8 @@ from photogate.telemetry import (
     report_cold_start,
 )
 
+from .presence import Presence
+
 logger, tracer = make_logger("moderate"), make_tracer("moderate")
 
 Handler: TypeAlias = Callable[[dict[str, Any], LambdaContext], PartialItemFailureResponse]
@@ -45,11 +48,18 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 @cache
 def parts() -> ModerateParts:
     """Build, once per process, what this function needs; loads the model."""
-    return moderate(EventLog())
+    built = moderate(EventLog())
+    logger.info(
+        "policy in force",
+        policy=built.policy.id,
+        gates={gate.name: "on" if gate.on else gate.why for gate in built.gates},
+    )
+    return built
 
 
 def make_handler(parts: Callable[[], ModerateParts]) -> Handler:
     """Make the function's handler; ``parts`` is called when the first message needs it."""
+    presence = cache(lambda: Presence(parts()))
 
     def process(record: SQSRecord, lambda_context: LambdaContext) -> None:
         """Moderate one batch of photos; raising hands the message back."""
@@ -71,6 +81,8 @@ def make_handler(parts: Callable[[], ModerateParts]) -> Handler:
     def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
         """Moderate each message; name those that have to come again."""
         report_cold_start("moderate")
+        if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:  # elsewhere local.worker does it
+            presence().seen()
         return process_partial_response(
             event=event, record_handler=process, processor=processor, context=context
         )

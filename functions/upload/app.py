@@ -46,7 +46,7 @@ def health(
         return Health(status="ok", version=__version__)
     require(Role.ADMIN)(request, token)
     parts = _parts(request)
-    report = deep_health(parts.probes, parts.workers)
+    report = deep_health(parts.probes, parts.workers, workers_on_demand=parts.workers_on_demand)
     response.status_code = 200 if report.status == "ok" else 503
     return report
 

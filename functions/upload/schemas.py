@@ -150,3 +150,11 @@ class Health(BaseModel):
     workers: list[dict[str, Any]] | None = Field(
         None, examples=[[{"id": "host:4711", "model": "3f9a…", "last_photo_at": None}]]
     )
+    policy: str | None = Field(
+        None, description="What the newest worker decides by.", examples=["profile@2"]
+    )
+    gates: list[dict[str, Any]] | None = Field(
+        None,
+        description="What it rejects photos for, and why something is not looked for.",
+        examples=[[{"name": "underage", "on": False, "why": "profile@2 does not ask for it"}]],
+    )

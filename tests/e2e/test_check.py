@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -35,7 +36,8 @@ def test_json_gives_one_object_a_line(samples: list[Path]) -> None:
     found = {Path(o["file"]).name: o for o in map(json.loads, done.stdout.splitlines())}
     assert {name: (o["status"], o["reason"]) for name, o in found.items()} == {
         "portrait.jpg": ("approved", None),
-        "cat.jpg": ("approved", None),
+        "couple.jpg": ("rejected", "group_photo"),
+        "cat.jpg": ("rejected", "no_face"),
         "blurred.jpg": ("rejected", "blurry"),
         "tiny.jpg": ("rejected", "too_small"),
         "broken.jpg": ("rejected", "unreadable"),
@@ -50,16 +52,26 @@ def test_json_gives_one_object_a_line(samples: list[Path]) -> None:
     assert "truncated" in found["broken.jpg"]["scores"]["detail"]
 
 
-def test_a_profile_needs_a_face(samples: list[Path]) -> None:
-    done = check("--json", "--policy", "profile", *samples[:2])
-    portrait, cat = map(json.loads, done.stdout.splitlines())
-    assert (portrait["status"], portrait["scores"]["face_count"]) == ("approved", 1)
-    assert (cat["status"], cat["reason"], cat["scores"]["has_face"]) == (
-        "rejected",
-        "no_face",
-        False,
+def test_the_policy_can_be_chosen(samples: list[Path]) -> None:
+    cat = [path for path in samples if path.name == "cat.jpg"]
+    (profile,) = map(json.loads, check("--json", *cat).stdout.splitlines())
+    (community,) = map(
+        json.loads, check("--json", "--policy", "community", *cat).stdout.splitlines()
     )
-    assert cat["scores"]["policy"] == "profile@1"
+    assert (profile["reason"], profile["scores"]["has_face"]) == ("no_face", False)
+    assert profile["scores"]["policy"] == "profile@2"
+    assert (community["status"], community["scores"]["policy"]) == ("approved", "community@2")
+    assert "has_face" not in community["scores"]
+
+
+def test_an_explanation_shows_each_rule_and_the_one_that_decided(samples: list[Path]) -> None:
+    told = check("--explain", *samples).stdout
+    assert "portrait.jpg: approved: no rule has anything against it" in told
+    assert "couple.jpg: rejected: face_count is 2, above 1" in told
+    (decided,) = re.findall(r"blur_variance ◀ decided.*", told)
+    assert "below 25" in decided
+    assert "below 12" in decided
+    assert re.search(r"broken\.jpg: rejected: not a readable photo", told)
 
 
 def test_the_table_is_for_people(samples: list[Path]) -> None:

@@ -7,11 +7,18 @@ from typing import Any
 
 import pytest
 import requests
+from PIL import Image
 
+from functions.moderate import app as moderate
 from local.client import ApiRefused
+from local.samples import jpeg
 from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.domain import Role
+from photogate.policy import COMMUNITY
 from tests.functions.conftest import Installation
+
+COMMUNITY_BLANK = next(t.reject for t in COMMUNITY.thresholds if t.measure == "rms_contrast")
 
 
 def ids(installation: Installation, user: str = "u-1") -> dict[str, str]:
@@ -96,11 +103,42 @@ def test_the_dashboard_pages_and_filters(
     assert first["pagination"]["total_pages"] == 2
     assert [m["id"] for m in first["media"] + second["media"]] == [m["id"] for m in whole["media"]]
     explained = page(status="approved")["media"][0]["moderation_scores"]
-    assert explained["policy"] == "community@1"
+    assert explained["policy"] == "community@2"
     assert set(explained["nsfw_scores"]) == {"porn", "sexy", "hentai", "neutral", "drawing"}
     for wrong in ({"status": "nice"}, {"page": 0}, {"limit": 101}):
         with pytest.raises(ApiRefused, match="422"):
             page(**wrong)
+
+
+def test_the_rule_that_decided_is_told_with_its_value_and_bound(
+    installation: Installation, deliver: Callable[[], list[str]], portrait: bytes
+) -> None:
+    installation.hand_in(jpeg(Image.new("RGB", (400, 300), "teal")), portrait)
+    deliver()
+    dashboard = installation.client("v", Role.VIEWER).call("GET", "/admin/moderation/dashboard")
+    by_reason = {m["moderation_reason"]: m["rule"] for m in dashboard["media"]}
+    assert by_reason == {
+        "blank": {
+            "name": "rms_contrast",
+            "value": 0.0,
+            "bound": COMMUNITY_BLANK,
+            "words": f"rms_contrast is 0, below {COMMUNITY_BLANK:g}",
+        },
+        None: None,
+    }
+
+
+def test_the_dashboard_tells_which_checks_are_on(
+    installation: Installation, deliver: Callable[[], list[str]], pool: Pool
+) -> None:
+    viewer = installation.client("v", Role.VIEWER)
+    assert viewer.call("GET", "/admin/moderation/dashboard")["in_force"] is None
+    PostgresWorkers(pool).announce(moderate.parts().introduce())
+    in_force = viewer.call("GET", "/admin/moderation/dashboard")["in_force"]
+    assert in_force["policy"] == "community@2"
+    gates = {gate["name"]: (gate["on"], gate["why"]) for gate in in_force["gates"]}
+    assert gates["nsfw"] == gates["blurry"] == (True, None)
+    assert gates["no_face"] == (False, "community@2 does not ask for it")
 
 
 def test_queue_stats_count_jobs_photos_and_verdicts(

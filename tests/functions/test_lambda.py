@@ -16,6 +16,7 @@ from local.client import PhotogateClient
 from local.lambda_runtime import FunctionFailed, LambdaRuntime, run_function
 from local.logs import LogFilter, read_events, read_metrics
 from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.auth import issue_token
 from photogate.domain import Role
 from photogate.messages import Job
@@ -111,6 +112,9 @@ class TestModerate:
         assert sum(approved.values) == 10
         assert len(metrics["TimeToVerdict", "service=moderate"].values) == 10
         assert sum(metrics["ColdStarts", "service=moderate"].values) == 1
+        newest = PostgresWorkers(pool).newest()
+        assert newest is not None
+        assert (newest.policy, newest.model) == ("community@2", events[0]["model"])
 
     def test_only_what_failed_comes_again_and_no_function_error_is_raised(
         self, installation: Installation, moderate: LambdaRuntime, pool: Pool, portrait: bytes
@@ -143,7 +147,8 @@ class TestModerate:
         assert len(answer["batchItemFailures"]) == 1
         assert time.monotonic() - started < 20
         assert states(installation.client()) == {"pending"}
-        (handed_back,) = read_events([log], LogFilter())
+        in_force, handed_back = read_events([log], LogFilter())
+        assert (in_force["policy"], in_force["gates"]["nsfw"]) == ("community@2", "on")
         assert "ran out of time" in handed_back["error"]
 
 

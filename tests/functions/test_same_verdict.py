@@ -32,10 +32,16 @@ def golden() -> list[Upload]:
     more = [
         Upload(name="coffee.jpg", data=jpeg(coffee)),
         Upload(name="rocket.jpg", data=jpeg(rocket, quality=60)),
-        Upload(name="crop.jpg", data=jpeg(coffee.crop((150, 50, 350, 250)))),
         Upload(name="not-a-photo.jpg", data=b"%PDF-1.7"),
     ]
     return [*sample_photos(), *more]
+
+
+@pytest.fixture(autouse=True)
+def profile(faces_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All run the preset of the embedded stack."""
+    monkeypatch.setenv("POLICY", "profile")
+    monkeypatch.setenv("FACES_DIR", str(faces_bundle))
 
 
 @pytest.fixture

@@ -12,8 +12,11 @@ import redis
 import requests
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.moderate import app as moderate
 from functions.upload.app import handler
 from local.client import ApiRefused, Upload
+from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.auth import issue_token
 from photogate.domain import Role
 from tests.conftest import SECRET
@@ -229,7 +232,7 @@ class TestComplete:
 
 class TestHealth:
     def test_deep_health_names_what_is_down(
-        self, installation: Installation, monkeypatch: pytest.MonkeyPatch
+        self, installation: Installation, pool: Pool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def deep() -> tuple[int, dict[str, Any]]:
             token = issue_token("a", secret=SECRET, role=Role.ADMIN)
@@ -243,6 +246,11 @@ class TestHealth:
         status, report = deep()
         assert (status, report["status"], report["workers"]) == (503, "degraded", [])
         assert all(part["ok"] for part in report["parts"].values())
+        assert "gates" not in report
+        PostgresWorkers(pool).announce(moderate.parts().introduce())
+        status, report = deep()
+        assert (status, report["policy"]) == (200, "community@2")
+        assert {"name": "nsfw", "on": True, "why": None} in report["gates"]
         assert report["parts"]["queue"]["append_only"] is True
         monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
         forget_bootstrap()

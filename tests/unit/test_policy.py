@@ -9,8 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photogate.domain import NSFW_CATEGORIES, Face, Signals, Status
-from photogate.policy import COMMUNITY, PROFILE, decide
+from photogate.domain import NSFW_CATEGORIES, AgeRange, Face, Reason, Rule, Signals, Status
+from photogate.policy import (
+    COMMUNITY,
+    DATING,
+    PRESETS,
+    PROFILE,
+    Policy,
+    decide,
+    decide_all,
+    gates,
+    unprovided,
+    weigh,
+)
 
 FINE = Signals(
     nsfw_scores={"porn": 0.01, "sexy": 0.02, "hentai": 0.01, "neutral": 0.95, "drawing": 0.01},
@@ -84,26 +95,79 @@ def test_no_implausible_sharpness_is_approved(value: float) -> None:
     assert decide(replace(FINE, blur_variance=value), COMMUNITY).status is Status.REVIEW
 
 
+FACE = Face(box=(0.4, 0.2, 0.6, 0.5), score=0.9)
+
+
+def aged(low: int, high: int) -> Face:
+    return replace(FACE, age=AgeRange(low=low, high=high))
+
+
+CHILD, TEENAGER, ADULT = aged(8, 12), aged(15, 20), aged(25, 32)
+POLICIES = pytest.mark.parametrize("policy", PRESETS.values(), ids=lambda policy: policy.name)
+NUMBERS = st.floats(0, 5000) | st.sampled_from([math.nan, math.inf, -math.inf, -0.1])
+AGES = st.builds(AgeRange, low=st.integers(-5, 200), high=st.integers(-5, 200))
 SIGNALS = st.builds(
     Signals,
     nsfw_scores=st.none()
-    | st.fixed_dictionaries({c: st.floats(0, 1) | st.just(math.nan) for c in NSFW_CATEGORIES}),
-    blur_variance=st.none() | st.floats(0, 5000) | st.just(math.inf),
+    | st.dictionaries(st.sampled_from([*NSFW_CATEGORIES, "explicit"]), NUMBERS | st.floats(0, 1)),
+    faces=st.none()
+    | st.lists(
+        st.builds(Face, box=st.just(FACE.box), score=st.just(0.9), age=st.none() | AGES),
+        max_size=3,
+    ).map(tuple),
+    blur_variance=st.none() | NUMBERS,
+    rms_contrast=st.none() | NUMBERS,
     width=st.none() | st.integers(1, 20_000),
     height=st.none() | st.integers(1, 20_000),
-    rms_contrast=st.none() | st.floats(0, 128) | st.just(math.nan),
+)
+#: Mostly fine, so that approvals are not rare; each field may be spoilt.
+MOSTLY_FINE = st.builds(
+    lambda spoilt, fields: replace(
+        replace(FINE, faces=(ADULT,)), **{name: getattr(spoilt, name) for name in fields}
+    ),
+    SIGNALS,
+    st.sets(
+        st.sampled_from(
+            ["nsfw_scores", "faces", "blur_variance", "rms_contrast", "width", "height"]
+        ),
+        max_size=2,
+    ),
 )
 
 
-@given(SIGNALS)
-def test_only_complete_and_finite_signals_are_ever_approved(signals: Signals) -> None:
-    if decide(signals, COMMUNITY).status is Status.APPROVED:
-        measures = dict(signals.measures())
-        assert measures.keys() >= COMMUNITY.required
-        assert all(math.isfinite(value) for value in measures.values())
+@POLICIES
+@given(signals=SIGNALS | MOSTLY_FINE)
+def test_only_complete_finite_and_plausible_signals_are_ever_approved(
+    policy: Policy, signals: Signals
+) -> None:
+    if decide(signals, policy).status is not Status.APPROVED:
+        return
+    measures = dict(signals.measures())
+    assert measures.keys() >= policy.required
+    for name in policy.measures & measures.keys():
+        assert math.isfinite(measures[name])
+        assert measures[name] >= 0
+        assert measures[name] <= {"nsfw": 1.001, "age.": 130}.get(name[:4], math.inf)
+    if "age.low" in policy.measures:
+        assert all(face.age is not None and face.age.low >= 18 for face in signals.faces or ())
 
 
-FACE = Face(box=(0.4, 0.2, 0.6, 0.5), score=0.9)
+@POLICIES
+@pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf, -1.0])
+@pytest.mark.parametrize("field", ["nsfw_scores", "blur_variance", "rms_contrast", "faces"])
+def test_a_signal_that_fails_alone_is_never_approved(
+    policy: Policy, field: str, value: float | None
+) -> None:
+    good = replace(FINE, faces=(ADULT,))
+    assert decide(good, policy).status is Status.APPROVED
+    if field == "faces":
+        failed = decide(replace(good, faces=None), policy)
+    elif field == "nsfw_scores" and value is not None:
+        failed = decide(replace(with_scores(hentai=value), faces=(ADULT,)), policy)
+    else:
+        failed = decide(replace(good, **{field: value}), policy)  # type: ignore[arg-type]
+    asked = field != "faces" or "face_count" in policy.required
+    assert failed.status is (Status.REVIEW if asked else Status.APPROVED)
 
 
 @pytest.mark.parametrize(
@@ -124,11 +188,157 @@ def test_a_profile_shows_exactly_one_face(
     assert decide(signals, COMMUNITY).status is Status.APPROVED
 
 
+@pytest.mark.parametrize(
+    ("faces", "status", "reason"),
+    [
+        ((CHILD,), Status.REJECTED, "underage"),
+        ((TEENAGER,), Status.REVIEW, None),
+        ((ADULT,), Status.APPROVED, None),
+        ((aged(18, 18),), Status.APPROVED, None),
+        ((aged(17, 17),), Status.REJECTED, "underage"),
+        ((aged(17, 18),), Status.REVIEW, None),
+        ((FACE,), Status.REVIEW, None),
+        ((), Status.REJECTED, "no_face"),
+        (None, Status.REVIEW, None),
+        ((ADULT, CHILD), Status.REJECTED, "underage"),
+        ((FACE, CHILD), Status.REJECTED, "underage"),
+        ((ADULT, ADULT), Status.REJECTED, "group_photo"),
+        ((aged(-3, 40),), Status.REVIEW, None),
+        ((aged(25, 500),), Status.REVIEW, None),
+    ],
+)
+def test_dating_asks_for_one_adult(
+    faces: tuple[Face, ...] | None, status: Status, reason: str | None
+) -> None:
+    verdict = decide(replace(FINE, faces=faces), DATING)
+    assert (verdict.status, verdict.reason) == (status, reason)
+
+
+@given(st.lists(st.tuples(st.integers(0, 130), st.integers(0, 30)), min_size=1, max_size=4))
+def test_another_face_never_makes_the_youngest_older(spans: list[tuple[int, int]]) -> None:
+    faces = tuple(aged(low, min(130, low + span)) for low, span in spans)
+    verdicts = [decide(replace(FINE, faces=(face,)), DATING).status for face in faces]
+    together = decide(replace(FINE, faces=faces), replace(DATING, thresholds=AGE_RULES)).status
+    assert RANK[together] >= max(RANK[status] for status in verdicts)
+
+
+AGE_RULES = tuple(t for t in DATING.thresholds if t.reason is Reason.UNDERAGE)
 RANK = {Status.APPROVED: 0, Status.REVIEW: 1, Status.REJECTED: 2}
 
 
-@given(st.floats(0, 0.5), st.floats(0, 0.5), st.sampled_from(["porn", "hentai", "sexy"]))
-def test_a_higher_risk_is_never_judged_milder(low: float, more: float, category: str) -> None:
-    before = decide(with_scores(**{category: low}), COMMUNITY)
-    after = decide(with_scores(**{category: low + more}), COMMUNITY)
+@POLICIES
+@given(
+    low=st.floats(0, 0.5),
+    more=st.floats(0, 0.5),
+    category=st.sampled_from(["porn", "hentai", "sexy"]),
+)
+def test_a_higher_risk_is_never_judged_milder(
+    policy: Policy, low: float, more: float, category: str
+) -> None:
+    before, after = (
+        decide(replace(with_scores(**{category: score}), faces=(ADULT,)), policy)
+        for score in (low, low + more)
+    )
     assert RANK[after.status] >= RANK[before.status]
+
+
+@pytest.mark.parametrize(
+    ("risk", "status"),
+    [(0.2, Status.APPROVED), (0.7, Status.REVIEW), (0.95, Status.REJECTED)],
+)
+def test_a_two_class_model_gives_one_risk_score(risk: float, status: Status) -> None:
+    signals = replace(FINE, nsfw_scores={"explicit": risk, "neutral": 1 - risk})
+    verdict = decide(signals, COMMUNITY)
+    assert verdict.status is status
+    if verdict.rule:
+        assert (verdict.rule.name, verdict.rule.value) == ("nsfw.explicit", risk)
+
+
+class TestAnimations:
+    BAD, DOUBTFUL = with_scores(porn=0.95), with_scores(porn=0.6)
+
+    @pytest.mark.parametrize(
+        ("frames", "status", "number"),
+        [
+            ([FINE, FINE], Status.APPROVED, 1),
+            ([FINE, DOUBTFUL, FINE], Status.REVIEW, 2),
+            ([FINE, DOUBTFUL, BAD, BAD], Status.REJECTED, 3),
+            ([BAD, replace(FINE, nsfw_scores=None)], Status.REJECTED, 1),
+            ([FINE, replace(FINE, nsfw_scores=None)], Status.REVIEW, 2),
+        ],
+    )
+    def test_the_worst_frame_counts_and_is_named(
+        self, frames: list[Signals], status: Status, number: int
+    ) -> None:
+        numbered = [
+            replace(frame, frame=place, frames=len(frames))
+            for place, frame in enumerate(frames, start=1)
+        ]
+        verdict, signals = decide_all(numbered, COMMUNITY)
+        assert (verdict.status, signals.frame) == (status, number)
+        assert signals.to_json()["frame"] == number
+
+
+class TestGates:
+    ALL = frozenset(name for name, _ in replace(FINE, faces=(ADULT,)).measures())
+
+    def told(self, policy: Policy, provided: frozenset[str]) -> dict[str, str | None]:
+        return {g.name: "on" if g.on and not g.why else g.why for g in gates(policy, provided)}
+
+    def test_dating_uses_them_all(self) -> None:
+        assert set(self.told(DATING, self.ALL).values()) == {"on"}
+        assert unprovided(DATING, self.ALL) == ()
+
+    def test_what_a_policy_does_not_ask_for_is_off(self) -> None:
+        assert self.told(COMMUNITY, self.ALL)["no_face"] == "community@2 does not ask for it"
+
+    def test_what_nothing_measures_is_off_or_on_in_part(self) -> None:
+        told = self.told(DATING, self.ALL - {"nsfw.sexy", "face_count"})
+        assert told["nsfw"] == "in part: nothing measures nsfw.sexy"
+        assert told["group_photo"] == "nothing measures face_count"
+
+    def test_a_policy_without_its_measures_cannot_run(self) -> None:
+        no_ages = self.ALL - {"faces_without_age", "age.low", "age.high"}
+        assert unprovided(PROFILE, no_ages) == ()
+        assert unprovided(DATING, no_ages) == ("faces_without_age",)
+
+
+class TestExplanations:
+    def test_each_rule_says_its_own(self) -> None:
+        signals = replace(with_scores(porn=0.95), blur_variance=None, faces=(TEENAGER,))
+        said = {
+            (w.threshold.measure, w.threshold.reject): w.outcome for w in weigh(signals, DATING)
+        }
+        assert said["nsfw.explicit", 0.9] is Status.REJECTED
+        assert said["age.low", None] is Status.REVIEW
+        assert said["blur_variance", 12.0] is Status.REVIEW
+        assert said["face_count", 1.0] is Status.APPROVED
+
+    def test_what_is_not_needed_and_not_there_says_nothing(self) -> None:
+        signals = replace(FINE, nsfw_scores={"explicit": 0.1})
+        assert {w.threshold.measure for w in weigh(signals, COMMUNITY) if w.outcome is None} == {
+            "nsfw.sexy"
+        }
+
+    @POLICIES
+    @given(signals=SIGNALS | MOSTLY_FINE)
+    def test_the_rules_together_agree_with_the_verdict(
+        self, policy: Policy, signals: Signals
+    ) -> None:
+        outcomes = {w.outcome for w in weigh(signals, policy)} - {None}
+        verdict = decide(signals, policy)
+        if verdict.status is Status.APPROVED:
+            assert outcomes == {Status.APPROVED}
+        else:
+            assert verdict.status in outcomes
+
+    @pytest.mark.parametrize(
+        ("rule", "words"),
+        [
+            (Rule(name="x", value=0.97, bound=0.9), "x is 0.97, above 0.9"),
+            (Rule(name="x", value=3.0, bound=12.0), "x is 3, below 12"),
+            (Rule(name="x", value=None, bound=None), "x was not measured"),
+        ],
+    )
+    def test_a_rule_has_words(self, rule: Rule, words: str) -> None:
+        assert str(rule) == words

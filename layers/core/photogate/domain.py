@@ -148,7 +148,8 @@ class Signals:
         """
         if self.nsfw_scores is not None:
             yield from ((f"nsfw.{name}", score) for name, score in self.nsfw_scores.items())
-            if {"porn", "hentai"} <= self.nsfw_scores.keys():
+            told = self.nsfw_scores.keys()
+            if {"porn", "hentai"} <= told and "explicit" not in told:
                 yield "nsfw.explicit", self.nsfw_scores["porn"] + self.nsfw_scores["hentai"]
         if self.faces is not None:
             yield "face_count", float(len(self.faces))
@@ -182,8 +183,16 @@ class Rule:
 
     #: The measure, as ``Signals.measures`` names it.
     name: str
+    #: None when it was not measured, or not sensibly.
     value: float | None
     bound: float | None
+
+    def __str__(self) -> str:
+        """Give it in words, for people who ask why."""
+        if self.value is None or self.bound is None:
+            return f"{self.name} was not measured"
+        side = "above" if self.value > self.bound else "below"
+        return f"{self.name} is {self.value:.4g}, {side} {self.bound:.4g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,6 +338,12 @@ class Media:
     verified_by: str | None
     created_at: datetime
     moderated_at: datetime | None
+
+    @property
+    def rule(self) -> Rule | None:
+        """What decided, as the scores keep it; None when no rule did."""
+        rule = (self.scores or {}).get("rule")
+        return None if rule is None else Rule(**rule)
 
 
 @dataclass(frozen=True, kw_only=True)

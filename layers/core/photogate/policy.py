@@ -98,6 +98,39 @@ def decide_all(frames: Sequence[Signals], policy: Policy) -> tuple[Verdict, Sign
 _SEVERITY = (Status.APPROVED, Status.REVIEW, Status.REJECTED)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Weighed:
+    """What one threshold says of one photo."""
+
+    threshold: Threshold
+    #: None when it was not measured, or not sensibly.
+    value: float | None
+    #: None when there was nothing to compare, and the policy can do without.
+    outcome: Status | None
+
+
+def weigh(signals: Signals, policy: Policy) -> tuple[Weighed, ...]:
+    """Tell what each threshold says by itself, in the policy's order; for explanations."""
+    given = dict(signals.measures())
+    measures = {name: value for name, value in given.items() if _plausible(name, value)}
+    asked = given.keys() | policy.required
+
+    def outcome(threshold: Threshold) -> Status | None:
+        value = measures.get(threshold.measure)
+        if value is None:
+            return Status.REVIEW if threshold.measure in asked else None
+        if threshold.exceeds(value, threshold.reject):
+            return Status.REJECTED
+        if threshold.exceeds(value, threshold.review):
+            return Status.REVIEW
+        return Status.APPROVED
+
+    return tuple(
+        Weighed(threshold=t, value=measures.get(t.measure), outcome=outcome(t))
+        for t in policy.thresholds
+    )
+
+
 def gates(policy: Policy, provided: frozenset[str]) -> tuple[Gate, ...]:
     """Tell for each reason that a policy may have whether it is looked for here.
 

@@ -287,6 +287,9 @@ class Workers(Protocol):
     def alive(self) -> list[WorkerInfo]:
         """List those seen within the last 30 seconds."""
 
+    def newest(self) -> WorkerInfo | None:
+        """Give the one that started last, seen within a day; None when there was none."""
+
 
 class Probe(Protocol):
     """Answers whether a part of the installation works."""

@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
 from photogate import settings as s
 from photogate.bootstrap import choose
+from photogate.domain import Gate, WorkerInfo
 from photogate.errors import ConfigError
-from photogate.policy import PRESETS, Policy
+from photogate.policy import PRESETS, Policy, gates
 
 if TYPE_CHECKING:
     from photogate.adapters.photos_files import FilePhotoStore
@@ -35,6 +39,8 @@ class UploadParts:
     #: By name: database, queue, storage.
     probes: Mapping[str, Probe]
     min_approved_photos: int
+    #: Whether workers come only when there is work: on Lambda.
+    workers_on_demand: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +72,26 @@ class ModerateParts:
     workers: Workers
     queue: Queue
     settings: s.ModerateSettings
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """What photos are rejected for here, and why something is not looked for."""
+        return gates(self.policy, self.analyzer.measures)
+
+    def introduce(self) -> WorkerInfo:
+        """Describe this process as a worker that starts now."""
+        host, pid, now = socket.gethostname(), os.getpid(), datetime.now(UTC)
+        return WorkerInfo(
+            id=f"{host}:{pid}:{int(now.timestamp())}",
+            host=host,
+            pid=pid,
+            model=self.analyzer.model_digest,
+            policy=self.policy.id,
+            gates=self.gates,
+            started_at=now,
+            seen_at=now,
+            last_photo_at=None,
+        )
 
 
 def forget() -> None:
@@ -108,6 +134,7 @@ def upload() -> UploadParts:
         workers=PostgresWorkers(pool),
         probes={"database": pool, "queue": queue, "storage": store},
         min_approved_photos=settings.min_approved_photos,
+        workers_on_demand="AWS_LAMBDA_FUNCTION_NAME" in os.environ,
     )
 
 

@@ -68,6 +68,10 @@ class Reviews:
         media, total = self._views.page(status=status, page=page, limit=limit)
         return self._with_urls(media), total
 
+    def newest_worker(self) -> WorkerInfo | None:
+        """Give the worker whose policy is in force."""
+        return self._workers.newest()
+
     def waiting(self, *, limit: int) -> list[tuple[Media, str]]:
         """List what waits for a person, oldest first, with URLs."""
         return self._with_urls(self._views.waiting(limit=limit))

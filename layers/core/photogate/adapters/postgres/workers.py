@@ -12,6 +12,8 @@ from photogate.domain import Gate, WorkerInfo
 #: Three missed announcements of 10 s each.
 ALIVE_WITHIN_S = 30
 
+_COLUMNS = "id, host, pid, model, policy, gates, started_at, seen_at, last_photo_at"
+
 
 class PostgresWorkers:
     """The ``Workers`` port."""
@@ -53,13 +55,19 @@ class PostgresWorkers:
         """See ``photogate.ports.Workers.alive``."""
         rows = self._pool.transaction(
             lambda s: s.rows(
-                "SELECT id, host, pid, model, policy, gates, started_at, seen_at, last_photo_at"
-                " FROM workers"
+                f"SELECT {_COLUMNS} FROM workers"
                 " WHERE seen_at > now() - make_interval(secs => :s) ORDER BY started_at",
                 s=ALIVE_WITHIN_S,
             )
         )
         return [_worker_from(row) for row in rows]
+
+    def newest(self) -> WorkerInfo | None:
+        """See ``photogate.ports.Workers.newest``."""
+        row = self._pool.transaction(
+            lambda s: s.row(f"SELECT {_COLUMNS} FROM workers ORDER BY started_at DESC LIMIT 1")
+        )
+        return None if row is None else _worker_from(row)
 
 
 def _worker_from(row: dict[str, Any]) -> WorkerInfo:

@@ -1,0 +1,94 @@
+"""Verdicts and their reasons as tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from photogate.domain import Gate, Signals, Verdict
+from photogate.policy import Policy, Weighed, weigh
+
+_COLOURS = {"approved": "green", "rejected": "red", "review": "yellow", "refused": "red"}
+
+
+def coloured(status: str) -> str:
+    """Mark a status with its colour, for rich."""
+    colour = _COLOURS.get(status, "white")
+    return f"[{colour}]{status}[/{colour}]"
+
+
+def verdict_table() -> Table:
+    """Make the empty table that verdicts are shown in."""
+    table = Table(header_style="bold")
+    for title in ("photo", "verdict", "reason"):
+        table.add_column(title, overflow="fold")
+    for title in ("explicit", "sexy", "faces", "sharpness", "pixels", "ms"):
+        table.add_column(title, justify="right")
+    return table
+
+
+def score_columns(scores: dict[str, Any]) -> list[str]:
+    """Give explicit, sexy, faces, blur and size as a table shows them; empty where unknown."""
+    nsfw = scores.get("nsfw_scores", {})
+    explicit = nsfw.get("explicit")
+    if {"porn", "hentai"} <= nsfw.keys():
+        explicit = nsfw["porn"] + nsfw["hentai"]
+    sexy, blur, width = nsfw.get("sexy"), scores.get("blur_variance"), scores.get("width")
+    return [
+        f"{explicit:.3f}" if explicit is not None else "",
+        f"{sexy:.3f}" if sexy is not None else "",
+        str(scores.get("face_count", "")),
+        f"{blur:.0f}" if blur is not None else "",
+        f"{width}×{scores['height']}" if width else "",
+    ]
+
+
+def explanation(name: str, verdict: Verdict, signals: Signals, policy: Policy) -> RenderableType:
+    """Show what each rule of the policy says of one photo, and which one decided."""
+    why = verdict.rule or verdict.detail or "no rule has anything against it"
+    frame = "" if signals.frame is None else f" (frame {signals.frame} of {signals.frames})"
+    title = f"{escape(name)}: {coloured(verdict.status)}: {escape(str(why))}{frame}"
+    if verdict.policy is None:
+        return title
+    table = Table(title=title, title_justify="left", title_style="", header_style="bold")
+    table.add_column("rule")
+    for column in ("value", "to a person", "rejected"):
+        table.add_column(column, justify="right")
+    for column in ("says", "reason"):
+        table.add_column(column)
+    for weighed in weigh(signals, policy):
+        table.add_row(*_explained(weighed, verdict))
+    return table
+
+
+def gate_lines(policy_id: str, gates: tuple[Gate, ...]) -> list[str]:
+    """Say what photos are rejected for, and why something is not looked for."""
+    on = [g.name if g.why is None else f"{g.name} ({g.why})" for g in gates if g.on]
+    off = [f"{g.name} is off: {g.why}" for g in gates if not g.on]
+    return [f"policy {policy_id} looks for {', '.join(on)}", *off]
+
+
+def _explained(weighed: Weighed, verdict: Verdict) -> list[str]:
+    threshold, rule = weighed.threshold, verdict.rule
+    decided = (
+        rule is not None
+        and rule.name == threshold.measure
+        and weighed.outcome == verdict.status
+        and rule.bound in (threshold.reject, threshold.review, None)
+    )
+    name = f"[bold]{threshold.measure}[/bold] ◀ decided" if decided else threshold.measure
+    return [
+        name,
+        "not measured" if weighed.value is None else f"{weighed.value:.4g}",
+        _bound(threshold.worse, threshold.review),
+        _bound(threshold.worse, threshold.reject),
+        "" if weighed.outcome is None else coloured(weighed.outcome),
+        threshold.reason.value,
+    ]
+
+
+def _bound(worse: str, bound: float | None) -> str:
+    return "" if bound is None else f"{worse} {bound:g}"
