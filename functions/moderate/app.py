@@ -110,6 +110,7 @@ class EventLog:
             policy=verdict.policy,
             model=signals.model,
             scores=signals.nsfw_scores,
+            face_count=None if signals.faces is None else len(signals.faces),
             blur_variance=signals.blur_variance,
             duration_ms=signals.processing_time_ms,
             waited_ms=round(waited_ms, 1),
