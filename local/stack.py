@@ -15,7 +15,7 @@ from pathlib import Path
 import requests
 
 from local.embedded_postgres import EmbeddedPostgres
-from local.embedded_redis import EmbeddedRedis
+from local.embedded_redis import EmbeddedRedis, find_server
 from local.home import EMBEDDED_POLICY, Home, port_is_free
 from local.model_build import ensure_bundle, ensure_faces
 from local.process import last_line, start_module, stop, wait_until
@@ -50,7 +50,7 @@ class Stack:
     """PostgreSQL, Redis, the API, workers and the sweep.
 
     What the environment already names (``DATABASE_URL``, ``REDIS_URL``, ``MODEL_DIR`` …)
-    is used instead of an embedded part.
+    is used instead of an embedded part. Without any Redis PostgreSQL carries the jobs.
     """
 
     home: Home
@@ -172,7 +172,7 @@ class Stack:
             postgres = EmbeddedPostgres(self.home)
             self._servers.append(postgres)
             os.environ["DATABASE_URL"] = postgres.start()
-        if not (os.environ.get("REDIS_URL") or os.environ.get("REDIS_HOST")):
+        if self._wants_redis():
             self.progress("starting Redis")
             redis = EmbeddedRedis(self.home)
             self._servers.append(redis)
@@ -200,6 +200,18 @@ class Stack:
             for line in gate_lines(newest.policy, newest.gates):
                 self.progress(line)
 
+    def _wants_redis(self) -> bool:
+        """Tell whether jobs travel through a Redis of our own.
+
+        They travel through PostgreSQL where no redis-server can be had.
+        """
+        if os.environ.get("REDIS_URL") or os.environ.get("REDIS_HOST"):
+            return False
+        if not os.environ.get("QUEUE_BACKEND") and find_server() is None:
+            self.progress("there is no redis-server here: PostgreSQL carries the jobs")
+            os.environ["QUEUE_BACKEND"] = "postgres"
+        return (os.environ.get("QUEUE_BACKEND") or "redis") == "redis"
+
     def _fill_in_settings(self) -> None:
         own = {
             "PHOTOS_DIR": str(self.home.folder("photos")),
@@ -212,7 +224,7 @@ class Stack:
             if not os.environ.get(name):
                 os.environ[name] = value
         names = {*own, "DATABASE_URL", "REDIS_URL", "MODEL_DIR", "JWT_SECRET"}
-        names |= {"POLICY", "FACES_DIR"}
+        names |= {"POLICY", "FACES_DIR", *(n for n in os.environ if n.startswith("QUEUE_"))}
         self.home.save_environment({n: os.environ[n] for n in sorted(names) if n in os.environ})
 
     def _launch(self, child: _Child) -> None:

@@ -88,7 +88,7 @@ def pool(migrated_url: str) -> Iterator[Pool]:
     pool.transaction(
         lambda s: s.rows(
             "DELETE FROM media; DELETE FROM batches; DELETE FROM upload_usage;"
-            " DELETE FROM object_deletions; DELETE FROM workers"
+            " DELETE FROM object_deletions; DELETE FROM workers; DELETE FROM jobs"
         )
     )
     yield pool

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ import pytest
 import redis
 
 from photogate.adapters import queue_sqs
+from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.queue import PostgresQueue
 from photogate.adapters.queue_redis import QUEUE_NAME, RedisQueue, connect
 from photogate.adapters.queue_sqs import SqsQueue
 from photogate.domain import Delivery
@@ -65,6 +68,7 @@ REDIS = Kind(
     keeps_dead=True,
     crowd=200,
 )
+POSTGRES = replace(REDIS, name="postgres")
 #: moto, which deletes by a stale receipt; AWS does nothing, and says neither way.
 SQS = Kind(
     name="sqs",
@@ -79,7 +83,7 @@ SQS = Kind(
 )
 
 
-@pytest.fixture(params=[REDIS, SQS], ids=lambda kind: kind.name)
+@pytest.fixture(params=[REDIS, POSTGRES, SQS], ids=lambda kind: kind.name)
 def kind(request: pytest.FixtureRequest) -> Kind:
     """Each technology."""
     chosen: Kind = request.param
@@ -97,6 +101,12 @@ def queue(kind: Kind, request: pytest.FixtureRequest) -> Queue:
 def redis_queue(redis_client: redis.Redis) -> RedisQueue:
     """An empty queue on Redis."""
     return RedisQueue(redis_client, visibility_s=REDIS.visibility_s, max_receives=MAX_RECEIVES)
+
+
+@pytest.fixture
+def postgres_queue(pool: Pool) -> PostgresQueue:
+    """An empty queue in PostgreSQL."""
+    return PostgresQueue(pool, visibility_s=POSTGRES.visibility_s, max_receives=MAX_RECEIVES)
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +194,12 @@ def test_an_unacknowledged_job_comes_back(queue: Queue) -> None:
     assert second is not None
     assert (second.job_id, second.receive_count) == (first.job_id, 2)
     assert second.token != first.token
+
+
+def test_a_lost_job_is_visible_again_by_counting_alone(queue: Queue) -> None:
+    queue.send("x")
+    assert queue.receive(wait_s=0) is not None
+    eventually(lambda: counts(queue) == (1, 0, 0, 0))
 
 
 def test_a_stale_delivery_changes_nothing(queue: Queue, kind: Kind) -> None:
@@ -315,6 +331,13 @@ class TestRedis:
             redis_queue.send("x")
         redis_queue.receive(wait_s=0)
         assert redis_client.llen("photo_moderation_queue") == 2
+        redis_queue.send("later", delay_s=REDIS.delay_s)
+
+        def all_visible() -> bool:
+            redis_queue.stats()  # as the sweep does, with no worker alive
+            return redis_client.llen("photo_moderation_queue") == 4
+
+        eventually(all_visible)
 
     def test_all_keys_share_a_hash_slot_and_none_is_left_behind(
         self, redis_queue: RedisQueue, redis_client: redis.Redis
@@ -344,6 +367,45 @@ class TestRedis:
         redis_queue.receive(wait_s=0)
         other = RedisQueue(connect(redis_url), visibility_s=REDIS.visibility_s)
         eventually(lambda: other.stats().visible == 1)
+
+
+class TestPostgres:
+    """What only PostgreSQL promises."""
+
+    def test_nothing_is_left_behind(self, postgres_queue: PostgresQueue) -> None:
+        for _ in range(20):
+            postgres_queue.send("x")
+        while (delivery := postgres_queue.receive(wait_s=0)) is not None:
+            postgres_queue.ack(delivery)
+        assert postgres_queue.check() == {"jobs": 0}
+
+    def test_a_waiting_worker_holds_no_connection(self, migrated_url: str) -> None:
+        with closing(Pool(migrated_url, size=1, wait_s=0.5)) as pool:
+            queue = PostgresQueue(pool)
+            with ThreadPoolExecutor(3) as threads:
+                waiting = [threads.submit(queue.receive, wait_s=1.5) for _ in range(3)]
+                while not all(one.done() for one in waiting):
+                    queue.send("x", delay_s=900)
+                    time.sleep(0.02)
+                assert [one.result() for one in waiting] == [None] * 3
+
+    def test_a_dead_server_is_a_retryable_fault(self) -> None:
+        queue = PostgresQueue(Pool("postgresql://u:p@127.0.0.1:1/d"))
+        calls: list[Callable[[], object]] = [
+            lambda: queue.send("x"),
+            lambda: queue.receive(wait_s=0),
+            lambda: queue.extend(DELIVERY, visibility_s=1),
+            lambda: queue.ack(DELIVERY),
+            lambda: queue.nack(DELIVERY, delay_s=1, error="x"),
+            queue.stats,
+            lambda: queue.dead(limit=1),
+            lambda: queue.redrive(limit=1),
+            queue.check,
+        ]
+        for call in calls:
+            with pytest.raises(QueueUnavailable) as caught:
+                call()
+            assert caught.value.retry_after_s
 
 
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/jobs"

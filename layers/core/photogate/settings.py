@@ -75,8 +75,9 @@ class DatabaseSettings(LogSettings):
 class QueueSettings(LogSettings):
     """Where jobs travel."""
 
-    queue_backend: Literal["redis", "sqs"] = Field(
-        "redis", description="Which queue carries the jobs: `redis` or `sqs`."
+    queue_backend: Literal["redis", "postgres", "sqs"] = Field(
+        "redis",
+        description="What carries the jobs: `redis`, `postgres` (the database itself) or `sqs`.",
     )
     queue_url: str | None = Field(None, description="URL of the SQS queue; needed with `sqs`.")
     queue_dead_url: str | None = Field(
@@ -166,7 +167,11 @@ class AuthSettings(LogSettings):
         return self
 
 
-class UploadSettings(DatabaseSettings, QueueSettings, StorageSettings, AuthSettings):
+class ServiceSettings(DatabaseSettings, QueueSettings, StorageSettings):
+    """What every function needs."""
+
+
+class UploadSettings(ServiceSettings, AuthSettings):
     """``functions/upload``."""
 
     file_key_secret: Secret | None = Field(
@@ -195,7 +200,7 @@ class UploadSettings(DatabaseSettings, QueueSettings, StorageSettings, AuthSetti
         return self
 
 
-class AdminSettings(DatabaseSettings, QueueSettings, StorageSettings, AuthSettings):
+class AdminSettings(ServiceSettings, AuthSettings):
     """``functions/admin``."""
 
     view_url_s: int = Field(300, ge=30, le=3600, description="Lifetime of a photo's URL.")
@@ -214,7 +219,7 @@ class ModelSettings(LogSettings):
     )
 
 
-class ModerateSettings(DatabaseSettings, QueueSettings, StorageSettings, ModelSettings):
+class ModerateSettings(ServiceSettings, ModelSettings):
     """``functions/moderate`` and the local worker."""
 
     job_deadline_s: float = Field(
@@ -222,7 +227,7 @@ class ModerateSettings(DatabaseSettings, QueueSettings, StorageSettings, ModelSe
     )
 
 
-class SweepSettings(DatabaseSettings, QueueSettings, StorageSettings):
+class SweepSettings(ServiceSettings):
     """The sweep."""
 
     sweep_interval_s: float = Field(

@@ -7,12 +7,17 @@
 --   wake      LIST of hints on which workers block
 --   job:<id>  HASH body, sent_ms, receives, serial, token, error
 --
--- ARGV: operation, prefix of the job hashes, max receives, then the operation's own.
+-- ARGV: operation, prefix of the job hashes, max receives, a test's clock (ms) or '', then the
+-- operation's own.
 
 local list, inflight, delayed, dead, wake = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local operation, prefix, max_receives = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
+-- All time comes from here: the server's, unless a test moves it.
 local function now_ms()
+    if ARGV[4] ~= '' then
+        return tonumber(ARGV[4])
+    end
     local time = redis.call('TIME')
     return time[1] * 1000 + math.floor(time[2] / 1000)
 end
@@ -165,4 +170,4 @@ function operations.redrive(limit)
     return #ids
 end
 
-return operations[operation](ARGV[4], ARGV[5], ARGV[6], ARGV[7])
+return operations[operation](ARGV[5], ARGV[6], ARGV[7], ARGV[8])

@@ -73,6 +73,8 @@ class RedisQueue:
         visibility_s: how long a received job stays invisible unless it is extended.
         max_receives: deliveries after which a job is dead.
         name: key of the list of visible jobs; all other keys share its hash slot.
+        clock: milliseconds instead of the server's time, for tests that move it.
+        new_id: names jobs; not random only in tests that repeat themselves.
     """
 
     def __init__(
@@ -82,10 +84,14 @@ class RedisQueue:
         visibility_s: float = 30.0,
         max_receives: int = 5,
         name: str = QUEUE_NAME,
+        clock: Callable[[], int] | None = None,
+        new_id: Callable[[], object] = uuid4,
     ) -> None:
         self._redis = client
         self._visibility_ms = int(visibility_s * 1000)
         self._max_receives = max_receives
+        self._clock = clock
+        self._new_id = new_id
         tag = f"{{{name}}}"
         self._prefix = f"{tag}:job:"
         self._keys = [name, f"{tag}:inflight", f"{tag}:delayed", f"{tag}:dead", f"{tag}:wake"]
@@ -96,7 +102,7 @@ class RedisQueue:
     @_translated
     def send(self, body: str, *, delay_s: float = 0.0) -> str:
         """See ``photogate.ports.JobSender.send``."""
-        return str(self._run("send", str(uuid4()), body, int(delay_s * 1000)))
+        return str(self._run("send", str(self._new_id()), body, int(delay_s * 1000)))
 
     @_translated
     def receive(self, *, wait_s: float) -> Delivery | None:
@@ -168,6 +174,8 @@ class RedisQueue:
         self._redis.close()
 
     def _run(self, operation: str, *arguments: str | int) -> Any:
+        now_ms = "" if self._clock is None else self._clock()
         return self._script(
-            keys=self._keys, args=[operation, self._prefix, self._max_receives, *arguments]
+            keys=self._keys,
+            args=[operation, self._prefix, self._max_receives, now_ms, *arguments],
         )

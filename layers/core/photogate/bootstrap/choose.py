@@ -75,8 +75,10 @@ def _pool_of(url: str, size: int) -> Pool:
     return pool
 
 
-def queue(settings: s.QueueSettings) -> Queue:
-    """Give the queue: Redis or SQS, by ``QUEUE_BACKEND``."""
+def queue(settings: s.ServiceSettings) -> Queue:
+    """Give the queue: Redis, PostgreSQL or SQS, by ``QUEUE_BACKEND``."""
+    if settings.queue_backend == "postgres":
+        return _postgres(pool(settings), settings.queue_visibility_s)
     if settings.queue_backend == "sqs":
         assert settings.queue_url is not None  # noqa: S101 - held by the settings
         return _sqs(
@@ -96,6 +98,13 @@ def _redis(url: str, visibility_s: float) -> Queue:
     queue = RedisQueue(connect(url), visibility_s=visibility_s, max_receives=MAX_DELIVERIES)
     _to_close.append(queue.close)
     return queue
+
+
+def _postgres(pool: Pool, visibility_s: float) -> Queue:
+    from photogate.adapters.postgres.queue import PostgresQueue
+    from photogate.service.moderate import MAX_DELIVERIES
+
+    return PostgresQueue(pool, visibility_s=visibility_s, max_receives=MAX_DELIVERIES)
 
 
 @cache
