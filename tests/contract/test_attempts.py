@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from photogate.adapters.postgres.attempts import PostgresAttempts
@@ -10,7 +12,17 @@ from photogate.adapters.postgres.decisions import PostgresDecisions
 from photogate.adapters.postgres.media import PostgresMediaViews
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
-from photogate.domain import Finding, Media, OpenPhoto, Principal, Role, Signals, Status, Verdict
+from photogate.domain import (
+    Face,
+    Finding,
+    Media,
+    OpenPhoto,
+    Principal,
+    Role,
+    Signals,
+    Status,
+    Verdict,
+)
 from photogate.errors import BatchBusy, Conflict, NotFound
 from photogate.messages import Job
 from tests.contract.test_batches import new_batch
@@ -46,6 +58,22 @@ def approved(photo_id: str) -> Finding:
         verdict=Verdict(status=Status.APPROVED, policy="community@1"),
         signals=Signals(blur_variance=100.0),
     )
+
+
+def test_a_signal_that_is_no_number_is_left_out(
+    pool: Pool, attempts: PostgresAttempts, job: Job
+) -> None:
+    """JSON has no NaN, and the other photos must not wait for this one."""
+    ids = begin(attempts, job)
+    signals = Signals(
+        nsfw_scores={"porn": math.nan, "neutral": 0.5},
+        blur_variance=math.inf,
+        rms_contrast=40.0,
+        faces=(Face(box=(0.0, 0.0, math.nan, 1.0), score=0.9),),
+    )
+    finding = Finding(photo_id=ids[0], verdict=Verdict(status=Status.REVIEW), signals=signals)
+    assert attempts.finish(job, [finding, *(approved(i) for i in ids[1:])]) == 3
+    assert media(pool)["a"].scores == {"rms_contrast": 40.0, "has_face": True, "face_count": 1}
 
 
 def open_photos(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -119,7 +120,10 @@ class Signals:
     preprocessing: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Give the members that were computed, ready for JSON."""
+        """Give the members that were computed, ready for JSON.
+
+        One that holds NaN or an infinity was not computed, and JSON cannot hold it.
+        """
         pairs = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "faces")
         document = {name: value for name, value in pairs if value is not None}
         if self.faces is not None:
@@ -128,7 +132,7 @@ class Signals:
             document["faces"] = [_face_to_json(face) for face in self.faces]
             if (youngest := self.youngest) is not None:
                 document["estimated_age"] = {"low": youngest.low, "high": youngest.high}
-        return document
+        return {name: value for name, value in document.items() if _finite(value)}
 
     @property
     def youngest(self) -> AgeRange | None:
@@ -163,6 +167,15 @@ class Signals:
             yield "rms_contrast", self.rms_contrast
         if self.width is not None and self.height is not None:
             yield "short_side_px", float(min(self.width, self.height))
+
+
+def _finite(value: Any) -> bool:
+    """Tell whether all numbers inside are finite."""
+    if isinstance(value, dict):
+        return all(_finite(part) for part in value.values())
+    if isinstance(value, list):
+        return all(_finite(part) for part in value)
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _face_to_json(face: Face) -> dict[str, Any]:
