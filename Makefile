@@ -1,4 +1,4 @@
-# make run | test | check | bench | deploy | clean; `make help` tells more.
+# make run | test | faults | check | bench | deploy | clean; `make help` tells more.
 PYTHON ?= python3
 PORT ?= 8000
 WORKERS ?= 2
@@ -10,7 +10,7 @@ SAM := .venv-sam/bin/sam
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench model sam-build image-test deploy setup setup-dev lock clean
+.PHONY: help run test faults check bench model sam-build image-test deploy setup setup-dev lock clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -20,6 +20,10 @@ run: setup model ## Run everything here and moderate sample photos (PHOTOS=dir f
 
 test: setup-dev model ## Run all tests
 	@$(BIN)/pytest $(PYTEST)
+
+faults: setup-dev model ## Break everything on purpose, and count what was lost (FAULTS_SEED=1)
+	@$(BIN)/pytest tests/faults --faults full $(if $(FAULTS_SEED),--faults-seed $(FAULTS_SEED)) \
+	  -p no:cacheprovider $(PYTEST)
 
 check: setup-dev ## Formatting, lints and types
 	@$(BIN)/ruff format --check .

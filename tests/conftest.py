@@ -29,6 +29,17 @@ SECRET = "0123456789abcdef-only-for-the-tests"
 os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let ``make faults`` ask for more than ``make test`` does."""
+    parser.addoption(
+        "--faults",
+        choices=("some", "full"),
+        default="some",
+        help="how much of each fault tests/faults puts in",
+    )
+    parser.addoption("--faults-seed", default="1", help="the same seed, the same faults")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the fast folders first."""
     order = ["unit", "model", "contract", "functions", "faults", "e2e", "browser"]

@@ -1,0 +1,164 @@
+"""``kill -9`` of workers, at each stage of a job and at any moment; and workers that freeze."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+
+from tests.faults.client import Load, Moderator, User
+from tests.faults.conftest import Close, Scale
+from tests.faults.installation import VISIBILITY_S, Fleet, Installation, fleet, steady
+from tests.faults.ledger import Ledger
+from tests.faults.notes import Notes, recoveries_s
+from tests.faults.photos import Album
+from tests.faults.ports import STAGES, Plan
+from tests.servers import eventually
+
+#: What the project promises: the visibility timeout and 2 s more.
+RECOVERED_WITHIN_S = VISIBILITY_S + 2.0
+
+
+def test_killed_at_each_stage(
+    installation: Installation, ledger: Ledger, album: Album, scale: Scale, close: Close
+) -> None:
+    """One worker after the other dies where the plan says; two that live take over."""
+    stages = list(STAGES) * scale.of(1, 8)
+    random.Random(scale.seed).shuffle(stages)
+    plans = iter([Plan(notes="", falls_at=stage) for stage in stages])
+    with fleet(installation, steady(), steady(), lambda: next(plans, None)) as workers:
+        while len(Notes.read(workers.notes).kills({})) < len(stages):
+            workers.wait_until_ready()
+            _hand_in_nine(installation, ledger, album)
+        installation.settle()
+        notes = Notes.read(workers.notes)
+
+    kills = notes.kills({})
+    assert sorted(kill.stage for kill in kills) == sorted(stages)
+    recoveries = recoveries_s(installation.pool, kills)
+    repeated, unexplained = notes.repeated_beyond(kills, ledger.marks())
+    close(
+        "workers: kill -9 at five stages",
+        injected=len(kills),
+        recovery_s=max(recoveries),
+        note=f"{repeated} inferences repeated",
+    )
+    assert unexplained == []
+    assert max(recoveries) < RECOVERED_WITHIN_S
+
+
+def test_killed_all_the_time(
+    installation: Installation, ledger: Ledger, album: Album, scale: Scale, close: Close
+) -> None:
+    """The long run: workers die by plan and by chance, while people decide and users repeat."""
+    photos, kills = scale.of(100, 10_000), scale.of(6, 500)
+    plans, moments = random.Random(f"{scale.seed}/plans"), random.Random(f"{scale.seed}/moments")
+
+    def doomed() -> Plan:
+        return Plan(notes="", falls_at=plans.choice(STAGES), passing=plans.randint(1, 4))
+
+    outside: dict[int, float] = {}
+    with fleet(installation, steady(), doomed, doomed) as workers:
+        endless = Load(
+            installation,
+            ledger,
+            album,
+            photos=100 * photos,
+            users_at_once=3,
+            most_open=6,
+            seed=scale.seed,
+        )
+        deadline = time.monotonic() + scale.of(60, 1800)
+        with endless, _moderating(installation, ledger):
+            while ledger.photos < photos or _kills(workers, outside) < kills:
+                assert time.monotonic() < deadline, "too slow for so many kills"
+                time.sleep(moments.uniform(0.0, 1.5))
+                pid = workers.kill(moments.randrange(len(workers.slots)))
+                outside |= {pid: time.time()} if pid else {}
+        installation.settle(within_s=120, hasten=True)
+        notes = Notes.read(workers.notes)
+
+    hits = notes.kills(outside)
+    recoveries = recoveries_s(installation.pool, hits)
+    repeated, unexplained = notes.repeated_beyond(hits, ledger.marks())
+    late = sum(recovery > RECOVERED_WITHIN_S for recovery in recoveries)
+    account = close(
+        "workers: kill -9 all the time",
+        injected=len(hits),
+        recovery_s=max(recoveries),
+        note=f"{late} above {RECOVERED_WITHIN_S:.0f} s, {repeated} inferences repeated",
+    )
+    assert unexplained == []
+    assert account.statuses["approved"] > account.photos / 2
+
+
+def _kills(workers: Fleet, outside: dict[int, float]) -> int:
+    """Count those that hit a job."""
+    return len(Notes.read(workers.notes).kills(outside))
+
+
+@contextmanager
+def _moderating(installation: Installation, ledger: Ledger) -> Iterator[None]:
+    """Let a person reject any photo now and then, also one that waits for its verdict."""
+    moderator, ending = Moderator(installation, ledger), threading.Event()
+
+    def moderate() -> None:
+        while not ending.wait(0.3):
+            found = installation.pool.transaction(
+                lambda s: s.row(
+                    "SELECT CAST(id AS text) AS id FROM media WHERE batch_id = ANY"
+                    " (CAST(:ids AS text[])) ORDER BY random() LIMIT 1",
+                    ids=ledger.batch_ids[-20:],
+                )
+            )
+            if found is not None:
+                moderator.reject(found["id"], "not our kind of photo")
+
+    thread = threading.Thread(target=moderate, name="moderator", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join(30)
+        moderator.close()
+
+
+@pytest.mark.long
+def test_frozen_workers_come_too_late(
+    installation: Installation, ledger: Ledger, album: Album, scale: Scale, close: Close
+) -> None:
+    """A worker that stands still past its time finds its verdicts written by another."""
+    stages = list(STAGES) * scale.of(1, 2)
+    plans = iter([Plan(notes="", falls_at=stage, by=signal.SIGSTOP) for stage in stages])
+    with fleet(installation, steady(), lambda: next(plans, None)) as workers:
+        for number in range(1, len(stages) + 1):
+            while len(frozen := Notes.read(workers.notes).kills({})) < number:
+                workers.wait_until_ready()
+                _hand_in_nine(installation, ledger, album)
+            recovered = partial(_is_finished, installation, frozen[-1].batch_id)
+            eventually(recovered, within_s=RECOVERED_WITHIN_S)
+            workers.send(1, signal.SIGCONT)
+            _hand_in_nine(installation, ledger, album)
+            installation.settle()
+            workers.kill(1)
+    close("workers: frozen past the visibility timeout", injected=len(stages))
+
+
+def _hand_in_nine(installation: Installation, ledger: Ledger, album: Album) -> None:
+    user = User(installation, ledger)
+    user.hand_in(album.take(9))
+    user.close()
+
+
+def _is_finished(installation: Installation, batch_id: str) -> bool:
+    found = installation.pool.transaction(
+        lambda s: s.row("SELECT finished_at FROM batches WHERE id = :id", id=batch_id)
+    )
+    return found is not None and found["finished_at"] is not None
