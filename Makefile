@@ -16,7 +16,7 @@ help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 run: setup model ## Run everything here and moderate sample photos (PHOTOS=dir for your own)
-	@$(BIN)/photogate up --port $(PORT) --workers $(WORKERS) $(if $(PHOTOS),--photos "$(PHOTOS)",--demo)
+	@$(BIN)/photogate up --port $(PORT) --workers $(WORKERS) $(if $(MODEL),--model "$(MODEL)") $(if $(PHOTOS),--photos "$(PHOTOS)",--demo)
 
 test: setup-dev model ## Run all tests
 	@$(BIN)/pytest $(PYTEST)
@@ -34,7 +34,7 @@ bench: setup-dev model ## Measure, and print the tables of the README
 	@$(BIN)/python -m bench
 
 model: setup ## Build the model's bundle when it is missing
-	@$(BIN)/photogate model > /dev/null
+	@$(BIN)/photogate model build > /dev/null
 
 sam-build: setup-dev $(SAM) ## Check template.yaml, build the zip functions, run what was built
 	@$(SAM) validate --lint --region us-east-1

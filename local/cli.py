@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
+from local.console import complain, errors_as_lines, out, step
 from local.home import EMBEDDED_POLICY
-from photogate.errors import ConfigError, PhotogateError
+from local.model_commands import models
+from photogate.errors import ConfigError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,16 +26,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Photo moderation: photos go in, verdicts come out.",
 )
-#: Where nobody watches, tables keep their width.
-_WIDTH = None if sys.stdout.isatty() else 120
-out, err = Console(width=_WIDTH), Console(stderr=True)
+app.add_typer(models, name="model")
 
 
 @app.command()
 def check(
     files: Annotated[list[Path], typer.Argument(help="Photos to moderate.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    model: Annotated[str, typer.Option(help="Which shipped model looks.")] = "mobilenet_v2",
+    model: Annotated[
+        str, typer.Option(help="Which model looks; `photogate model list`.")
+    ] = "mobilenet_v2",
     policy: Annotated[
         str, typer.Option(help="Which preset decides.", envvar="POLICY")
     ] = EMBEDDED_POLICY,
@@ -51,7 +52,7 @@ def check(
     from photogate import bootstrap
     from photogate.settings import MAX_PHOTO_BYTES, ModelSettings
 
-    with _errors_as_lines():
+    with errors_as_lines():
         faces_dir = _faces() if bootstrap.needs_faces(policy) else None
         settings = ModelSettings(model_dir=_bundle(model), policy=policy, faces_dir=faces_dir)
         rules, analyzer = bootstrap.preset(policy), bootstrap.analyzer(settings)
@@ -61,7 +62,7 @@ def check(
             checked = check_file(path, analyzer, rules, max_bytes=MAX_PHOTO_BYTES)
         except OSError as error:
             missing = True
-            _complain(f"{path}: {error.strerror}")
+            complain(f"{path}: {error.strerror}")
             continue
         if as_json:
             sys.stdout.write(json.dumps(checked.to_json()) + "\n")
@@ -85,7 +86,9 @@ def check(
 def up(
     port: Annotated[int, typer.Option(help="Where the API answers.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 2,
-    model: Annotated[str, typer.Option(help="Which shipped model looks.")] = "mobilenet_v2",
+    model: Annotated[
+        str, typer.Option(help="Which model looks; `photogate model list`.")
+    ] = "mobilenet_v2",
     demo: Annotated[bool, typer.Option("--demo", help="First moderate sample photos.")] = False,
     photos: Annotated[
         Path | None, typer.Option(help="First moderate the photos of this folder.")
@@ -97,9 +100,9 @@ def up(
     from local.samples import folder_photos, sample_photos
     from local.stack import Stack
 
-    with _errors_as_lines():
+    with errors_as_lines():
         uploads = folder_photos(photos) if photos else sample_photos() if demo else []
-        stack = Stack(home=Home(), port=port, workers=workers, model=model, progress=_step)
+        stack = Stack(home=Home(), port=port, workers=workers, model=model, progress=step)
         with _interruptible():
             try:
                 stack.start()
@@ -113,7 +116,7 @@ def up(
                     time.sleep(0.5)
                 raise stack.failure
             except KeyboardInterrupt:
-                _step("stopping")
+                step("stopping")
             finally:
                 stack.stop()
 
@@ -123,7 +126,7 @@ def worker() -> None:
     """Run one more worker until Ctrl-C; needs the settings, or a stack that ran here."""
     from local import worker as module
 
-    with _errors_as_lines():
+    with errors_as_lines():
         _load_home()
         module.main()
 
@@ -133,7 +136,7 @@ def migrate() -> None:
     """Bring the database's schema up to this version."""
     from photogate import bootstrap
 
-    with _errors_as_lines():
+    with errors_as_lines():
         _load_home()
         applied = bootstrap.migrate()
         out.print("\n".join(applied) or "the schema is up to date", highlight=False)
@@ -150,7 +153,7 @@ def token(
     from photogate.auth import issue_token
     from photogate.domain import Role
 
-    with _errors_as_lines():
+    with errors_as_lines():
         _load_home()
         if role not in list(Role):
             raise ConfigError(f"--role must be one of {', '.join(Role)}")
@@ -169,17 +172,6 @@ def token(
 
 
 @app.command()
-def model(
-    name: Annotated[
-        str, typer.Argument(help="Which shipped model, or `faces` for the face detector.")
-    ] = "mobilenet_v2",
-) -> None:
-    """Build a model's bundle when it is missing, verify it, and print its folder."""
-    with _errors_as_lines():
-        sys.stdout.write(f"{_faces() if name == 'faces' else _bundle(name)}\n")
-
-
-@app.command()
 def smoke(
     count: Annotated[int, typer.Argument(min=1, max=10_000, help="Photos to upload.")] = 5,
     url: Annotated[str | None, typer.Option(help="Where the API answers.")] = None,
@@ -190,7 +182,7 @@ def smoke(
     from local.demo import Demo
     from local.samples import sample_photos
 
-    with _errors_as_lines():
+    with errors_as_lines():
         _load_home()
         where = url or os.environ.get("PUBLIC_URL", "http://127.0.0.1:8000")
         uploads = list(islice(cycle(sample_photos()), count))
@@ -216,7 +208,7 @@ def logs(
     from local import logs as module
     from local.log_tables import event_table
 
-    with _errors_as_lines():
+    with errors_as_lines():
         wanted = module.LogFilter(
             batch=batch,
             user=user,
@@ -243,7 +235,7 @@ def metrics(
     from local import logs as module
     from local.log_tables import metric_table
 
-    with _errors_as_lines():
+    with errors_as_lines():
         found = module.read_metrics(_log_files(files), after=module.since(since))
         out.print(metric_table(found))
 
@@ -261,15 +253,15 @@ def _log_files(files: list[Path] | None) -> list[Path]:
 
 
 def _bundle(name: str) -> Path:
-    from local.model_build import ensure_bundle
+    from local.own_models import bundle_folder
 
-    return ensure_bundle(name, _step)
+    return bundle_folder(name, step)
 
 
 def _faces() -> Path:
     from local.model_build import ensure_faces
 
-    return ensure_faces(_step)
+    return ensure_faces(step)
 
 
 def _jwt_secret() -> str:
@@ -304,14 +296,6 @@ def _print_addresses(url: str, user: str, home: Path) -> None:
     sys.stdout.flush()
 
 
-def _complain(line: str) -> None:
-    err.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
-
-
-def _step(line: str) -> None:
-    err.print(f"· {line}", style="dim", markup=False, highlight=False, soft_wrap=True)
-
-
 @contextmanager
 def _interruptible() -> Iterator[None]:
     """Let SIGTERM and SIGINT end this process in order, also where a shell ignores them."""
@@ -325,13 +309,3 @@ def _interruptible() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _errors_as_lines() -> Iterator[None]:
-    """Show an error of ours as one line, without a traceback."""
-    try:
-        yield
-    except PhotogateError as error:
-        _complain(f"photogate: {error}")
-        raise typer.Exit(1) from error

@@ -123,14 +123,15 @@ def _path(name: str, inputs: Sequence[Path]) -> Path:
             raise ConfigError(f"{path} is missing: models are built from a checkout of Photogate")
         data = path.read_bytes()
         digest.update(f"{path.name} {len(data)}\n".encode() + data)
-    return _cache() / "models" / f"{name}-{digest.hexdigest()[:16]}"
+    return cache_folder() / f"{name}-{digest.hexdigest()[:16]}"
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Give the folder that all bundles are kept in."""
     if own := os.environ.get("PHOTOGATE_CACHE"):
-        return Path(own).expanduser()
+        return Path(own).expanduser() / "models"
     shared = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(shared).expanduser() / "photogate"
+    return Path(shared).expanduser() / "photogate" / "models"
 
 
 def _inputs(name: str) -> list[Path]:

@@ -17,7 +17,8 @@ import requests
 from local.embedded_postgres import EmbeddedPostgres
 from local.embedded_redis import EmbeddedRedis, find_server
 from local.home import EMBEDDED_POLICY, Home, port_is_free
-from local.model_build import ensure_bundle, ensure_faces
+from local.model_build import ensure_faces
+from local.own_models import bundle_folder
 from local.process import last_line, start_module, stop, wait_until
 from local.verdicts import gate_lines
 from photogate import bootstrap
@@ -162,7 +163,7 @@ class Stack:
                 " choose another port (make run PORT=8001) and folder (PHOTOGATE_HOME)"
             )
         if not os.environ.get("MODEL_DIR"):
-            os.environ["MODEL_DIR"] = str(ensure_bundle(self.model, self.progress))
+            os.environ["MODEL_DIR"] = str(bundle_folder(self.model, self.progress))
         if not os.environ.get("POLICY"):
             os.environ["POLICY"] = EMBEDDED_POLICY
         if bootstrap.needs_faces(os.environ["POLICY"]):

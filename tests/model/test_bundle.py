@@ -12,8 +12,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from photogate.domain import NSFW_CATEGORIES
 from photogate.errors import ConfigError, RetryableError
-from photogate_vision.bundle import CATEGORIES, load_bundle
+from photogate_vision.bundle import load_bundle
 from photogate_vision.nsfw import ModelFailed, NsfwModel
 from photogate_vision.sessions import needs_exact_products
 
@@ -38,7 +39,7 @@ def test_a_good_bundle_tells_all_about_itself(bundle: Path) -> None:
     assert loaded.digest == hashlib.sha256((bundle / "model.onnx").read_bytes()).hexdigest()
     assert (loaded.name, loaded.license, loaded.precision) == ("mobilenet_v2", "MIT", "int8")
     assert loaded.input.size == 224
-    assert set(loaded.categories) == CATEGORIES
+    assert set(loaded.categories) == set(NSFW_CATEGORIES)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "manifest.json"])
@@ -66,16 +67,21 @@ def test_a_manifest_that_is_no_json_is_refused(copy: Path) -> None:
     ("edit", "complaint"),
     [
         (lambda m: m.pop("labels"), "labels is missing"),
-        (lambda m: m["labels"].pop(), "labels do not feed each of drawing, hentai"),
-        (lambda m: m["labels"][0].update(category="porn"), "labels do not feed each of"),
-        (lambda m: m["labels"].__setitem__(0, "Drawing"), "labels do not feed each of"),
-        (lambda m: m["input"].update(layout="NHWC"), "input.layout is 'NHWC', .*'NCHW' only"),
+        (lambda m: m.update(labels=m["labels"][:1]), "labels is not a list of two labels"),
+        (lambda m: m["labels"].pop(1), "labels cannot be used: porn and hentai only count"),
+        (lambda m: m["labels"][0].update(category="nudity"), "labels .* no category 'nudity'"),
+        (lambda m: m["labels"][0].update(category="explicit"), "explicit is porn and hentai"),
+        (lambda m: m["labels"].__setitem__(0, "Drawing"), "labels cannot be used"),
+        (lambda m: m["input"].update(layout="HWC"), "input.layout is 'HWC', .* NCHW, NHWC only"),
+        (lambda m: m.update(output={"gives": "scores"}), "output.gives is 'scores', .*knows"),
+        (lambda m: m.update(resizing={"resample": []}), "resizing.resample is not a text"),
+        (lambda m: m.update(resizing={"resample": "cubic"}), "resizing.resample is 'cubic'"),
         (lambda m: m["input"].update(color="BGR"), "input.color is 'BGR'"),
         (lambda m: m["input"].update(dtype="uint8"), "input.dtype is 'uint8'"),
         (lambda m: m["input"].update(size=0), "input.size is not a whole number"),
         (lambda m: m["input"].update(size=True), "input.size is not a whole number"),
         (lambda m: m["input"].update(name=""), "input.name is not a text"),
-        (lambda m: m.update(input="pixels"), "input.layout is missing"),
+        (lambda m: m.update(input="pixels"), "input.color is missing"),
         (lambda m: m.update(preprocessing="0"), "preprocessing is '0'"),
         (lambda m: m.update(sha256="0"), "sha256 is not a sha256"),
         (lambda m: m["normalisation"].update(scale=0), "normalisation.scale is not above 0"),

@@ -15,7 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 from local.model_build import SHIPPED, Precision, ensure_bundle
-from photogate_vision.bundle import CATEGORIES, load_bundle
+from photogate.domain import NSFW_CATEGORIES
+from photogate_vision.bundle import load_bundle
 from photogate_vision.nsfw import NsfwModel
 from tests.model.golden.cuts import Cut, cut_pixels
 
@@ -57,7 +58,7 @@ class Golden(NamedTuple):
     scores: NDArray[np.float64]
 
 
-ORDER = sorted(CATEGORIES)
+ORDER = sorted(NSFW_CATEGORIES)
 
 
 @cache

@@ -85,7 +85,7 @@ ONLY_THERE = {
     "pg8000": {"photogate.adapters.postgres", "local.embedded_postgres"},
     "redis": {"photogate.adapters.queue_redis", "local.embedded_redis"},
     "boto3": {"photogate.adapters"},
-    "PIL": {"photogate_vision", "local.samples"},
+    "PIL": {"photogate_vision", "local.samples", "local.model_trial"},
     "onnxruntime": {"photogate_vision"},
     "fastapi": {"photogate.http", "photogate.problems", "functions"},
     "aws_lambda_powertools": {"photogate.telemetry", "photogate.http", "functions", "local.worker"},

@@ -209,7 +209,9 @@ class AdminSettings(ServiceSettings, AuthSettings):
 class ModelSettings(LogSettings):
     """What looks at photos, and by which rules."""
 
-    model_dir: Path = Field(description="Folder of the model bundle; `photogate model` makes it.")
+    model_dir: Path = Field(
+        description="Folder of the model bundle; `photogate model build` makes it."
+    )
     model_threads: int = Field(1, ge=1, le=64, description="Threads of the model per process.")
     policy: str = Field(
         "community", description="The preset that decides: `community` or `profile`."

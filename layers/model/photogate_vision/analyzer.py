@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from photogate.domain import Signals
 from photogate.ports import FaceDetector
@@ -73,9 +72,7 @@ class VisionAnalyzer:
 
     def _look(self, picture: Picture) -> Signals:
         """Measure one decoded frame."""
-        side = self._bundle.input.size
-        # The whole picture, squeezed into a square, as the model was trained.
-        pixels = np.asarray(picture.image.resize((side, side), Image.Resampling.BILINEAR))
+        pixels = self._bundle.input.resizing.pixels(picture.image)
         scores = self._model.scores(pixels[np.newaxis])[0]
         grey = canonical_grey(picture.image)
         blur = blur_variance(grey)

@@ -10,30 +10,46 @@ from pathlib import Path
 
 from photogate.errors import ConfigError
 
-_WAY_OUT = "run `make model` (or `photogate model faces`)"
+WAY_OUT = "run `make model` (or `photogate model build faces`, or add your own model again)"
 
 
 class Manifest:
-    """A bundle's ``manifest.json``; errors name the field.
+    """A bundle's ``manifest.json``, or another file of that kind; errors name the field.
+
+    Args:
+        folder: where it is.
+        file: its name.
+        way_out: what errors end with.
 
     Raises:
-        ConfigError: it is missing or not JSON; so does every method for its field.
+        ConfigError: it is missing or no JSON object; so does every method for its field.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, file: str = "manifest.json", *, way_out: str = WAY_OUT
+    ) -> None:
         self.folder = folder
-        self._path = folder / "manifest.json"
-        data = _read(self._path)
+        self._path, self._way_out = folder / file, way_out
+        data = self._read(self._path)
         #: sha256 of the manifest itself.
         self.digest = hashlib.sha256(data).hexdigest()
         try:
             self._fields = json.loads(data)
         except ValueError as error:
-            raise ConfigError(f"{self._path} is not JSON ({error}): {_WAY_OUT}") from error
+            raise ConfigError(f"{self._path} is not JSON ({error}): {way_out}") from error
 
     def wrong(self, field: str, need: str) -> ConfigError:
         """Make the error for a field."""
-        return ConfigError(f"{self._path}: {field} {need}: {_WAY_OUT}")
+        return ConfigError(f"{self._path}: {field} {need}: {self._way_out}")
+
+    def has(self, field: str) -> bool:
+        """Tell whether a field is there, and not null."""
+        value = self._fields
+        for key in field.split("."):
+            if not isinstance(value, Mapping) or value.get(key) is None:
+                return False
+            value = value[key]
+        return True
 
     def value(self, field: str) -> object:
         """Give a field; ``a.b`` looks inside ``a``."""
@@ -81,19 +97,33 @@ class Manifest:
 
     def verify(self, file: Path, expected: str) -> str:
         """Hold a file of the bundle to its digest, and give that."""
-        digest = hashlib.sha256(_read(file)).hexdigest()
+        digest = sha256_of(file, way_out=self._way_out)
         if digest != expected:
             raise ConfigError(
                 f"{file} has sha256 {digest[:16]}…, its manifest says {expected[:16]}…: "
-                f"it was altered or cut short; remove {self.folder} and {_WAY_OUT}"
+                f"it was altered or cut short; remove {self.folder} and {self._way_out}"
             )
         return digest
 
+    def _read(self, path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise _unreadable(path, error, self._way_out) from error
 
-def _read(path: Path) -> bytes:
+
+def sha256_of(path: Path, *, way_out: str = WAY_OUT) -> str:
+    """Give the digest of a file, without holding all of it in memory.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be read ({error.strerror or error}): {_WAY_OUT}"
-        ) from error
+        raise _unreadable(path, error, way_out) from error
+
+
+def _unreadable(path: Path, error: OSError, way_out: str) -> ConfigError:
+    return ConfigError(f"{path} cannot be read ({error.strerror or error}): {way_out}")

@@ -10,13 +10,16 @@ import onnxruntime
 from photogate.errors import ConfigError
 
 
-def open_session(path: Path, *, threads: int, exact: bool = False) -> onnxruntime.InferenceSession:
+def open_session(
+    path: Path, *, threads: int, exact: bool = False, way_out: str = "run `make model`"
+) -> onnxruntime.InferenceSession:
     """Load a model that was verified before.
 
     Args:
         path: the ONNX file.
         threads: threads for one run.
         exact: use exact int8 kernels, see ``needs_exact_products``.
+        way_out: what an error ends with.
 
     Raises:
         ConfigError: onnxruntime cannot load it.
@@ -32,9 +35,7 @@ def open_session(path: Path, *, threads: int, exact: bool = False) -> onnxruntim
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no public base
-        raise ConfigError(
-            f"{path} cannot be loaded ({first_line(error)}): run `make model`"
-        ) from error
+        raise ConfigError(f"{path} cannot be loaded ({first_line(error)}): {way_out}") from error
 
 
 def needs_exact_products(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

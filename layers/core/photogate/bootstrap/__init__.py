@@ -265,7 +265,7 @@ def analyzer(settings: s.ModelSettings) -> PhotoAnalyzer:
         if settings.faces_dir is None:
             raise ConfigError(
                 f"POLICY={settings.policy} counts faces: set FACES_DIR to what"
-                " `photogate model faces` prints"
+                " `photogate model build faces` prints"
             )
         faces = EmbeddedFaces(settings.faces_dir, threads=settings.model_threads)
     return VisionAnalyzer(settings.model_dir, faces=faces, threads=settings.model_threads)

@@ -1,0 +1,36 @@
+"""What all commands share: where they write, and how they tell of errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+
+from photogate.errors import PhotogateError
+
+#: Where nobody watches, tables keep their width.
+_WIDTH = None if sys.stdout.isatty() else 120
+out, err = Console(width=_WIDTH), Console(stderr=True)
+
+
+def complain(line: str) -> None:
+    """Say what went wrong."""
+    err.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def step(line: str) -> None:
+    """Say what takes long."""
+    err.print(f"· {line}", style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def errors_as_lines() -> Iterator[None]:
+    """Show an error of ours as one line, without a traceback, and end with 1."""
+    try:
+        yield
+    except PhotogateError as error:
+        complain(f"photogate: {error}")
+        raise typer.Exit(1) from error
