@@ -12,9 +12,9 @@ import uvicorn
 
 
 @contextmanager
-def serve(app: Any) -> Iterator[str]:
-    """Serve ``app`` on a free port; gives its URL."""
-    config = uvicorn.Config(app, port=0, lifespan="off", log_level="critical")
+def serve(app: Any, *, port: int = 0) -> Iterator[str]:
+    """Serve ``app`` on a free port, or this one; gives its URL."""
+    config = uvicorn.Config(app, port=port, lifespan="off", log_level="critical")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

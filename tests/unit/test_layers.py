@@ -38,6 +38,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.messages",
         "photogate.ports",
     },
+    "photogate.adapters.faces_compreface": {
+        "photogate.adapters.faces_compreface",
+        "photogate.domain",
+        "photogate.errors",
+        "photogate.ports",
+    },
     "photogate.adapters.postgres": {
         "photogate.adapters.postgres",
         "photogate.domain",
@@ -85,6 +91,7 @@ ONLY_THERE = {
     "pg8000": {"photogate.adapters.postgres", "local.embedded_postgres"},
     "redis": {"photogate.adapters.queue_redis", "local.embedded_redis"},
     "boto3": {"photogate.adapters"},
+    "requests": {"photogate.adapters.faces_compreface", "local"},
     "PIL": {"photogate_vision", "local.samples", "local.model_trial"},
     "onnxruntime": {"photogate_vision"},
     "fastapi": {"photogate.http", "photogate.problems", "functions"},

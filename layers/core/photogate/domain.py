@@ -85,6 +85,16 @@ class Face:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Jpeg:
+    """An upright picture in the form in which services take it."""
+
+    data: bytes
+    #: Pixels.
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Signals:
     """What was measured on one photo. What was not computed is None, never 0.
 

@@ -7,6 +7,7 @@
     │   ├── DatabaseUnavailable
     │   ├── QueueUnavailable
     │   ├── StorageUnavailable
+    │   ├── FacesUnavailable
     │   └── BatchBusy             another worker holds the batch
     ├── PermanentError            trying again gives the same answer
     │   ├── InvalidRequest
@@ -47,6 +48,10 @@ class QueueUnavailable(RetryableError):
 
 class StorageUnavailable(RetryableError):
     """The photo store did not answer, or answered with a fault."""
+
+
+class FacesUnavailable(RetryableError):
+    """The face service did not answer, or not sensibly. Never to be read as "no face"."""
 
 
 class BatchBusy(RetryableError):

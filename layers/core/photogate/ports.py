@@ -17,6 +17,7 @@ from photogate.domain import (
     Delivery,
     Face,
     Finding,
+    Jpeg,
     Media,
     NewBatch,
     OpenBatch,
@@ -64,7 +65,7 @@ class UprightPicture(Protocol):
     def rgb(self) -> bytes:
         """Give the pixels: 8 bit, rows from the top, R, G, B in turn."""
 
-    def jpeg(self) -> bytes:
+    def jpeg(self) -> Jpeg:
         """Give it as a JPEG of at most 1024 pixels a side."""
 
 

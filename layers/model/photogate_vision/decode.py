@@ -15,7 +15,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from photogate.domain import Reason
+from photogate.domain import Jpeg, Reason
 from photogate.errors import PhotoRefused, RetryableError
 
 logger = logging.getLogger(__name__)
@@ -74,12 +74,12 @@ class Picture:
         """See ``photogate.ports.UprightPicture.rgb``."""
         return self.image.tobytes()
 
-    def jpeg(self) -> bytes:
+    def jpeg(self) -> Jpeg:
         """See ``photogate.ports.UprightPicture.jpeg``."""
         small, buffer = self.image.copy(), BytesIO()
         small.thumbnail((_LARGEST_JPEG, _LARGEST_JPEG))
         small.save(buffer, "JPEG", quality=90)
-        return buffer.getvalue()
+        return Jpeg(data=buffer.getvalue(), width=small.width, height=small.height)
 
 
 def decode(data: bytes) -> Picture:
