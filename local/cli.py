@@ -50,11 +50,16 @@ def check(
     from local.check import check_file
     from local.verdicts import coloured, explanation, score_columns, verdict_table
     from photogate import bootstrap
-    from photogate.settings import MAX_PHOTO_BYTES, ModelSettings
+    from photogate.settings import MAX_PHOTO_BYTES, ModelSettings, PolicySettings, read
 
     with errors_as_lines():
-        faces_dir = _faces() if bootstrap.needs_faces(policy) else None
-        settings = ModelSettings(model_dir=_bundle(model), policy=policy, faces_dir=faces_dir)
+        embedded = bootstrap.needs_faces(policy) and read(PolicySettings).compreface_url is None
+        settings = read(
+            ModelSettings,
+            model_dir=_bundle(model),
+            policy=policy,
+            faces_dir=_faces() if embedded else None,
+        )
         rules, analyzer = bootstrap.preset(policy), bootstrap.analyzer(settings)
     table, missing = verdict_table(), False
     for path in files:

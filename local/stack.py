@@ -22,8 +22,7 @@ from local.own_models import bundle_folder
 from local.process import last_line, start_module, stop, wait_until
 from local.verdicts import gate_lines
 from photogate import bootstrap
-from photogate.errors import ConfigError
-from photogate_vision.bundle import load_bundle
+from photogate.errors import ConfigError, FacesUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -166,7 +165,7 @@ class Stack:
             os.environ["MODEL_DIR"] = str(bundle_folder(self.model, self.progress))
         if not os.environ.get("POLICY"):
             os.environ["POLICY"] = EMBEDDED_POLICY
-        if bootstrap.needs_faces(os.environ["POLICY"]):
+        if bootstrap.needs_faces(os.environ["POLICY"]) and not os.environ.get("COMPREFACE_URL"):
             os.environ.setdefault("FACES_DIR", str(ensure_faces(self.progress)))
         if not (os.environ.get("DATABASE_URL") or os.environ.get("DB_HOST")):
             self.progress("starting PostgreSQL")
@@ -182,10 +181,16 @@ class Stack:
         if applied := bootstrap.migrate():
             self.progress(f"migrated the database: {', '.join(applied)}")
         # Better said here, in one line, than in the logs of four children.
-        load_bundle(Path(os.environ["MODEL_DIR"]))
-        for probe in bootstrap.upload().probes.values():
-            probe.check()
         bootstrap.check_settings()
+        for probe in bootstrap.upload().probes.values():
+            try:
+                probe.check()
+            except FacesUnavailable as error:
+                # A service of others, which may start later or come back.
+                self.progress(
+                    f"warning: {error}; until it answers, photos are tried again and then"
+                    " go to a person"
+                )
 
         self.progress(f"starting the API, {self.workers} workers and the sweep")
         self._children += [

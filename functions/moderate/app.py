@@ -132,7 +132,7 @@ def _hand_back(queue: JobReceiver, delivery: Delivery, error: Exception) -> None
     foreseen = isinstance(error, PhotogateError)
     logger.warning("job handed back", error=str(error), exc_info=not foreseen)
     emit("moderate", counts={"JobsHandedBack": 1})
-    delay_s = getattr(error, "retry_after_s", None) or backoff_s(delivery.receive_count)
+    delay_s = max(getattr(error, "retry_after_s", None) or 0.0, backoff_s(delivery.receive_count))
     try:
         queue.nack(delivery, delay_s=delay_s, error=str(error))
     except RetryableError as fault:

@@ -102,7 +102,9 @@ def free_port() -> int:
 
 def clean_environment() -> dict[str, str]:
     """Give the environment without the settings that other tests made."""
-    ours = re.compile(r"DATABASE_URL|DB_|REDIS_|PHOTO|JWT_|MODEL_|PUBLIC_URL|QUEUE_|SWEEP_|POLICY")
+    ours = re.compile(
+        r"DATABASE_URL|DB_|REDIS_|PHOTO|JWT_|MODEL_|PUBLIC_URL|QUEUE_|SWEEP_|POLICY|COMPREFACE_"
+    )
     return {name: value for name, value in os.environ.items() if not ours.match(name)}
 
 

@@ -138,6 +138,14 @@ class TestWorkers:
             assert "migrate" in SERVICES[name]["depends_on"]
 
 
+def test_compreface_is_reached_by_those_who_ask_it_and_by_nobody_else() -> None:
+    inside = {name for name in SERVICES if "compreface" in SERVICES[name]["networks"]}
+    assert inside == {*COMPREFACE, "api", "moderator-worker"}
+    for name in ("api", "moderator-worker"):
+        settings = SERVICES[name]["environment"]
+        assert {"POLICY", "COMPREFACE_URL", "COMPREFACE_API_KEY"} <= set(settings)
+
+
 def test_clients_reach_the_api_the_photos_and_compreface_and_nothing_else() -> None:
     published = [name for name, service in SERVICES.items() if service.get("ports")]
     # Signed URLs lead to moto; CompreFace's page makes its API key.

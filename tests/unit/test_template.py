@@ -262,6 +262,11 @@ def test_every_preset_can_be_chosen() -> None:
     assert template()["Parameters"]["Policy"]["AllowedValues"] == list(PRESETS)
 
 
+def test_whoever_reads_the_key_of_compreface_knows_its_address() -> None:
+    # The key comes with the secret, to all functions; one without the other is refused.
+    assert GLOBALS["Environment"]["Variables"]["COMPREFACE_URL"] == {"Ref": "ComprefaceUrl"}
+
+
 def test_the_docs_show_every_sample_event() -> None:
     docs = (ROOT / "docs" / "aws.md").read_text(encoding="utf-8")
     events = [path.name for path in (ROOT / "events").iterdir()]

@@ -243,6 +243,9 @@ class TestSettings:
             ("QUEUE_BACKEND", "sqs", "QUEUE_URL is required with QUEUE_BACKEND=sqs"),
             ("DATABASE_URL", "", "DATABASE_URL (or DB_HOST …) is required"),
             ("PHOTOS_PER_DAY", "many", "PHOTOS_PER_DAY: "),
+            ("COMPREFACE_URL", "http://c", "COMPREFACE_URL and COMPREFACE_API_KEY go together"),
+            ("COMPREFACE_URL", "c:8000", "COMPREFACE_URL: must be like http://"),
+            ("COMPREFACE_API_KEY", "secret", "COMPREFACE_API_KEY: must be a UUID"),
         ],
     )
     def test_a_wrong_setting_is_named(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
-from urllib.parse import quote
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import quote, urlsplit
+from uuid import UUID
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -24,6 +25,23 @@ def _strong(secret: SecretStr) -> SecretStr:
             f"must be {MIN_SECRET_BYTES} random bytes or more; make one with: openssl rand -hex 32"
         )
     return secret
+
+
+def _is_uuid(secret: SecretStr) -> SecretStr:
+    try:
+        UUID(secret.get_secret_value())
+    except ValueError:
+        raise ValueError(
+            "must be a UUID, as CompreFace's page shows it beside a service of type DETECTION"
+        ) from None
+    return secret
+
+
+def _is_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("must be like http://compreface.example:8000")
+    return url
 
 
 Secret = Annotated[SecretStr, AfterValidator(_strong)]
@@ -171,7 +189,30 @@ class ServiceSettings(DatabaseSettings, QueueSettings, StorageSettings):
     """What every function needs."""
 
 
-class UploadSettings(ServiceSettings, AuthSettings):
+class PolicySettings(LogSettings):
+    """By which rules photos are judged, and the service that these may need."""
+
+    policy: str = Field(
+        "community", description="The preset that decides: `community`, `profile` or `dating`."
+    )
+    compreface_url: Annotated[str, AfterValidator(_is_address)] | None = Field(
+        None, description="Where CompreFace answers: it then looks for faces, and tells ages."
+    )
+    compreface_api_key: Annotated[SecretStr, AfterValidator(_is_uuid)] | None = Field(
+        None, description="Key of a service of type DETECTION; needed with `COMPREFACE_URL`."
+    )
+    compreface_timeout_s: float = Field(
+        10.0, ge=0.5, le=60, description="Longest time that CompreFace may take for a photo."
+    )
+
+    @model_validator(mode="after")
+    def _has_face_service(self) -> PolicySettings:
+        if (self.compreface_url is None) != (self.compreface_api_key is None):
+            raise ValueError("COMPREFACE_URL and COMPREFACE_API_KEY go together")
+        return self
+
+
+class UploadSettings(ServiceSettings, AuthSettings, PolicySettings):
     """``functions/upload``."""
 
     file_key_secret: Secret | None = Field(
@@ -206,18 +247,16 @@ class AdminSettings(ServiceSettings, AuthSettings):
     view_url_s: int = Field(300, ge=30, le=3600, description="Lifetime of a photo's URL.")
 
 
-class ModelSettings(LogSettings):
+class ModelSettings(PolicySettings):
     """What looks at photos, and by which rules."""
 
     model_dir: Path = Field(
         description="Folder of the model bundle; `photogate model build` makes it."
     )
     model_threads: int = Field(1, ge=1, le=64, description="Threads of the model per process.")
-    policy: str = Field(
-        "community", description="The preset that decides: `community` or `profile`."
-    )
     faces_dir: Path | None = Field(
-        None, description="Folder of the face detector's bundle; `profile` needs it."
+        None,
+        description="Folder of the face detector's bundle; `profile` needs it, or CompreFace.",
     )
 
 
@@ -240,14 +279,14 @@ class SweepSettings(ServiceSettings):
 S = TypeVar("S", bound=BaseSettings)
 
 
-def read(model: type[S]) -> S:
-    """Read ``model`` from the environment.
+def read(model: type[S], **known: Any) -> S:
+    """Read ``model`` from the environment; what is ``known`` already wins.
 
     Raises:
         ConfigError: one line that names every setting that is missing or wrong.
     """
     try:
-        return model()
+        return model(**known)
     except ValidationError as error:
         found = []
         for problem in error.errors(include_url=False, include_input=False):

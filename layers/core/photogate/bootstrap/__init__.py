@@ -17,7 +17,7 @@ from photogate import settings as s
 from photogate.bootstrap import choose
 from photogate.domain import Gate, WorkerInfo
 from photogate.errors import ConfigError
-from photogate.policy import PRESETS, Policy, gates
+from photogate.policy import PRESETS, Policy, gates, unprovided
 
 if TYPE_CHECKING:
     from photogate.adapters.photos_files import FilePhotoStore
@@ -36,7 +36,7 @@ class UploadParts:
     uploads: Uploads
     verifier: TokenVerifier
     workers: Workers
-    #: By name: database, queue, storage.
+    #: By name: database, queue, storage, and faces where the policy asks CompreFace.
     probes: Mapping[str, Probe]
     min_approved_photos: int
     #: Whether workers come only when there is work: on Lambda.
@@ -114,6 +114,9 @@ def upload() -> UploadParts:
 
     settings = choose.settings_of(s.UploadSettings)
     pool, queue, store = choose.pool(settings), choose.queue(settings), choose.store(settings)
+    probes: dict[str, Probe] = {"database": pool, "queue": queue, "storage": store}
+    if needs_faces(settings.policy) and (service := choose.compreface(settings)) is not None:
+        probes["faces"] = service
     return UploadParts(
         uploads=Uploads(
             keys=FileKeys(settings.key_secret),
@@ -132,7 +135,7 @@ def upload() -> UploadParts:
         ),
         verifier=choose.verifier(settings),
         workers=PostgresWorkers(pool),
-        probes={"database": pool, "queue": queue, "storage": store},
+        probes=probes,
         min_approved_photos=settings.min_approved_photos,
         workers_on_demand="AWS_LAMBDA_FUNCTION_NAME" in os.environ,
     )
@@ -221,14 +224,14 @@ def sweep() -> Sweep:
 
 
 def check_settings() -> None:
-    """Read the settings of every entry point.
+    """Read the settings of every entry point, and load what a worker would load.
 
     Raises:
         ConfigError: some entry point would not start.
     """
     for model in (s.UploadSettings, s.AdminSettings, s.SweepSettings):
         choose.settings_of(model)
-    preset(choose.settings_of(s.ModerateSettings).policy)
+    analyzer(choose.settings_of(s.ModerateSettings))
 
 
 def migrate() -> list[str]:
@@ -251,24 +254,35 @@ def max_photo_bytes() -> int:
 
 
 def analyzer(settings: s.ModelSettings) -> PhotoAnalyzer:
-    """Load the model.
+    """Load the model, and the face detector where the policy asks for faces.
 
     Raises:
-        ConfigError: a bundle is missing, damaged or not what its manifest says.
+        ConfigError: a bundle is missing, damaged or not what its manifest says; or the
+            policy requires what nothing here measures.
     """
     from photogate_vision.analyzer import VisionAnalyzer
 
-    faces = None
-    if needs_faces(settings.policy):
-        from photogate_vision.faces import EmbeddedFaces
+    policy = preset(settings.policy)
+    faces = choose.faces(settings) if needs_faces(policy.name) else None
+    built = VisionAnalyzer(settings.model_dir, faces=faces, threads=settings.model_threads)
+    if missing := unprovided(policy, built.measures):
+        raise ConfigError(_way_out(policy, missing))
+    return built
 
-        if settings.faces_dir is None:
-            raise ConfigError(
-                f"POLICY={settings.policy} counts faces: set FACES_DIR to what"
-                " `photogate model build faces` prints"
-            )
-        faces = EmbeddedFaces(settings.faces_dir, threads=settings.model_threads)
-    return VisionAnalyzer(settings.model_dir, faces=faces, threads=settings.model_threads)
+
+def _way_out(policy: Policy, missing: tuple[str, ...]) -> str:
+    """Say what a policy that cannot run here needs."""
+    if "faces_without_age" in missing:
+        return f"POLICY={policy.name} needs ages: set COMPREFACE_URL and COMPREFACE_API_KEY"
+    if "face_count" in missing:
+        return (
+            f"POLICY={policy.name} counts faces: set FACES_DIR to what"
+            " `photogate model build faces` prints, or COMPREFACE_URL and COMPREFACE_API_KEY"
+        )
+    return (
+        f"POLICY={policy.name} needs {', '.join(missing)}, which the model in MODEL_DIR does not"
+        " tell: choose another model, or another policy"
+    )
 
 
 def needs_faces(policy: str) -> bool:

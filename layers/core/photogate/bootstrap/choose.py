@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
+    from photogate.adapters.faces_compreface import ComprefaceFaces
     from photogate.adapters.photos_files import FilePhotoStore
     from photogate.adapters.postgres.pool import Pool
     from photogate.auth import TokenVerifier
-    from photogate.ports import Queue, Store
+    from photogate.ports import FaceDetector, Queue, Store
 
 S = TypeVar("S", bound=s.LogSettings)
 
@@ -27,7 +28,7 @@ _to_close: list[Callable[[], None]] = []
 
 def forget() -> None:
     """Close every connection; what is chosen next reads its settings anew."""
-    for cached in (_pool_of, _redis, _sqs, _load_secrets):
+    for cached in (_pool_of, _redis, _sqs, _compreface, _load_secrets):
         cached.cache_clear()
     while _to_close:
         _to_close.pop()()
@@ -164,6 +165,38 @@ def _s3_store(settings: s.StorageSettings) -> Store:
     )
     _to_close.append(store.close)
     return store
+
+
+def faces(settings: s.ModelSettings) -> FaceDetector | None:
+    """Give what looks for faces: CompreFace, or the embedded detector, or None.
+
+    Raises:
+        ConfigError: the bundle of the embedded detector is missing or damaged.
+    """
+    if (service := compreface(settings)) is not None:
+        return service
+    if settings.faces_dir is None:
+        return None
+    from photogate_vision.faces import EmbeddedFaces
+
+    return EmbeddedFaces(settings.faces_dir, threads=settings.model_threads)
+
+
+def compreface(settings: s.PolicySettings) -> ComprefaceFaces | None:
+    """Give this process's CompreFace, or None; it is contacted when first asked."""
+    if settings.compreface_url is None or settings.compreface_api_key is None:
+        return None
+    key = settings.compreface_api_key.get_secret_value()
+    return _compreface(settings.compreface_url, key, settings.compreface_timeout_s)
+
+
+@cache
+def _compreface(url: str, key: str, timeout_s: float) -> ComprefaceFaces:
+    from photogate.adapters.faces_compreface import ComprefaceFaces
+
+    service = ComprefaceFaces(url, key, timeout_s=timeout_s)
+    _to_close.append(service.close)
+    return service
 
 
 def verifier(settings: s.AuthSettings) -> TokenVerifier:

@@ -10,7 +10,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 from photogate.domain import Finding, OpenBatch, OpenPhoto, Reason, Signals, Status, Verdict
-from photogate.errors import PhotoChanged, PhotogateError, PhotoRefused, RetryableError
+from photogate.errors import (
+    ConfigError,
+    PhotoChanged,
+    PhotogateError,
+    PhotoRefused,
+    RetryableError,
+)
 from photogate.messages import Job
 from photogate.policy import Policy, decide_all
 from photogate.ports import Attempts, PhotoAnalyzer, PhotoStore
@@ -122,7 +128,8 @@ class Moderation:
             orderly = [photo_id for photo_id in failed if photo_id in counted]
             self._attempts.hand_back(job, orderly, job_id=job_id, error=str(first))
             raise RetryableError(
-                f"{len(failed)} of {len(photos)} photos have no verdict yet: {first}"
+                f"{len(failed)} of {len(photos)} photos have no verdict yet: {first}",
+                retry_after_s=getattr(first, "retry_after_s", None),
             ) from first
 
     def _write(self, job: Job, batch: OpenBatch, findings: list[Finding], job_id: str) -> None:
@@ -161,7 +168,7 @@ def judge(data: bytes, analyzer: PhotoAnalyzer, policy: Policy) -> tuple[Verdict
     """Look at one photo's bytes and decide; the whole of moderation without any service.
 
     Raises:
-        RetryableError: a fault of ours.
+        RetryableError: a fault of ours, or of this installation, which may be mended.
     """
     started = time.perf_counter()
     try:
@@ -170,6 +177,9 @@ def judge(data: bytes, analyzer: PhotoAnalyzer, policy: Policy) -> tuple[Verdict
         milliseconds = (time.perf_counter() - started) * 1000
         signals = Signals(size_bytes=len(data), processing_time_ms=round(milliseconds, 2))
         return _refusal(error), signals
+    except ConfigError as error:
+        # It worked when this process started: a key was taken back, say.
+        raise RetryableError(str(error)) from error
     return decide_all(frames, policy)
 
 
