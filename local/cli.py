@@ -196,6 +196,39 @@ def smoke(
 
 
 @app.command()
+def dead(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Rows at most.")] = 100,
+) -> None:
+    """List what automatic moderation gave up, with the last error, oldest first."""
+    from local.given_up import given_up_table
+    from photogate import bootstrap
+
+    with errors_as_lines():
+        _load_home()
+        table = given_up_table(bootstrap.redrive().given_up(limit=limit))
+    if table.rows:
+        out.print(table)
+    else:
+        out.print("nothing was given up")
+
+
+@app.command()
+def redrive(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Batches at most.")] = 500,
+) -> None:
+    """Moderate once more what was given up; photos that a person decided stay as they are."""
+    from photogate import bootstrap
+
+    with errors_as_lines():
+        _load_home()
+        done = bootstrap.redrive().run(limit=limit)
+    out.print(
+        f"redriven: photos {done.photos}, batches {done.batches}, dead jobs {done.jobs}",
+        highlight=False,
+    )
+
+
+@app.command()
 def logs(
     files: Annotated[
         list[Path] | None, typer.Argument(help="Log files; else those of the stack here.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from pg8000.exceptions import DatabaseError
 
 from photogate.adapters.postgres.attempts import PostgresAttempts
 from photogate.adapters.postgres.batches import PostgresBatches
@@ -12,10 +13,12 @@ from photogate.adapters.postgres.decisions import PostgresDecisions
 from photogate.adapters.postgres.media import PostgresMediaViews
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.unfinished import PostgresUnfinished
 from photogate.domain import (
     Face,
     Finding,
     Media,
+    OpenBatch,
     OpenPhoto,
     Principal,
     Role,
@@ -76,6 +79,19 @@ def test_a_signal_that_is_no_number_is_left_out(
     assert media(pool)["a"].scores == {"rms_contrast": 40.0, "has_face": True, "face_count": 1}
 
 
+def opened(
+    attempts: PostgresAttempts, job: Job, job_id: str = "m-1", lease_s: float = 60
+) -> OpenBatch:
+    batch = attempts.begin(job, job_id=job_id, lease_s=lease_s)
+    assert batch is not None
+    return batch
+
+
+def hand_back(attempts: PostgresAttempts, job: Job, batch: OpenBatch, error: str) -> None:
+    ids = [photo.id for photo in batch.photos]
+    attempts.hand_back(job, ids, attempt_id=batch.attempt_id, error=error)
+
+
 def open_photos(
     attempts: PostgresAttempts, job: Job, job_id: str = "m-1", lease_s: float = 60
 ) -> tuple[OpenPhoto, ...]:
@@ -129,9 +145,10 @@ def test_after_an_unfinished_attempt_photos_are_counted_singly_least_tried_first
 def test_an_orderly_failure_is_not_counted_but_kept(
     pool: Pool, attempts: PostgresAttempts, job: Job
 ) -> None:
-    ids = begin(attempts, job)
+    batch = opened(attempts, job)
+    ids = [photo.id for photo in batch.photos]
     attempts.finish(job, [approved(ids[0])])
-    attempts.hand_back(job, ids[1:], job_id="m-1", error="the store is down")
+    hand_back(attempts, job, batch, "the store is down")
     assert retries(pool) == {"a": 0, "b": 0, "c": 0}
     assert media(pool)["b"].error == "the store is down"
     assert len(begin(attempts, job, "m-2")) == 2
@@ -151,13 +168,14 @@ def test_another_job_waits_for_the_lease_and_the_same_one_takes_over(
     assert len(begin(attempts, job, "m-2")) == 3
 
 
+@pytest.mark.parametrize("job_id", ["m-1", "m-2"])
 def test_handing_back_a_batch_that_another_delivery_took_over_changes_nothing(
-    pool: Pool, attempts: PostgresAttempts, job: Job
+    pool: Pool, attempts: PostgresAttempts, job: Job, job_id: str
 ) -> None:
-    ids = begin(attempts, job, "m-1", lease_s=0)
-    begin(attempts, job, "m-2", lease_s=60)
+    lost = opened(attempts, job, "m-1", lease_s=0)
+    begin(attempts, job, job_id, lease_s=60)
     before = retries(pool)
-    attempts.hand_back(job, ids, job_id="m-1", error="late")
+    hand_back(attempts, job, lost, "late")
     assert retries(pool) == before
     with pytest.raises(BatchBusy):
         begin(attempts, job, "m-3")
@@ -197,8 +215,7 @@ def test_what_was_delivered_too_often_goes_to_a_person_with_its_error(
     outbox = PostgresOutbox(pool)
     for number in range(5):
         assert outbox.conclude(max_deliveries=5, limit=10) == 0
-        ids = begin(attempts, job, f"m-{number}")
-        attempts.hand_back(job, ids, job_id=f"m-{number}", error="the model failed")
+        hand_back(attempts, job, opened(attempts, job, f"m-{number}"), "the model failed")
     assert outbox.conclude(max_deliveries=5, limit=10) == 3
     photo = media(pool)["a"]
     assert (photo.status, photo.error) == (Status.REVIEW, "the model failed")
@@ -214,6 +231,110 @@ def test_a_batch_in_a_workers_hands_is_not_concluded(
     for number in range(5):
         begin(attempts, job, "m-1", lease_s=60 if number == 4 else 0)
     assert PostgresOutbox(pool).conclude(max_deliveries=5, limit=10) == 0
+
+
+class TestReopening:
+    """What automatic moderation gave up gets a second chance."""
+
+    @pytest.fixture
+    def given_up(self, pool: Pool, attempts: PostgresAttempts, job: Job) -> Job:
+        """The batch: a approved, b and c given up after five deliveries; its next job."""
+        for number in range(5):
+            batch = opened(attempts, job, f"m-{number}")
+            if number == 0:
+                attempts.finish(job, [approved(batch.photos[0].id)])
+            hand_back(attempts, job, batch, "the model failed")
+        assert PostgresOutbox(pool).conclude(max_deliveries=5, limit=10) == 2
+        return Job(batch_id=job.batch_id, generation=2)
+
+    def reopen(self, pool: Pool, job: Job) -> int:
+        return PostgresUnfinished(pool).reopen([job.batch_id])
+
+    def test_it_is_listed_with_its_error(self, pool: Pool, given_up: Job) -> None:
+        unfinished = PostgresUnfinished(pool)
+        (batch,) = unfinished.batches(limit=5)
+        assert (batch.batch_id, batch.photos) == (given_up.batch_id, 2)
+        assert (batch.deliveries, batch.error) == (5, "the model failed")
+        self.reopen(pool, given_up)
+        assert unfinished.batches(limit=5) == []
+
+    def test_photos_stay_in_review_until_their_new_verdict(
+        self, pool: Pool, attempts: PostgresAttempts, job: Job, given_up: Job
+    ) -> None:
+        assert begin(attempts, job) == []
+        assert self.reopen(pool, given_up) == 2
+        assert [m.status.value for m in media(pool).values()].count("review") == 2
+        assert PostgresOutbox(pool).take_due(limit=5) == [given_up]
+        photos = open_photos(attempts, given_up)
+        assert [(p.file_key, p.unfinished_attempts) for p in photos] == [("b", 0), ("c", 0)]
+        assert attempts.finish(given_up, [approved(photo.id) for photo in photos]) == 2
+        assert {(m.status, m.error) for m in media(pool).values()} == {(Status.APPROVED, None)}
+        assert PostgresMediaViews(pool).summary("u").pending_batches == 0
+
+    def test_nothing_happens_twice(self, pool: Pool, given_up: Job) -> None:
+        assert [self.reopen(pool, given_up) for _ in range(3)] == [2, 0, 0]
+        assert PostgresOutbox(pool).take_due(limit=5) == [given_up]
+
+    def test_a_person_who_decides_first_wins(
+        self, pool: Pool, attempts: PostgresAttempts, given_up: Job
+    ) -> None:
+        decisions, words = PostgresDecisions(pool), Verdict(status=Status.REJECTED, reason="no")
+        ids = {key: m.id for key, m in media(pool).items()}
+        decisions.decide(ids["b"], words, by=MODERATOR)
+        assert self.reopen(pool, given_up) == 1
+        (c,) = begin(attempts, given_up)
+        decisions.decide(ids["c"], words, by=MODERATOR)
+        assert attempts.finish(given_up, [approved(ids["b"]), approved(c)]) == 0
+        found = media(pool)
+        for key in "bc":
+            assert (found[key].status, found[key].decided_by) == (Status.REJECTED, "mod")
+        assert begin(attempts, given_up) == []
+        assert self.reopen(pool, given_up) == 0
+
+    def test_what_a_policy_sent_to_a_person_stays_there(
+        self, pool: Pool, attempts: PostgresAttempts, job: Job
+    ) -> None:
+        unsure = Verdict(status=Status.REVIEW, policy="community@1")
+        attempts.finish(job, [Finding(photo_id=i, verdict=unsure) for i in begin(attempts, job)])
+        assert self.reopen(pool, job) == 0
+        assert PostgresUnfinished(pool).batches(limit=5) == []
+
+    def test_a_late_verdict_of_the_generation_before_changes_nothing(
+        self, pool: Pool, attempts: PostgresAttempts, job: Job, given_up: Job
+    ) -> None:
+        late = media(pool)["b"].id
+        self.reopen(pool, given_up)
+        assert attempts.finish(job, [approved(late)]) == 0
+        assert media(pool)["b"].status is Status.REVIEW
+
+    def test_a_batch_in_a_workers_hands_is_left_alone(
+        self, pool: Pool, attempts: PostgresAttempts, given_up: Job
+    ) -> None:
+        self.reopen(pool, given_up)
+        b, _ = begin(attempts, given_up)
+        failed = Finding(photo_id=b, verdict=Verdict(status=Status.REVIEW), error="it crashed")
+        attempts.finish(given_up, [failed])
+        assert self.reopen(pool, given_up) == 0
+        assert len(begin(attempts, given_up)) == 1
+
+    def test_it_may_be_given_up_again(
+        self, pool: Pool, attempts: PostgresAttempts, given_up: Job
+    ) -> None:
+        self.reopen(pool, given_up)
+        outbox = PostgresOutbox(pool)
+        for number in range(5):
+            assert outbox.conclude(max_deliveries=5, limit=10) == 0
+            hand_back(attempts, given_up, opened(attempts, given_up, f"n-{number}"), "still")
+        assert outbox.conclude(max_deliveries=5, limit=10) == 2
+        (batch,) = PostgresUnfinished(pool).batches(limit=5)
+        assert (batch.photos, batch.error) == (2, "still")
+        assert self.reopen(pool, given_up) == 2
+
+    def test_the_database_itself_keeps_decided_photos_closed(
+        self, pool: Pool, given_up: Job
+    ) -> None:
+        with pytest.raises(DatabaseError, match="media_reopened_is_a_machines_review"):
+            pool.transaction(lambda s: s.rows("UPDATE media SET reopened = true"))
 
 
 class TestDecisions:

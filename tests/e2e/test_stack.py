@@ -20,6 +20,7 @@ import pytest
 
 from local.client import ApiRefused, PhotogateClient, Upload
 from local.samples import jpeg, photograph
+from photogate.adapters.postgres.pool import Pool
 from photogate.auth import issue_token
 from photogate.domain import Role
 from tests.servers import eventually
@@ -226,6 +227,38 @@ def test_killed_workers_lose_nothing(stack: RunningStack) -> None:
     left = stats()["queue"]
     assert (left["length"], left["delayed"], left["dead"], left["pending_media"]) == (0, 0, 0, 0)
     admin.close()
+
+
+def test_what_was_given_up_is_redriven(start: Callable[..., RunningStack]) -> None:
+    stack = start("--workers", "1", QUEUE_VISIBILITY_S="2", SWEEP_INTERVAL_S="0.2")
+    (worker,) = stack.children("local.worker")
+    client = stack.client("u")
+    worker.suspend()
+    (key,) = keys = [client.put(Upload(name="x", data=jpeg(photograph("astronaut.png"))))]
+    client.complete(keys)
+    stored = stack.home / "photos" / key
+    away = stored.with_name("away")
+    stored.rename(away)
+    worker.resume()
+
+    environment = json.loads((stack.home / "environment.json").read_text())
+    with contextlib.closing(Pool(environment["DATABASE_URL"])) as pool:
+
+        def concluded() -> bool:
+            # Its delays would take minutes: the sweep sends it again at once.
+            pool.transaction(lambda s: s.count("UPDATE batches SET next_enqueue_at = now()"))
+            return bool(client.photos()[0]["moderation_status"] == "review")
+
+        eventually(concluded, within_s=30)
+    said = stack.run("dead")
+    assert "there is no object" in said
+    assert re.search(r"│ 1 +│ [5-9] +│", said), said
+
+    away.rename(stored)
+    assert stack.run("redrive").startswith("redriven: photos 1, batches 1,")
+    eventually(lambda: client.photos()[0]["moderation_status"] == "approved", within_s=20)
+    assert stack.run("dead") == "nothing was given up\n"
+    client.close()
 
 
 def test_no_process_outlives_a_killed_parent(stack: RunningStack) -> None:

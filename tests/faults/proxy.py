@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 _CHUNK = 65536
 #: Shorter pieces of an answer are its head.
@@ -190,3 +191,37 @@ def by_chance(
             return chance.choice(kinds) if chance.random() < share else Break.NOT
 
     return decide
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """One break, at the next message that holds these bytes."""
+
+    at: bytes
+    how: Break
+
+
+@dataclass
+class Script:
+    """Breaks what a test names, one cut after the other: a ``decide`` for ``Proxy``."""
+
+    cuts: list[Cut] = field(default_factory=list)
+    done: list[Cut] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, message: bytes) -> Break:
+        """Take the first cut when this is where it is."""
+        with self._lock:
+            if not self.cuts or self.cuts[0].at not in message:
+                return Break.NOT
+            self.done.append(self.cuts.pop(0))
+            return self.done[-1].how
+
+
+@contextmanager
+def scripted(database_url: str) -> Iterator[tuple[Script, str]]:
+    """Run a proxy in front of a database; gives what breaks it, and the URL through it."""
+    port = urlsplit(database_url).port or 5432
+    with proxied(port) as proxy:
+        proxy.decide = script = Script()
+        yield script, database_url.replace(f":{port}/", f":{proxy.port}/")

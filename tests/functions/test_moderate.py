@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -19,13 +20,14 @@ from photogate.adapters.postgres.media import PostgresMediaViews
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
 from photogate.domain import Finding, Media, NewBatch, NewPhoto, OpenBatch, Signals
-from photogate.errors import RetryableError, StorageUnavailable
+from photogate.errors import DatabaseUnavailable, RetryableError, StorageUnavailable
 from photogate.messages import Job
 from photogate.policy import COMMUNITY
 from photogate.ports import PhotoStore
 from photogate.service.moderate import Moderation
 from photogate.service.sweep import Sweep
 from tests.conftest import SECRET
+from tests.faults.proxy import Break, Cut, scripted
 from tests.functions.conftest import Installation
 
 FINE = Signals(
@@ -102,7 +104,7 @@ class ScriptedAnalyzer:
     model_digest = "none"
     measures = frozenset(name for name, _ in FINE.measures())
 
-    def __init__(self, **answers: Signals | BaseException) -> None:
+    def __init__(self, **answers: Signals | BaseException | Callable[[], Signals]) -> None:
         self.answers = answers
         self.seen: list[str] = []
 
@@ -112,7 +114,7 @@ class ScriptedAnalyzer:
         answer = self.answers.get(data.decode(), FINE)
         if isinstance(answer, BaseException):
             raise answer
-        return [answer]
+        return [answer() if callable(answer) else answer]
 
 
 class BrokenStore(FilePhotoStore):
@@ -289,6 +291,44 @@ class TestService:
         self.run(pool, store, ScriptedAnalyzer(), job)
         assert set(self.statuses(pool).values()) == {"approved"}
 
+    def test_an_outage_at_the_verdicts_counts_for_no_photo(
+        self, pool: Pool, store: PhotoStore, job: Job, migrated_url: str
+    ) -> None:
+        with scripted(migrated_url) as (script, url), closing(Pool(url)) as broken:
+
+            def fine_then_cut() -> Signals:
+                script.cuts += [Cut(at=b"COMMIT", how=Break.BEFORE)] * 3
+                return FINE
+
+            analyzer = ScriptedAnalyzer(a=RetryableError("the model failed"), c=fine_then_cut)
+            with pytest.raises(DatabaseUnavailable):
+                self.run(broken, store, analyzer, job)
+            assert len(script.done) == 3
+        assert set(self.statuses(pool).values()) == {"pending"}
+        assert self.retries(pool) == {0}
+        analyzer.answers.clear()
+        assert len(self.run(pool, store, analyzer, job)) == 3
+
+    def test_an_outage_at_a_count_counts_for_no_photo(
+        self, pool: Pool, store: PhotoStore, job: Job, migrated_url: str
+    ) -> None:
+        with pytest.raises(Crash):
+            self.run(pool, store, ScriptedAnalyzer(a=Crash()), job)
+        with scripted(migrated_url) as (script, url), closing(Pool(url)) as broken:
+
+            def fail_and_cut() -> Signals:
+                script.cuts += [Cut(at=b"COMMIT", how=Break.BEFORE)] * 3
+                raise RetryableError("the model failed")
+
+            analyzer = ScriptedAnalyzer(a=RetryableError("the model failed"), b=fail_and_cut)
+            with pytest.raises(DatabaseUnavailable):
+                self.run(broken, store, analyzer, job)
+        assert self.retries(pool) == {1}
+
+    def retries(self, pool: Pool) -> set[int]:
+        rows = pool.transaction(lambda s: s.rows("SELECT retry_count FROM media"))
+        return {row["retry_count"] for row in rows}
+
     def test_nothing_is_done_twice(self, pool: Pool, store: PhotoStore, job: Job) -> None:
         analyzer = ScriptedAnalyzer()
         for _ in range(3):
@@ -314,6 +354,43 @@ class TestSweep:
         assert sweep.run().resent == 1
         assert len(deliver()) == 1
         assert installation.client().photos()[0]["moderation_status"] == "approved"
+
+    def test_what_was_given_up_is_redriven(
+        self,
+        installation: Installation,
+        deliver: Callable[[], list[str]],
+        portrait: bytes,
+        tmp_path: Path,
+        pool: Pool,
+    ) -> None:
+        keys = installation.hand_in(portrait, portrait)
+        stored = tmp_path / "photos" / keys[0]
+        away = stored.with_name("away")
+        stored.rename(away)
+        for _ in range(5):
+            assert deliver()
+            pool.transaction(lambda s: s.count("UPDATE batches SET next_enqueue_at = now()"))
+            bootstrap.sweep().run()
+        client = installation.client()
+
+        def statuses() -> list[str]:
+            photos = {photo["file_key"]: photo for photo in client.photos()}
+            return [photos[key]["moderation_status"] for key in keys]
+
+        assert statuses() == ["review", "approved"]
+        redrive = bootstrap.redrive()
+        (given_up,) = redrive.given_up(limit=10).batches
+        assert (given_up.photos, given_up.deliveries) == (1, 5)
+        assert "there is no object" in given_up.error
+
+        away.rename(stored)
+        done = redrive.run(limit=10)
+        assert (done.batches, done.photos) == (1, 1)
+        assert statuses() == ["review", "approved"]
+        assert deliver()
+        assert statuses() == ["approved", "approved"]
+        assert redrive.given_up(limit=10).batches == []
+        assert redrive.run(limit=10).photos == 0
 
     def test_a_deletion_that_failed_is_done_later(
         self, installation: Installation, portrait: bytes, tmp_path: Path, pool: Pool

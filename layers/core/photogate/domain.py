@@ -335,6 +335,8 @@ class OpenBatch:
     """A batch in a worker's hands."""
 
     id: str
+    #: Names this delivery; a later one makes it stale.
+    attempt_id: str
     user_id: str
     #: Of the request that handed it in.
     correlation_id: str | None
@@ -437,6 +439,18 @@ class QueueStats:
     in_flight: int
     delayed: int
     dead: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnfinishedBatch:
+    """A batch with photos that went to a person because moderation could not finish."""
+
+    batch_id: str
+    #: How many of its photos wait like that.
+    photos: int
+    deliveries: int
+    error: str
+    concluded_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

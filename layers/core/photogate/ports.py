@@ -27,6 +27,7 @@ from photogate.domain import (
     Signals,
     Status,
     StoredObject,
+    UnfinishedBatch,
     UploadTicket,
     UserSummary,
     Verdict,
@@ -204,9 +205,7 @@ class Attempts(Protocol):
         """Open an attempt on the batch; None when nothing is left to do.
 
         Counts the delivery. On a first attempt it counts one for every photo; when an
-        earlier one did not finish it counts none, and the caller counts singly. Where a
-        connection breaks at COMMIT this may happen twice: the photos are then worked
-        singly, nothing worse.
+        earlier one did not finish it counts none, and the caller counts singly.
 
         Raises:
             BatchBusy: a delivery with another job id holds the lease.
@@ -216,15 +215,31 @@ class Attempts(Protocol):
         """Count one more attempt of one photo, before its bytes are touched."""
 
     def finish(self, job: Job, findings: Sequence[Finding]) -> int:
-        """Write verdicts in one transaction, over pending photos only; return how many.
+        """Write verdicts in one transaction, over open photos only; return how many.
 
-        Closes the batch when nothing in it is pending any more.
+        Closes the batch when nothing in it is open any more. Nothing happens when the batch
+        is of a later generation by now.
         """
 
-    def hand_back(self, job: Job, photo_ids: Sequence[str], *, job_id: str, error: str) -> None:
+    def hand_back(self, job: Job, photo_ids: Sequence[str], *, attempt_id: str, error: str) -> None:
         """End an attempt that failed in an orderly way: uncount it, keep its error.
 
         Nothing happens when another delivery holds the lease by now.
+        """
+
+
+class Unfinished(Protocol):
+    """Batches that automatic moderation gave up."""
+
+    def batches(self, *, limit: int) -> list[UnfinishedBatch]:
+        """List those whose photos wait for a person for this reason, oldest first."""
+
+    def reopen(self, batch_ids: Sequence[str]) -> int:
+        """Let the machine look once more at what it could not finish; return how many photos.
+
+        They stay in review until their new verdict, and a person's decision in between wins.
+        Their batches begin a new generation, whose jobs are due now. Nothing happens to a
+        batch that is being worked on, nor to photos with any other reason for review.
         """
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from photogate.auth import TokenVerifier
     from photogate.ports import Attempts, PhotoAnalyzer, PhotoStore, Probe, Queue, Workers
     from photogate.service.moderate import Moderation, Watcher
+    from photogate.service.redrive import Redrive
     from photogate.service.review import Reviews
     from photogate.service.sweep import Sweep
     from photogate.service.upload import Uploads
@@ -220,6 +221,19 @@ def sweep() -> Sweep:
         sender=queue,
         monitor=queue,
         store=choose.store(settings),
+    )
+
+
+def redrive() -> Redrive:
+    """Build what gives photos a second chance."""
+    from photogate.adapters.postgres.unfinished import PostgresUnfinished
+    from photogate.service.redrive import Redrive
+
+    settings = choose.settings_of(s.SweepSettings)
+    return Redrive(
+        unfinished=PostgresUnfinished(choose.pool(settings)),
+        monitor=choose.queue(settings),
+        sweep=sweep(),
     )
 
 

@@ -94,9 +94,34 @@ class Moderation:
         if batch is None:
             return
         self._watcher.batch_opened(batch)
+        counted: set[str] = set()
+        try:
+            failed = self._work(job, batch, counted, time_left_s)
+        except RetryableError as error:
+            # The database, at a count or a verdict: none of the photos' doing.
+            with contextlib.suppress(RetryableError):
+                self._hand_back(job, batch, counted, error)
+            raise
+        if failed:
+            first = next(iter(failed.values()))
+            self._hand_back(job, batch, counted, first)
+            raise RetryableError(
+                f"{len(failed)} of {len(batch.photos)} photos have no verdict yet: {first}",
+                retry_after_s=getattr(first, "retry_after_s", None),
+            ) from first
+
+    def _work(
+        self, job: Job, batch: OpenBatch, counted: set[str], time_left_s: Callable[[], float]
+    ) -> dict[str, Exception]:
+        """Look at each photo and write verdicts; gives what failed, by photo.
+
+        ``counted`` holds, at any time, the photos whose attempt this delivery counted and
+        that neither have a verdict nor failed in a way that nobody foresaw.
+        """
         photos = batch.photos
         singly = any(photo.unfinished_attempts > 0 for photo in photos)
-        counted = set() if singly else {photo.id for photo in photos}
+        if not singly:
+            counted.update(photo.id for photo in photos)
         findings: list[Finding] = []
         failed: dict[str, Exception] = {}
         for photo in photos:
@@ -118,31 +143,25 @@ class Moderation:
                 failed[photo.id] = error
                 continue
             if singly:
-                self._write(job, batch, [finding], job_id)
+                self._write(job, batch, [finding], counted)
             else:
                 findings.append(finding)
         if findings:
-            self._write(job, batch, findings, job_id)
-        if failed:
-            first = next(iter(failed.values()))
-            orderly = [photo_id for photo_id in failed if photo_id in counted]
-            self._attempts.hand_back(job, orderly, job_id=job_id, error=str(first))
-            raise RetryableError(
-                f"{len(failed)} of {len(photos)} photos have no verdict yet: {first}",
-                retry_after_s=getattr(first, "retry_after_s", None),
-            ) from first
+            self._write(job, batch, findings, counted)
+        return failed
 
-    def _write(self, job: Job, batch: OpenBatch, findings: list[Finding], job_id: str) -> None:
-        """Commit verdicts; an outage just then is none of the photos' doing."""
-        try:
-            self._attempts.finish(job, findings)
-        except RetryableError as error:
-            photo_ids = [finding.photo_id for finding in findings]
-            with contextlib.suppress(RetryableError):
-                self._attempts.hand_back(job, photo_ids, job_id=job_id, error=str(error))
-            raise
+    def _write(
+        self, job: Job, batch: OpenBatch, findings: list[Finding], counted: set[str]
+    ) -> None:
+        self._attempts.finish(job, findings)
+        counted.difference_update(finding.photo_id for finding in findings)
         for finding in findings:
             self._watcher.photo_settled(batch, finding)
+
+    def _hand_back(self, job: Job, batch: OpenBatch, counted: set[str], error: Exception) -> None:
+        self._attempts.hand_back(
+            job, sorted(counted), attempt_id=batch.attempt_id, error=str(error)
+        )
 
     def _look(self, photo: OpenPhoto) -> Finding:
         if photo.unfinished_attempts >= MAX_ATTEMPTS:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from uuid import uuid4
 
 from photogate.adapters.postgres.pool import Pool, Session
+from photogate.adapters.postgres.rows import OPEN
 from photogate.domain import Finding, OpenBatch, OpenPhoto, Status
 from photogate.errors import BatchBusy
 from photogate.messages import Job
@@ -19,14 +21,24 @@ class PostgresAttempts:
 
     def begin(self, job: Job, *, job_id: str, lease_s: float) -> OpenBatch | None:
         """See ``photogate.ports.Attempts.begin``."""
-        return self._pool.transaction(lambda s: _begin(s, job, job_id, lease_s))
+        attempt_id = str(uuid4())
+        opened: OpenBatch | None = None
+
+        def work(session: Session) -> OpenBatch | None:
+            nonlocal opened
+            if opened is not None and _is_open(session, opened):
+                return opened  # committed just before the connection broke
+            opened = _begin(session, job, job_id, attempt_id, lease_s)
+            return opened
+
+        return self._pool.transaction(work)
 
     def count(self, photo: OpenPhoto) -> None:
         """See ``photogate.ports.Attempts.count``."""
         self._pool.transaction(
             lambda s: s.count(
                 "UPDATE media SET retry_count = :n, updated_at = now()"
-                " WHERE CAST(id AS text) = :id AND moderation_status = 'pending'",
+                f" WHERE CAST(id AS text) = :id AND {OPEN}",
                 id=photo.id,
                 n=photo.unfinished_attempts + 1,
             )
@@ -34,25 +46,28 @@ class PostgresAttempts:
 
     def finish(self, job: Job, findings: Sequence[Finding]) -> int:
         """See ``photogate.ports.Attempts.finish``."""
-        return self._pool.transaction(lambda s: _finish(s, job, findings))
+        written: set[str] = set()
+        self._pool.transaction(lambda s: written.update(_finish(s, job, findings)))
+        return len(written)
 
-    def hand_back(self, job: Job, photo_ids: Sequence[str], *, job_id: str, error: str) -> None:
+    def hand_back(self, job: Job, photo_ids: Sequence[str], *, attempt_id: str, error: str) -> None:
         """See ``photogate.ports.Attempts.hand_back``."""
 
         def work(session: Session) -> None:
             mine = session.count(
-                "UPDATE batches SET last_error = :error, lease_job_id = NULL, lease_until = NULL"
-                " WHERE id = :batch AND lease_job_id = :job",
+                "UPDATE batches SET last_error = :error,"
+                " lease_job_id = NULL, lease_until = NULL, attempt_id = NULL"
+                " WHERE id = :batch AND attempt_id = :attempt",
                 error=error,
                 batch=job.batch_id,
-                job=job_id,
+                attempt=attempt_id,
             )
             if not mine:
                 return  # another delivery has taken over; the counts are its own
             session.rows(
                 "UPDATE media SET retry_count = greatest(retry_count - 1, 0),"
                 " moderation_error = :error, updated_at = now()"
-                " WHERE batch_id = :batch AND moderation_status = 'pending'"
+                f" WHERE batch_id = :batch AND {OPEN}"
                 " AND CAST(id AS text) = ANY (CAST(:ids AS text[]))",
                 error=error,
                 batch=job.batch_id,
@@ -62,7 +77,14 @@ class PostgresAttempts:
         self._pool.transaction(work)
 
 
-def _begin(session: Session, job: Job, job_id: str, lease_s: float) -> OpenBatch | None:
+def _is_open(session: Session, batch: OpenBatch) -> bool:
+    row = session.row("SELECT attempt_id FROM batches WHERE id = :id", id=batch.id)
+    return row is not None and row["attempt_id"] == batch.attempt_id
+
+
+def _begin(
+    session: Session, job: Job, job_id: str, attempt_id: str, lease_s: float
+) -> OpenBatch | None:
     batch = session.row(
         "SELECT finished_at IS NOT NULL AS finished, generation, lease_job_id, user_id,"
         " correlation_id, created_at,"
@@ -78,7 +100,7 @@ def _begin(session: Session, job: Job, job_id: str, lease_s: float) -> OpenBatch
 
     rows = session.rows(
         "SELECT CAST(id AS text) AS id, url, etag, retry_count FROM media"
-        " WHERE batch_id = :batch AND moderation_status = 'pending'"
+        f" WHERE batch_id = :batch AND {OPEN}"
         " ORDER BY retry_count, display_order, id FOR UPDATE",
         batch=job.batch_id,
     )
@@ -87,19 +109,21 @@ def _begin(session: Session, job: Job, job_id: str, lease_s: float) -> OpenBatch
         return None
     session.rows(
         "UPDATE batches SET deliveries = deliveries + 1, lease_job_id = :job,"
-        " lease_until = now() + make_interval(secs => :lease) WHERE id = :id",
+        " lease_until = now() + make_interval(secs => :lease), attempt_id = :attempt"
+        " WHERE id = :id",
         job=job_id,
+        attempt=attempt_id,
         lease=lease_s,
         id=job.batch_id,
     )
     if all(row["retry_count"] == 0 for row in rows):
         session.rows(
-            "UPDATE media SET retry_count = 1"
-            " WHERE batch_id = :batch AND moderation_status = 'pending'",
+            f"UPDATE media SET retry_count = 1 WHERE batch_id = :batch AND {OPEN}",
             batch=job.batch_id,
         )
     return OpenBatch(
         id=job.batch_id,
+        attempt_id=attempt_id,
         user_id=batch["user_id"],
         correlation_id=batch["correlation_id"],
         accepted_at=batch["created_at"],
@@ -115,33 +139,39 @@ def _begin(session: Session, job: Job, job_id: str, lease_s: float) -> OpenBatch
     )
 
 
-def _finish(session: Session, job: Job, findings: Sequence[Finding]) -> int:
+def _finish(session: Session, job: Job, findings: Sequence[Finding]) -> list[str]:
     # Rows are locked in one order everywhere: the batch, then its photos.
-    session.row("SELECT 1 FROM batches WHERE id = :id FOR UPDATE", id=job.batch_id)
-    written = 0
-    for finding in findings:
-        written += session.count(
-            "UPDATE media SET moderation_status = :status, moderation_reason = :reason,"
-            " moderation_scores = CAST(:scores AS jsonb), moderation_error = :error,"
-            " moderated_at = now(), updated_at = now(),"
-            " retry_count = CASE WHEN :failed THEN retry_count"
-            "   ELSE greatest(retry_count - 1, 0) END"
-            " WHERE CAST(id AS text) = :id AND moderation_status = 'pending'",
-            status=finding.verdict.status.value,
-            reason=finding.verdict.reason,
-            scores=json.dumps(finding.scores(), allow_nan=False),
-            error=finding.error,
-            failed=finding.error is not None and finding.verdict.status is Status.REVIEW,
-            id=finding.photo_id,
-        )
+    batch = session.row("SELECT generation FROM batches WHERE id = :id FOR UPDATE", id=job.batch_id)
+    if batch is None or batch["generation"] != job.generation:
+        return []
+    written = [finding.photo_id for finding in findings if _write(session, finding)]
     _close_if_done(session, job.batch_id)
     return written
 
 
+def _write(session: Session, finding: Finding) -> bool:
+    touched = session.count(
+        "UPDATE media SET moderation_status = :status, moderation_reason = :reason,"
+        " moderation_scores = CAST(:scores AS jsonb), moderation_error = :error,"
+        " moderated_at = now(), updated_at = now(), reopened = false,"
+        " retry_count = CASE WHEN :failed THEN retry_count"
+        "   ELSE greatest(retry_count - 1, 0) END"
+        f" WHERE CAST(id AS text) = :id AND {OPEN}",
+        status=finding.verdict.status.value,
+        reason=finding.verdict.reason,
+        scores=json.dumps(finding.scores(), allow_nan=False),
+        error=finding.error,
+        failed=finding.error is not None and finding.verdict.status is Status.REVIEW,
+        id=finding.photo_id,
+    )
+    return touched > 0
+
+
 def _close_if_done(session: Session, batch_id: str) -> None:
     session.rows(
-        "UPDATE batches SET finished_at = now(), lease_job_id = NULL, lease_until = NULL"
+        "UPDATE batches SET finished_at = now(),"
+        " lease_job_id = NULL, lease_until = NULL, attempt_id = NULL"
         " WHERE id = :id AND finished_at IS NULL AND NOT EXISTS"
-        " (SELECT 1 FROM media WHERE batch_id = :id AND moderation_status = 'pending')",
+        f" (SELECT 1 FROM media WHERE batch_id = :id AND {OPEN})",
         id=batch_id,
     )

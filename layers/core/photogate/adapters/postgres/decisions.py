@@ -27,7 +27,7 @@ class PostgresDecisions:
             row = session.rows(
                 "UPDATE media SET moderation_status = :status, moderation_reason = :reason,"
                 " moderation_error = NULL, decided_by = :by, moderated_at = now(),"
-                " updated_at = now(), verified_by = NULL, verified_at = NULL"
+                " updated_at = now(), verified_by = NULL, verified_at = NULL, reopened = false"
                 f" WHERE CAST(id AS text) = :id RETURNING {MEDIA_COLUMNS}",
                 status=verdict.status.value,
                 reason=verdict.reason,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from photogate.adapters.postgres.pool import Pool, Session
+from photogate.adapters.postgres.rows import OPEN
 from photogate.messages import Job
 
 #: Longer than any upload URL: until then a client may put the object there again.
@@ -19,8 +20,11 @@ class PostgresOutbox:
 
     def take_due(self, *, limit: int) -> list[Job]:
         """See ``photogate.ports.Outbox.take_due``."""
-        rows = self._pool.transaction(
-            lambda s: s.rows(
+        # What a run took whose COMMIT broke is kept: it may have been committed.
+        due: dict[str, int] = {}
+
+        def work(session: Session) -> None:
+            rows = session.rows(
                 "UPDATE batches SET next_enqueue_at = now() + interval '1 minute'"
                 " WHERE id IN (SELECT id FROM batches"
                 "   WHERE finished_at IS NULL AND next_enqueue_at <= now()"
@@ -28,8 +32,10 @@ class PostgresOutbox:
                 " RETURNING id, generation",
                 n=limit,
             )
-        )
-        return [Job(batch_id=row["id"], generation=row["generation"]) for row in rows]
+            due.update((row["id"], row["generation"]) for row in rows)
+
+        self._pool.transaction(work)
+        return [Job(batch_id=batch, generation=n) for batch, n in due.items()]
 
     def sent(self, batch_ids: Sequence[str]) -> None:
         """See ``photogate.ports.Outbox.sent``."""
@@ -45,7 +51,9 @@ class PostgresOutbox:
     def conclude(self, *, max_deliveries: int, limit: int) -> int:
         """See ``photogate.ports.Outbox.conclude``."""
 
-        def work(session: Session) -> int:
+        concluded: set[str] = set()
+
+        def work(session: Session) -> None:
             # A delivery that still holds its lease may yet finish.
             ids = [
                 row["id"]
@@ -58,23 +66,27 @@ class PostgresOutbox:
                 )
             ]
             if not ids:
-                return 0
-            concluded = session.count(
+                return
+            photos = session.rows(
                 "UPDATE media SET moderation_status = 'review', moderated_at = now(),"
-                " updated_at = now(), moderation_error = coalesce(moderation_error,"
+                " updated_at = now(), reopened = false,"
+                " moderation_error = coalesce(moderation_error,"
                 "   (SELECT last_error FROM batches WHERE id = media.batch_id),"
                 "   'delivered too often without a verdict')"
-                " WHERE batch_id = ANY (CAST(:ids AS text[])) AND moderation_status = 'pending'",
+                f" WHERE batch_id = ANY (CAST(:ids AS text[])) AND {OPEN}"
+                " RETURNING CAST(id AS text) AS id",
                 ids=ids,
             )
             session.rows(
-                "UPDATE batches SET finished_at = now(), lease_job_id = NULL, lease_until = NULL"
+                "UPDATE batches SET finished_at = now(),"
+                " lease_job_id = NULL, lease_until = NULL, attempt_id = NULL"
                 " WHERE id = ANY (CAST(:ids AS text[]))",
                 ids=ids,
             )
-            return concluded
+            concluded.update(photo["id"] for photo in photos)
 
-        return self._pool.transaction(work)
+        self._pool.transaction(work)
+        return len(concluded)
 
     def take_deletions(self, *, limit: int) -> list[str]:
         """See ``photogate.ports.Outbox.take_deletions``."""

@@ -37,6 +37,9 @@ _NOT_TEXT = ("22021", "22P05")
 _SETUP = ("28", "3D000")
 
 _ATTEMPTS = 3
+#: A repetition begins within this time or not at all. So a caller waits at most for a place in
+#: the pool (5 s), this, and one last timeout of the socket: less than API Gateway's 30 s.
+_REPEAT_WITHIN_S = 5.0
 #: Above the role's statement_timeout of 8 s (migration 0002).
 _SOCKET_TIMEOUT_S = 12.0
 #: Advised to clients in ``Retry-After``.
@@ -73,10 +76,18 @@ class Pool:
         url: ``postgresql://user:password@host:port/database``, with ``?sslmode=require``
             or ``verify-full`` and ``sslrootcert=PATH`` when TLS is wanted.
         size: connections at most; further callers wait up to ``wait_s`` seconds.
+        timeout_s: how long a server may be silent before the connection counts as broken.
     """
 
-    def __init__(self, url: str, *, size: int = 8, wait_s: float = 5.0) -> None:
-        self._arguments = connect_arguments(url)
+    def __init__(
+        self,
+        url: str,
+        *,
+        size: int = 8,
+        wait_s: float = 5.0,
+        timeout_s: float = _SOCKET_TIMEOUT_S,
+    ) -> None:
+        self._arguments = {**connect_arguments(url), "timeout": timeout_s}
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(size)
@@ -122,7 +133,10 @@ class Pool:
 
     def _repeat(self, work: Callable[[Session], T]) -> T:
         problem: Exception | None = None
+        last_start = time.monotonic() + _REPEAT_WITHIN_S
         for attempt in range(_ATTEMPTS):
+            if time.monotonic() > last_start:
+                break
             connection = self._take()
             try:
                 result = _run(connection, work)
@@ -217,7 +231,6 @@ def connect_arguments(url: str) -> dict[str, Any]:
         "host": parts.hostname or "localhost",
         "port": port,
         "database": unquote(parts.path.strip("/")),
-        "timeout": _SOCKET_TIMEOUT_S,
         "application_name": "photogate",
     }
     if options.get("host", "").startswith("/"):

@@ -14,6 +14,10 @@ MEDIA_COLUMNS = (
 )
 
 
+#: Photos that wait for the machine: new ones, and those that it looks at once more.
+OPEN = "(moderation_status = 'pending' OR reopened)"
+
+
 def media_from(row: dict[str, Any]) -> Media:
     """Translate a row of ``MEDIA_COLUMNS``."""
     return Media(

@@ -1,0 +1,361 @@
+"""Connections that break at every point of every transaction: the outcome stays the same."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from photogate.adapters.postgres.attempts import PostgresAttempts
+from photogate.adapters.postgres.batches import PostgresBatches
+from photogate.adapters.postgres.decisions import PostgresDecisions
+from photogate.adapters.postgres.media import PostgresMediaViews
+from photogate.adapters.postgres.outbox import PostgresOutbox
+from photogate.adapters.postgres.pool import Pool, Session
+from photogate.adapters.postgres.queue import PostgresQueue
+from photogate.adapters.postgres.unfinished import PostgresUnfinished
+from photogate.adapters.postgres.workers import PostgresWorkers
+from photogate.domain import (
+    Delivery,
+    Finding,
+    OpenBatch,
+    Principal,
+    Role,
+    Status,
+    Verdict,
+    WorkerInfo,
+)
+from photogate.errors import DatabaseUnavailable, QueueUnavailable
+from photogate.messages import Job
+from tests.conftest import empty
+from tests.contract.test_batches import new_batch
+from tests.faults.proxy import Break, Cut, Script, scripted
+
+#: The message that runs a prepared statement, for all of its rows.
+EXECUTE = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00"
+#: Before the transaction, at its first statement with a value, and at its end.
+CUTS = {
+    "before BEGIN": Cut(at=b"BEGIN", how=Break.BEFORE),
+    "after BEGIN": Cut(at=b"BEGIN", how=Break.AFTER),
+    "before a statement": Cut(at=EXECUTE, how=Break.BEFORE),
+    "after a statement": Cut(at=EXECUTE, how=Break.AFTER),
+    "before COMMIT": Cut(at=b"COMMIT", how=Break.BEFORE),
+    "after COMMIT": Cut(at=b"COMMIT", how=Break.AFTER),
+}
+
+MODERATOR = Principal(user_id="mod", role=Role.MODERATOR)
+OWNER = Principal(user_id="u")
+
+
+@pytest.fixture
+def through(migrated_url: str, pool: Pool) -> Iterator[tuple[Script, Pool]]:
+    """What breaks connections, and a pool whose connections it breaks."""
+    with scripted(migrated_url) as (script, url), closing(Pool(url, timeout_s=2)) as broken:
+        yield script, broken
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """A batch of three photos, in the state that the step under test begins with."""
+
+    job: Job
+    open: OpenBatch | None
+    #: By their keys.
+    ids: dict[str, str]
+    delivery: Delivery | None = None
+
+
+def accepted(pool: Pool) -> Given:
+    batch = PostgresBatches(pool).accept(new_batch("a", "b", "c"), photos_per_day=30)
+    photos = PostgresMediaViews(pool).of_user("u")
+    return Given(
+        job=Job(batch_id=batch.id, generation=1),
+        open=None,
+        ids={photo.file_key: photo.id for photo in photos},
+    )
+
+
+def due(pool: Pool) -> Given:
+    given = accepted(pool)
+    pool.transaction(lambda s: s.count("UPDATE batches SET next_enqueue_at = now()"))
+    return given
+
+
+def begun(pool: Pool) -> Given:
+    given = accepted(pool)
+    return replace(given, open=PostgresAttempts(pool).begin(given.job, job_id="m", lease_s=60))
+
+
+def begun_twice(pool: Pool) -> Given:
+    given = begun(pool)
+    return replace(given, open=PostgresAttempts(pool).begin(given.job, job_id="m", lease_s=60))
+
+
+def delivered_too_often(pool: Pool) -> Given:
+    given = begun(pool)
+    pool.transaction(lambda s: s.count("UPDATE batches SET deliveries = 5, lease_until = now()"))
+    return given
+
+
+def concluded(pool: Pool) -> Given:
+    given = delivered_too_often(pool)
+    assert PostgresOutbox(pool).conclude(max_deliveries=5, limit=9) == 3
+    return given
+
+
+def rejected(pool: Pool) -> Given:
+    given = accepted(pool)
+    decide(pool, given)
+    return given
+
+
+def queued(pool: Pool) -> Given:
+    PostgresQueue(pool).send("x")
+    return accepted(pool)
+
+
+def taken(pool: Pool) -> Given:
+    return replace(queued(pool), delivery=PostgresQueue(pool).receive(wait_s=0))
+
+
+def dead(pool: Pool) -> Given:
+    queue = PostgresQueue(pool, max_receives=1)
+    for body in "xyz":
+        queue.send(body)
+        delivery = queue.receive(wait_s=0)
+        assert delivery
+        assert queue.nack(delivery, delay_s=0, error="no")
+    return accepted(pool)
+
+
+def begin(pool: Pool, given: Given) -> Any:
+    batch = PostgresAttempts(pool).begin(given.job, job_id="m", lease_s=60)
+    assert batch is not None
+    return [(photo.file_key, photo.unfinished_attempts) for photo in batch.photos]
+
+
+def count(pool: Pool, given: Given) -> Any:
+    assert given.open
+    PostgresAttempts(pool).count(given.open.photos[0])
+
+
+def finish(pool: Pool, given: Given) -> Any:
+    assert given.open
+    verdict = Verdict(status=Status.APPROVED)
+    findings = [Finding(photo_id=photo.id, verdict=verdict) for photo in given.open.photos[:2]]
+    return PostgresAttempts(pool).finish(given.job, findings)
+
+
+def hand_back(pool: Pool, given: Given) -> Any:
+    assert given.open
+    ids = [photo.id for photo in given.open.photos]
+    attempt = given.open.attempt_id
+    PostgresAttempts(pool).hand_back(given.job, ids, attempt_id=attempt, error="down")
+
+
+def accept(pool: Pool, given: Given) -> Any:
+    batch = PostgresBatches(pool).accept(new_batch("d", "e"), photos_per_day=30)
+    return batch.created, batch.file_keys
+
+
+def find(pool: Pool, given: Given) -> Any:
+    batch = PostgresBatches(pool).find("u", ["c", "b", "a"])
+    return batch and batch.file_keys
+
+
+def decide(pool: Pool, given: Given) -> Any:
+    verdict = Verdict(status=Status.REJECTED, reason="rude")
+    media = PostgresDecisions(pool).decide(given.ids["a"], verdict, by=MODERATOR)
+    return media.status, media.decided_by
+
+
+def verify(pool: Pool, given: Given) -> Any:
+    return PostgresDecisions(pool).verify(given.ids["a"], by=MODERATOR).verified_by
+
+
+def delete_own(pool: Pool, given: Given) -> Any:
+    return PostgresDecisions(pool).delete(given.ids["a"], by=OWNER, only="own")
+
+
+def delete_rejected(pool: Pool, given: Given) -> Any:
+    return PostgresDecisions(pool).delete(given.ids["a"], by=MODERATOR, only="rejected")
+
+
+def take_due(pool: Pool, given: Given) -> Any:
+    return len(PostgresOutbox(pool).take_due(limit=9))
+
+
+def sent(pool: Pool, given: Given) -> Any:
+    PostgresOutbox(pool).sent([given.job.batch_id])
+
+
+def conclude(pool: Pool, given: Given) -> Any:
+    return PostgresOutbox(pool).conclude(max_deliveries=5, limit=9)
+
+
+def reopen(pool: Pool, given: Given) -> Any:
+    return PostgresUnfinished(pool).reopen([given.job.batch_id])
+
+
+def announce(pool: Pool, given: Given) -> Any:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    PostgresWorkers(pool).announce(
+        WorkerInfo(
+            id="w",
+            host="h",
+            pid=1,
+            model="m",
+            policy="community",
+            gates=(),
+            started_at=now,
+            seen_at=now,
+            last_photo_at=None,
+        )
+    )
+
+
+def send(pool: Pool, given: Given) -> Any:
+    PostgresQueue(pool).send("x")
+
+
+def receive(pool: Pool, given: Given) -> Any:
+    delivery = PostgresQueue(pool).receive(wait_s=0)
+    return delivery and (delivery.body, delivery.receive_count)
+
+
+def ack(pool: Pool, given: Given) -> Any:
+    assert given.delivery
+    return PostgresQueue(pool).ack(given.delivery)
+
+
+def nack(pool: Pool, given: Given) -> Any:
+    assert given.delivery
+    return PostgresQueue(pool).nack(given.delivery, delay_s=0, error="no")
+
+
+def extend(pool: Pool, given: Given) -> Any:
+    assert given.delivery
+    return PostgresQueue(pool).extend(given.delivery, visibility_s=60)
+
+
+def redrive(pool: Pool, given: Given) -> Any:
+    return PostgresQueue(pool).redrive(limit=2)
+
+
+def stats(pool: Pool, given: Given) -> Any:
+    return PostgresQueue(pool).stats()
+
+
+STEPS: list[tuple[Callable[[Pool], Given], Callable[[Pool, Given], Any]]] = [
+    (accepted, accept),
+    (accepted, find),
+    (accepted, begin),
+    (begun, begin),
+    (begun_twice, count),
+    (begun, finish),
+    (begun, hand_back),
+    (accepted, decide),
+    (rejected, verify),
+    (accepted, delete_own),
+    (rejected, delete_rejected),
+    (due, take_due),
+    (due, sent),
+    (delivered_too_often, conclude),
+    (concluded, reopen),
+    (accepted, announce),
+    (accepted, send),
+    (queued, receive),
+    (taken, ack),
+    (taken, nack),
+    (taken, extend),
+    (dead, redrive),
+    (taken, stats),
+]
+
+#: Everything that a step may change, but for random ids and times. A batch whose ``sent`` is
+#: repeated may rest twice as long, so how long it rests is left out.
+STATE = (
+    "SELECT url, moderation_status, moderation_reason, moderation_error, retry_count,"
+    " decided_by, verified_by, reopened FROM media ORDER BY url",
+    "SELECT file_keys, generation, finished_at IS NULL AS open, deliveries, last_error,"
+    " lease_job_id, attempt_id IS NULL AS free, next_enqueue_at <= now() AS due"
+    " FROM batches ORDER BY file_keys",
+    "SELECT user_id, photos FROM upload_usage ORDER BY photos",
+    "SELECT file_key, removed_at IS NULL AS there FROM object_deletions ORDER BY file_key",
+    "SELECT id FROM workers",
+    "SELECT body, state, receives, error, token IS NULL AS free FROM jobs ORDER BY place",
+    "SELECT actor, action FROM audit_log WHERE id > :since ORDER BY id",
+)
+
+
+def outcome(
+    pool: Pool,
+    arrange: Callable[[Pool], Given],
+    act: Callable[[Pool, Given], Any],
+    through: Pool,
+) -> Any:
+    """Begin on an empty database, do the step on ``through``, and tell what came of it."""
+    empty(pool)
+    given = arrange(pool)
+    since = pool.transaction(lambda s: s.rows("SELECT max(id) AS id FROM audit_log"))[0]["id"]
+    result = act(through, given)
+
+    def state(session: Session) -> list[Any]:
+        return [
+            session.rows(sql, **({"since": since or 0} if ":since" in sql else {})) for sql in STATE
+        ]
+
+    return result, pool.transaction(state)
+
+
+@pytest.mark.parametrize(
+    ("arrange", "act"), STEPS, ids=[f"{act.__name__} when {a.__name__}" for a, act in STEPS]
+)
+def test_a_break_changes_no_outcome(
+    pool: Pool,
+    through: tuple[Script, Pool],
+    arrange: Callable[[Pool], Given],
+    act: Callable[[Pool, Given], Any],
+) -> None:
+    script, broken = through
+    expected = outcome(pool, arrange, act, pool)
+    for point, cut in CUTS.items():
+        script.cuts.append(cut)
+        assert outcome(pool, arrange, act, broken) == expected, point
+        assert script.done.pop() == cut
+
+
+@pytest.mark.parametrize("point", CUTS)
+def test_breaks_without_end_are_an_outage(
+    pool: Pool, through: tuple[Script, Pool], point: str
+) -> None:
+    script, broken = through
+    given = accepted(pool)
+    script.cuts += [CUTS[point]] * 100
+    started = time.monotonic()
+    for act in (begin, accept, decide):
+        with pytest.raises(DatabaseUnavailable) as caught:
+            act(broken, given)
+        assert caught.value.retry_after_s
+    with pytest.raises(QueueUnavailable) as refused:
+        send(broken, given)
+    assert refused.value.retry_after_s
+    assert time.monotonic() - started < 10
+
+
+def test_a_server_that_falls_silent_is_not_asked_again_and_again(
+    pool: Pool, migrated_url: str
+) -> None:
+    given = accepted(pool)
+    with scripted(migrated_url) as (script, url), closing(Pool(url, timeout_s=5.5)) as broken:
+        script.cuts += [Cut(at=b"COMMIT", how=Break.SILENCE)] * 100
+        started = time.monotonic()
+        with pytest.raises(DatabaseUnavailable):
+            accept(broken, given)
+        # Later than 5 s after its start a transaction is not repeated.
+        assert 5 < time.monotonic() - started < 9

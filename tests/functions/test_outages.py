@@ -1,0 +1,79 @@
+"""The HTTP functions while connections to PostgreSQL break: a right answer, or 503."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from local.client import ApiRefused, Upload
+from photogate.adapters.postgres.pool import Pool
+from photogate.domain import Role
+from tests.contract.test_broken_connections import CUTS
+from tests.faults.proxy import Break, Cut, Script, scripted
+from tests.functions.conftest import Installation, forget_bootstrap
+
+
+@pytest.fixture
+def script(
+    installation: Installation, migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Script]:
+    """What breaks the installation's way to its database."""
+    with scripted(migrated_url) as (script, url):
+        monkeypatch.setenv("DATABASE_URL", url)
+        forget_bootstrap()
+        yield script
+        forget_bootstrap()
+
+
+@pytest.mark.parametrize("point", CUTS)
+def test_upload_complete_gives_one_batch(
+    installation: Installation, script: Script, pool: Pool, portrait: bytes, point: str
+) -> None:
+    script.cuts.append(CUTS[point])
+    installation.hand_in(portrait, portrait)
+    assert script.done == [CUTS[point]]
+    # The one break may have been in looking for the batch; so break the writing one, too.
+    script.cuts += [Cut(at=b"pg_advisory_xact_lock", how=Break.AFTER), CUTS[point]]
+    installation.hand_in(portrait, user="u-2")
+    assert script.cuts == []
+    batches = pool.transaction(lambda s: s.rows("SELECT user_id FROM batches ORDER BY user_id"))
+    assert [row["user_id"] for row in batches] == ["u-1", "u-2"]
+    usage = pool.transaction(lambda s: s.rows("SELECT sum(photos) AS n FROM upload_usage"))
+    assert usage[0]["n"] == 3
+
+
+@pytest.mark.parametrize("point", CUTS)
+def test_an_outage_is_a_503_with_retry_after_and_the_same_call_works_later(
+    installation: Installation, script: Script, pool: Pool, portrait: bytes, point: str
+) -> None:
+    client, admin = installation.client(), installation.client("a", Role.ADMIN)
+    installation.hand_in(portrait)
+    photo_id = client.photos()[0]["id"]
+    keys = [client.put(Upload(name="x", data=portrait)) for _ in range(2)]
+    calls: list[Callable[[], Any]] = [
+        lambda: client.complete(keys),
+        client.photos,
+        lambda: admin.call("PUT", f"/admin/moderation/{photo_id}/approve"),
+        lambda: admin.call("GET", "/admin/queue-stats"),
+    ]
+    script.cuts += [CUTS[point]] * 1000
+    for call in calls:
+        started = time.monotonic()
+        with pytest.raises(ApiRefused) as caught:
+            call()
+        assert caught.value.status == 503
+        assert caught.value.retry_after_s >= 1
+        assert time.monotonic() - started < 5
+    script.cuts.clear()
+    for call in calls:
+        call()
+    found = {photo["file_key"]: photo["moderation_status"] for photo in client.photos()}
+    assert len(found) == 3
+    assert [found[key] for key in keys] == ["pending", "pending"]
+    audit = pool.transaction(
+        lambda s: s.rows("SELECT 1 FROM audit_log WHERE media_id = :id", id=photo_id)
+    )
+    assert len(audit) == 1
