@@ -106,6 +106,7 @@ class Load:
         photos: how many, about; each user stays below the day's limit.
         users_at_once: threads.
         most_open: further photos wait while more batches than this are open.
+        pause_s: before each batch.
         repeats: share of the calls of upload-complete that are made twice.
     """
 
@@ -118,11 +119,13 @@ class Load:
         photos: int,
         users_at_once: int = 2,
         most_open: int | None = None,
+        pause_s: float = 0.0,
         repeats: float = 0.1,
         seed: str = "",
     ) -> None:
         self._installation, self._ledger, self._album = installation, ledger, album
         self._photos, self._most_open, self._repeats = photos, most_open, repeats
+        self._pause_s = pause_s
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._taken = 0
@@ -168,7 +171,7 @@ class Load:
             user = User(self._installation, self._ledger)
             try:
                 for batch in batches:
-                    if self._stopping.is_set():
+                    if self._stopping.wait(self._pause_s):
                         return
                     self._wait_for_room()
                     photos = user.upload(batch)

@@ -28,6 +28,7 @@ from photogate.auth import issue_token
 from photogate.domain import QueueStats, Role
 from tests.conftest import SECRET
 from tests.faults.ledger import observe
+from tests.faults.notes import Notes
 from tests.faults.ports import Plan
 from tests.servers import eventually
 
@@ -203,7 +204,7 @@ class Fleet:
     """Worker processes; one that ends is replaced at once by the slot's next plan."""
 
     installation: Installation
-    notes: Path
+    notes: Notes
     #: Slot -> gives the plan of its next worker; None leaves the slot empty.
     slots: list[Callable[[], Plan | None]]
     _workers: list[Popen[bytes] | None] = field(default_factory=list)
@@ -265,7 +266,7 @@ class Fleet:
             return None
         return start_module(
             "tests.faults.worker",
-            replace(plan, notes=str(self.notes)).encode(),
+            replace(plan, notes=str(self.notes.path)).encode(),
             log=self.installation.log(f"worker-{slot}"),
             settings=self.installation.environment(),
         )
@@ -276,7 +277,7 @@ def fleet(installation: Installation, *slots: Callable[[], Plan | None]) -> Iter
     """Run workers by these slots."""
     notes = installation.servers.home.folder("notes") / f"{next(_NUMBERS)}.jsonl"
     notes.touch()
-    running = Fleet(installation, notes, list(slots))
+    running = Fleet(installation, Notes(notes), list(slots))
     try:
         running.start()
         yield running

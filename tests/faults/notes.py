@@ -22,18 +22,24 @@ class Kill:
     stage: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class Notes:
-    """The lines of all workers of a fleet, in order of time."""
+    """The lines of all workers of a fleet, so far."""
 
-    lines: Sequence[Mapping[str, Any]]
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._read_bytes = 0
+        self._lines: list[Mapping[str, Any]] = []
 
-    @classmethod
-    def read(cls, path: Path) -> Notes:
-        """Read them; a line that is being written is left out."""
-        text = path.read_text(encoding="utf-8").splitlines()
-        lines = [json.loads(line) for line in text if line.endswith("}")]
-        return cls(lines=sorted(lines, key=lambda line: float(line["at"])))
+    @property
+    def lines(self) -> Sequence[Mapping[str, Any]]:
+        """In order of time; one that is being written is left out."""
+        with self.path.open("rb") as file:
+            file.seek(self._read_bytes)
+            whole, end, _ = file.read().rpartition(b"\n")
+        self._read_bytes += len(whole) + len(end)
+        self._lines += [json.loads(line) for line in whole.splitlines()]
+        self._lines.sort(key=lambda line: float(line["at"]))
+        return self._lines
 
     def kills(self, outside: Mapping[int, float]) -> list[Kill]:
         """Give the kills that hit a batch.

@@ -16,7 +16,6 @@ from tests.faults.client import Load
 from tests.faults.conftest import Close, Scale
 from tests.faults.installation import Installation, Servers, fleet, steady
 from tests.faults.ledger import Ledger
-from tests.faults.notes import Notes
 from tests.faults.photos import Album
 from tests.faults.proxy import Break, Proxy, by_chance, proxied
 
@@ -57,8 +56,7 @@ def test_storage(
             with Load(broken, ledger, album, photos=scale.of(30, 600)) as load:
                 load.join(120)
             broken.settle(within_s=scale.of(60, 600), hasten=True)
-            notes = Notes.read(workers.notes)
-    handed_back = sum(line["what"] == "handed back" for line in notes.lines)
+        handed_back = sum(line["what"] == "handed back" for line in workers.notes.lines)
     account = close(
         f"storage: {words}", injected=proxy.count, note=f"jobs handed back {handed_back} times"
     )
