@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 #: However long a caller asks for: whoever finds an upload URL later finds it dead.
 _MAX_UPLOAD_URL_S = 900
-_READ_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 10.0
 #: upload-complete looks at up to 18 objects at once.
 _CONNECTIONS = 24
 
@@ -53,7 +53,7 @@ def connect(
     endpoint: str | None,
     access_key: str | None,
     secret_key: str | None,
-    read_timeout_s: float = _READ_TIMEOUT_S,
+    read_timeout_s: float = READ_TIMEOUT_S,
 ) -> S3Client:
     """Make a client; connects when first used. A call that fails is tried once more.
 

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from photogate.service.upload import Uploads
 
 
+#: upload-complete goes on without the store, and Lambda gives it 20 s; a call is made twice.
+_LOOK_UP_WITHIN_S = 3.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class UploadParts:
     """What ``functions/upload`` translates HTTP into."""
@@ -114,7 +118,8 @@ def upload() -> UploadParts:
     from photogate.service.upload import UploadLimits, Uploads
 
     settings = choose.settings_of(s.UploadSettings)
-    pool, queue, store = choose.pool(settings), choose.queue(settings), choose.store(settings)
+    pool, queue = choose.pool(settings), choose.queue(settings)
+    store = choose.store(settings, read_timeout_s=_LOOK_UP_WITHIN_S)
     probes: dict[str, Probe] = {"database": pool, "queue": queue, "storage": store}
     if needs_faces(settings.policy) and (service := choose.compreface(settings)) is not None:
         probes["faces"] = service

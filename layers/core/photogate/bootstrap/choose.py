@@ -117,10 +117,14 @@ def _sqs(url: str, dead_url: str | None, endpoint: str | None, visibility_s: flo
     return queue
 
 
-def store(settings: s.StorageSettings) -> Store:
-    """Give the photo store: a bucket, or a folder."""
+def store(settings: s.StorageSettings, *, read_timeout_s: float | None = None) -> Store:
+    """Give the photo store: a bucket, or a folder.
+
+    Args:
+        read_timeout_s: for callers who would rather have no answer than a late one.
+    """
     if settings.s3_bucket_photos is not None:
-        return _s3_store(settings)
+        return _s3_store(settings, read_timeout_s)
     return folder(settings)
 
 
@@ -141,8 +145,8 @@ def folder(settings: s.StorageSettings) -> FilePhotoStore:
     )
 
 
-def _s3_store(settings: s.StorageSettings) -> Store:
-    from photogate.adapters.photos_s3 import S3PhotoStore, connect
+def _s3_store(settings: s.StorageSettings, read_timeout_s: float | None) -> Store:
+    from photogate.adapters.photos_s3 import READ_TIMEOUT_S, S3PhotoStore, connect
 
     assert settings.s3_bucket_photos is not None  # noqa: S101 - asked by the caller
     secret = settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else None
@@ -153,6 +157,7 @@ def _s3_store(settings: s.StorageSettings) -> Store:
             endpoint=endpoint,
             access_key=settings.s3_access_key,
             secret_key=secret,
+            read_timeout_s=read_timeout_s or READ_TIMEOUT_S,
         )
 
     inner = client(settings.s3_endpoint)
