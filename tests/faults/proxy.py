@@ -146,6 +146,8 @@ class Proxy:
                     client.sendall(message[: len(message) // 2])
                     break
                 client.sendall(message)
+        if state.answer is Break.SILENCE:
+            return  # also when the server has hung up
         if state.answer in (Break.AFTER, Break.HALF):
             _reset(client)
         with contextlib.suppress(OSError):
