@@ -55,9 +55,9 @@ def flushed(servers: Servers, _: float) -> None:
 @pytest.mark.parametrize(
     ("fault", "some", "full"),
     [
-        pytest.param(killed, 1, 20),
-        pytest.param(flushed, 1, 20),
-        pytest.param(cut, 1, 50, marks=pytest.mark.long),
+        pytest.param(killed, 1, 10),
+        pytest.param(flushed, 1, 10),
+        pytest.param(cut, 1, 20, marks=pytest.mark.long),
         pytest.param(down, 1, 2, marks=pytest.mark.long),
         pytest.param(frozen, 1, 2, marks=pytest.mark.long),
     ],
@@ -82,7 +82,7 @@ def test_redis(
                 fault(servers, seconds)
             since = time.monotonic()
             # What Redis lost is due again after a minute, which passes at once here.
-            installation.settle(hasten=True)
+            installation.settle(within_s=scale.of(60, 300), hasten=True)
             recoveries.append(time.monotonic() - since)
     name = (fault.__doc__ or "").strip(".").replace("``", "")
     assert ledger.statuses.keys() == {200}
@@ -98,7 +98,7 @@ def test_redis(
 def _uploads(installation: Installation, ledger: Ledger, album: Album) -> Iterator[None]:
     """Hand photos in before, while and after something happens."""
     before = ledger.photos
-    with Load(installation, ledger, album, photos=10_000, users_at_once=2) as load:
+    with Load(installation, ledger, album, photos=10_000, users_at_once=2, pause_s=0.1) as load:
         while ledger.photos < before + 20 and not load.done:
             time.sleep(0.01)
         yield
