@@ -179,7 +179,7 @@ def test_thirty_stay_thirty(
     close: Close,
 ) -> None:
     """Users who hand in too much, at once and again, while every other COMMIT breaks."""
-    users = scale.of(1, 30)
+    users = scale.of(1, 10)
     with _behind_proxy(servers, installation) as (proxy, broken):
         proxy.decide = by_chance(
             scale.seed, 0.5, Break.BEFORE, Break.AFTER, when=lambda sent: b"COMMIT" in sent
