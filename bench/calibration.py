@@ -1,9 +1,9 @@
 """``python -m bench.calibration``: where the bounds of the preset ``community`` come from.
 
-Sharpness: photographs at several sizes, and blurred by a Gaussian whose sigma is a share
-of the longer side, so that the same share looks equally blurred at every size. NSFW: how
-many crops of harmless photographs each bound would take. What the bounds let through is
-not known: no explicit image was ever used here.
+Sharpness: photographs at five sizes, blurred by a Gaussian whose sigma is a share of the
+longer side, so that the same share looks equally blurred at every size. Contrast: frames
+with little to see. NSFW: how many crops of harmless photographs each bound would take. What
+the bounds let through is not known: no explicit image was ever used here.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from PIL import Image, ImageFilter
 from rich.console import Console
 from rich.table import Table
 
+from bench.dull_frames import dull_frames
 from local.model_build import ensure_bundle
 from local.samples import jpeg, photograph
-from photogate.policy import COMMUNITY
+from photogate.policy import COMMUNITY, decide
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.decode import decode
 from photogate_vision.quality import blur_variance, canonical_grey
@@ -31,31 +32,50 @@ PHOTOGRAPHS = (
     "retina.jpg",
     "hubble_deep_field.jpg",
 )
-MEGAPIXELS = (0.3, 1.0, 2.0)
-#: Sigma in percent of the longer side.
-BLURS = (0.1, 0.2, 0.4, 0.8, 1.6)
+#: Where the photograph itself is smaller it is enlarged: what is measured has 384 pixels.
+MEGAPIXELS = (0.5, 1.0, 2.0, 6.0, 12.0)
+#: Sigma in percent of the longer side; none first.
+BLURS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)
 _CROPS = 40
 
 
 def main() -> None:
-    """Print both tables."""
-    console = Console(width=110)
+    """Print the tables."""
+    console = Console(width=110, highlight=False)
     console.print(_sharpness())
-    console.print(_harmless(VisionAnalyzer(ensure_bundle("mobilenet_v2"))))
+    analyzer = VisionAnalyzer(ensure_bundle("mobilenet_v2"))
+    console.print(_dull(analyzer))
+    console.print(_harmless(analyzer))
 
 
 def _sharpness() -> Table:
-    table = Table(title="variance of the Laplacian on the canonical size")
-    for title in ("photograph", *(f"{m} MP" for m in MEGAPIXELS), *(f"σ {b} %" for b in BLURS)):
+    table = Table(title="variance of the Laplacian; spread: largest by smallest")
+    for title in ("photograph", "σ", *(f"{m:g} MP" for m in MEGAPIXELS), "spread"):
         table.add_column(title, justify="right")
     for name in PHOTOGRAPHS:
         photo = photograph(name)
-        values = [_measured(_at(photo, m)) if _fits(photo, m) else None for m in MEGAPIXELS]
-        one = _at(photo, 1.0)
-        values += [
-            _measured(one.filter(ImageFilter.GaussianBlur(max(one.size) * b / 100))) for b in BLURS
-        ]
-        table.add_row(name, *("" if v is None else f"{v:.0f}" for v in values))
+        for percent in BLURS:
+            blur = ImageFilter.GaussianBlur(max(photo.size) * percent / 100)
+            values = [_measured(_at(photo.filter(blur), m)) for m in MEGAPIXELS]
+            spread = f"{max(values) / min(values):.2f} ×"
+            table.add_row(name, f"{percent:g} %", *(f"{v:.1f}" for v in values), spread)
+    return table
+
+
+def _dull(analyzer: VisionAnalyzer) -> Table:
+    table = Table(title="frames with little to see")
+    for title in ("frame", "contrast", "sharpness", "verdict"):
+        table.add_column(title, justify="left" if title == "frame" else "right")
+    for name, frame in dull_frames():
+        (signals,) = analyzer.analyze(jpeg(frame))
+        verdict = decide(signals, COMMUNITY)
+        rule = f" by {verdict.rule.name}" if verdict.rule else ""
+        table.add_row(
+            name,
+            f"{signals.rms_contrast:.1f}",
+            f"{signals.blur_variance:.0f}",
+            f"{verdict.status}{rule}",
+        )
     return table
 
 
@@ -77,10 +97,6 @@ def _harmless(analyzer: VisionAnalyzer) -> Table:
     return table
 
 
-def _fits(photo: Image.Image, megapixels: float) -> bool:
-    return megapixels * 1e6 <= photo.width * photo.height * 6
-
-
 def _at(photo: Image.Image, megapixels: float) -> Image.Image:
     scale = (megapixels * 1e6 / (photo.width * photo.height)) ** 0.5
     size = (round(photo.width * scale), round(photo.height * scale))
@@ -88,7 +104,8 @@ def _at(photo: Image.Image, megapixels: float) -> Image.Image:
 
 
 def _measured(photo: Image.Image) -> float:
-    return blur_variance(canonical_grey(decode(jpeg(photo)).image)) or 0.0
+    (picture,) = decode(jpeg(photo))
+    return blur_variance(canonical_grey(picture.image))
 
 
 def _crop(photo: Image.Image, rng: random.Random) -> Image.Image:

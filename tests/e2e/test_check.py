@@ -69,7 +69,7 @@ def test_an_explanation_shows_each_rule_and_the_one_that_decided(samples: list[P
     assert "portrait.jpg: approved: no rule has anything against it" in told
     assert "couple.jpg: rejected: face_count is 2, above 1" in told
     (decided,) = re.findall(r"blur_variance ◀ decided.*", told)
-    assert "below 25" in decided
+    assert "below 35" in decided
     assert "below 12" in decided
     assert re.search(r"broken\.jpg: rejected: not a readable photo", told)
 

@@ -311,7 +311,7 @@ class TestExplanations:
         }
         assert said["nsfw.explicit", 0.9] is Status.REJECTED
         assert said["age.low", None] is Status.REVIEW
-        assert said["blur_variance", 12.0] is Status.REVIEW
+        assert said["blur_variance", 10.0] is Status.REVIEW
         assert said["face_count", 1.0] is Status.APPROVED
 
     def test_what_is_not_needed_and_not_there_says_nothing(self) -> None:

@@ -211,10 +211,10 @@ COMMUNITY = Policy(
             worse="below",
         ),
         Threshold(
-            measure="rms_contrast", reason=Reason.BLANK, reject=2.0, review=5.0, worse="below"
+            measure="rms_contrast", reason=Reason.BLANK, reject=2.0, review=6.0, worse="below"
         ),
         Threshold(
-            measure="blur_variance", reason=Reason.BLURRY, reject=12.0, review=25.0, worse="below"
+            measure="blur_variance", reason=Reason.BLURRY, reject=10.0, review=35.0, worse="below"
         ),
     ),
 )
