@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import requests
@@ -223,6 +224,8 @@ class Stack:
             "PHOTOS_DIR": str(self.home.folder("photos")),
             "PHOTOS_URL_SECRET": self.home.secret("photos_url"),
             "PUBLIC_URL": self.url,
+            # The workers are processes of this very installation.
+            "ACCEPT_HEIC": str(find_spec("pillow_heif") is not None),
         }
         if not os.environ.get("JWT_JWKS_URL"):
             own["JWT_SECRET"] = self.home.secret("jwt")

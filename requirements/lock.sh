@@ -12,6 +12,9 @@ pinned $all --group build --group dev --constraint requirements/run.txt \
     --output-file requirements/dev.txt
 # Sample photographs only: the package's own dependencies are not wanted.
 echo 'scikit-image==0.26.0' | pinned - --no-deps --output-file requirements/samples.txt
+# The decoder of HEIC, for who wants it: see the extra `heic`.
+echo 'pillow-heif' | pinned - --no-deps --constraint requirements/dev.txt \
+    --output-file requirements/heic.txt
 # What is deployed: the layer of the zip functions, the moderate image, the image of the API.
 pinned layers/core/pyproject.toml --constraint requirements/dev.txt \
     --output-file layers/core/requirements.txt

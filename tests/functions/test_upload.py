@@ -15,6 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.moderate import app as moderate
 from functions.upload.app import handler
 from local.client import ApiRefused, Upload
+from photogate import bootstrap
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.auth import issue_token
@@ -88,6 +89,7 @@ def test_a_rejection_comes_with_words(
     [
         ({"media_type": "video"}, "media_type: Input should be 'photo'"),
         ({"content_type": "text/html"}, "use one of image/jpeg"),
+        ({"content_type": "image/heic"}, "image/webp, image/avif, image/gif"),
         ({"size": 0}, "size: Input should be greater than or equal to 1"),
         ({"size": 10**12}, "size must lie between 1 and"),
         ({"size": "big"}, "size: Input should be a valid integer"),
@@ -110,6 +112,18 @@ def test_keys_carry_the_suffix_of_their_type(installation: Installation, suffix:
         "GET", "/users/media/upload-url", params={"content_type": kind}
     )
     assert ticket["file_key"].endswith(f".{suffix}")
+
+
+def test_heic_is_taken_where_it_is_said_to_be_read(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCEPT_HEIC", "true")
+    bootstrap.forget()
+    ticket = installation.client().call(
+        "GET", "/users/media/upload-url", params={"content_type": "image/heic"}
+    )
+    assert ticket["file_key"].endswith(".heic")
+    assert ticket["headers"]["Content-Type"] == "image/heic"
 
 
 class TestComplete:

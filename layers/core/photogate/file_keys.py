@@ -18,6 +18,8 @@ SUFFIXES = {
     "image/webp": "webp",
     "image/avif": "avif",
     "image/gif": "gif",
+    "image/heic": "heic",
+    "image/heif": "heif",
 }
 
 _KEY = re.compile(

@@ -223,6 +223,9 @@ class UploadSettings(ServiceSettings, AuthSettings, PolicySettings):
     )
     upload_url_s: int = Field(900, ge=30, le=900, description="Lifetime of an upload URL.")
     view_url_s: int = Field(300, ge=30, le=3600, description="Lifetime of a photo's URL.")
+    accept_heic: bool = Field(
+        False, description="Take HEIC uploads as well: workers need the extra `heic`."
+    )
     min_approved_photos: int = Field(
         1, ge=0, le=100, description="Below this a user's status says `needs_more_photos`."
     )

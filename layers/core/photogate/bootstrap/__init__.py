@@ -137,6 +137,7 @@ def upload() -> UploadParts:
                 photos_per_day=settings.photos_per_day,
                 upload_url_s=settings.upload_url_s,
                 view_url_s=settings.view_url_s,
+                heic=settings.accept_heic,
             ),
         ),
         verifier=choose.verifier(settings),
