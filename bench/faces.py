@@ -63,7 +63,7 @@ def _measure(
 ) -> bool:
     """Add a row; tells whether its bound is met."""
     data, bound = photo(size, count), _BOUNDS[size]
-    shown = decode(data)
+    (shown,) = decode(data)
     alone_ms, faces_ms = _medians_ms(
         partial(analyzer.analyze, data), partial(detector.detect, shown)
     )

@@ -70,7 +70,7 @@ def test_an_explanation_shows_each_rule_and_the_one_that_decided(samples: list[P
     assert "couple.jpg: rejected: face_count is 2, above 1" in told
     (decided,) = re.findall(r"blur_variance ◀ decided.*", told)
     assert "below 35" in decided
-    assert "below 12" in decided
+    assert "below 10" in decided
     assert re.search(r"broken\.jpg: rejected: not a readable photo", told)
 
 

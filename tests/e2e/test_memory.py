@@ -5,27 +5,29 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from io import BytesIO
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.model.files import HEIC, animation, encoded
+
 MOST_MB = 512
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def palette_with_transparency() -> bytes:
     image = Image.new("P", (5000, 5000), 1)
     image.putpalette([255, 0, 0] * 256)
     return encoded(image, "PNG", transparency=0)
+
+
+def largest_animation(kind: str, **options: int) -> bytes:
+    """Give as many and as large frames as are decoded."""
+    size = (3450, 3450)
+    frames = [Image.new("RGB", size, (level, 0, 9)) for level in range(0, 240, 30)]
+    return animation(frames, kind, **options)
 
 
 #: Each just within what is decoded, in the shape that takes most memory there.
@@ -50,13 +52,11 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "palette with transparency": palette_with_transparency,
     "25 MP WebP": lambda: encoded(Image.new("RGBA", (5000, 5000)), "WEBP", method=0),
     "25 MP AVIF": lambda: encoded(Image.new("RGB", (5000, 5000)), "AVIF", speed=10),
-    "animated WebP": lambda: encoded(
-        Image.new("RGBA", (3400, 3400)),
-        "WEBP",
-        save_all=True,
-        append_images=[Image.new("RGBA", (3400, 3400), "red")],
-        method=0,
-    ),
+    **{
+        f"animated {kind}": partial(largest_animation, kind, **options)
+        for kind, options in (("WEBP", {"method": 0}), ("PNG", {}), ("AVIF", {}), ("GIF", {}))
+    },
+    **({"25 MP HEIC": lambda: encoded(Image.new("RGB", (5000, 5000)), "HEIF")} if HEIC else {}),
 }
 
 

@@ -90,5 +90,5 @@ def _manifest(digest: str, size: int, name: str, precision: str) -> dict[str, An
         # value = (pixel * scale - mean) / std, channel by channel
         "normalisation": {"scale": 1 / 255, "mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]},
         "labels": [{"label": label, "category": category} for label, category in LABELS],
-        "preprocessing": "1",
+        "preprocessing": "2",
     }

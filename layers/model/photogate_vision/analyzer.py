@@ -56,7 +56,7 @@ class VisionAnalyzer:
         """See ``photogate.ports.PhotoAnalyzer.analyze``."""
         started = time.perf_counter()
         digest = hashlib.sha256(data).hexdigest()
-        frames = [self._look(picture) for picture in [decode(data)]]
+        frames = [self._look(picture) for picture in decode(data)]
         took_ms = round((time.perf_counter() - started) * 1000, 2)
         return [
             replace(
@@ -75,15 +75,15 @@ class VisionAnalyzer:
         pixels = self._bundle.input.resizing.pixels(picture.image)
         scores = self._model.scores(pixels[np.newaxis])[0]
         grey = canonical_grey(picture.image)
-        blur = blur_variance(grey)
         faces = None if self._faces is None else tuple(self._faces.detect(picture))
         return Signals(
             nsfw_scores={name: round(score, 6) for name, score in scores.items()},
             faces=faces,
-            blur_variance=None if blur is None else round(blur, 2),
+            blur_variance=round(blur_variance(grey), 2),
             rms_contrast=round(rms_contrast(grey), 2),
             width=picture.width,
             height=picture.height,
             format=picture.format,
             frames=picture.frames,
+            frame=picture.frame,
         )

@@ -1,30 +1,32 @@
-"""From untrusted bytes to an upright RGB picture of a size fit for looking at.
+"""From untrusted bytes to upright RGB pictures of a size fit for looking at.
 
-Everything that touches a photo's container or its compressed pixels happens in
+Everything that touches a photo's container or its compressed pixels happens below
 ``decode``, and nowhere else.
 """
 
 from __future__ import annotations
 
-import logging
-import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 
-import numpy as np
-from PIL import Image, UnidentifiedImageError
+import PIL.WebPImagePlugin  # noqa: F401 - registers itself
+from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
 from photogate.domain import Jpeg, Reason
 from photogate.errors import PhotoRefused, RetryableError
-
-logger = logging.getLogger(__name__)
+from photogate_vision.containers import Malformed, announced, is_heic
+from photogate_vision.shaping import WORKING_SIDE, orientation, shaped, upright_size
 
 #: Version of the steps from bytes to the inputs of model and measures. Stored with every
 #: verdict; raise it whenever a change moves scores.
-PREPROCESSING = "1"
+PREPROCESSING = "2"
 
-#: Pillow's names of what is accepted. Anything else is unreadable, whatever its suffix.
+#: Pillow's names of what is accepted, HEIC besides where its extra is installed. Anything
+#: else is unreadable, whatever its suffix.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF")
 
 #: From the header. JPEG is decoded at a reduced scale, the others whole.
@@ -32,38 +34,47 @@ MAX_PIXELS_JPEG = 100_000_000
 MAX_PIXELS = 25_000_000
 #: Frames of an animation are composed in several buffers of the whole canvas.
 MAX_PIXELS_ANIMATED = 12_000_000
+#: To show one frame all before it have to be composed, at up to 33 ns a pixel (WebP and APNG
+#: of photographs, November 2026): about 3 s at most.
+MAX_PIXELS_OF_ALL_FRAMES = 100_000_000
+#: However small, each takes some steps of an interpreter.
+MAX_FRAMES = 2_000
+#: What looking at each frame costs is what looking at a photo costs, so that an animation
+#: takes the time of a batch of photos, not more.
+MAX_FRAMES_LOOKED_AT = 8
 #: libjpeg holds every coefficient of a progressive JPEG, 2 bytes each, at full scale.
 MAX_COEFFICIENT_BYTES = 240_000_000
 #: Cameras and editors write up to a dozen scans; each costs a pass over all pixels.
 MAX_SCANS = 64
 
-#: Shortest side, in pixels, that reducing leaves: twice the default model's input.
-WORKING_SIDE = 448
 #: Longer side of what is sent to a face service.
 _LARGEST_JPEG = 1024
-#: Long strips are reduced below that: more pixels than this tell the model nothing.
-MAX_WORKING_PIXELS = 4_000_000
 
-# The limits above are checked from the header, before anything is decoded.
-Image.MAX_IMAGE_PIXELS = None
-# Otherwise the first photo pays for loading the plugins.
-Image.init()
+# The limits above are checked before anything is decoded; this one, of Pillow's own, is for
+# what contradicts its own header.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS_JPEG
+# A process per core gives most.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+# Otherwise the first photo pays for loading the plugins, and for all that Pillow has.
+Image.preinit()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A decoded photo."""
+    """A decoded photo, or one frame of an animation."""
 
-    #: Upright, 8 bit, mode RGB, alpha composited on white; the shorter side has at least
-    #: ``WORKING_SIDE`` pixels wherever the original's has, unless it is a long strip.
+    #: Upright, 8 bit, mode RGB in sRGB, alpha composited on white; the shorter side has at
+    #: least ``WORKING_SIDE`` pixels wherever the original's has, unless it is a long strip.
     image: Image.Image
     #: Upright size of the original, in pixels.
     width: int
     height: int
-    #: As the bytes say, one of ``FORMATS``.
+    #: As the bytes say, one of ``FORMATS`` or ``HEIC``.
     format: str
-    #: 1, or how many an animation has; only the first is decoded.
+    #: 1, or how many an animation has.
     frames: int
+    #: Which of them, from 1, this is; None in a still.
+    frame: int | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -82,61 +93,92 @@ class Picture:
         return Jpeg(data=buffer.getvalue(), width=small.width, height=small.height)
 
 
-def decode(data: bytes) -> Picture:
-    """Decode the first frame.
+def decode(data: bytes) -> list[Picture]:
+    """Decode a photo, or the frames of an animation that are looked at, in their order.
+
+    Frames are sampled evenly, the first and the last among them, and composed as a viewer
+    shows them. Several views in one file (MPO, HEIC) are one photo: its primary one.
 
     Raises:
         PhotoRefused: ``unreadable`` when it is no photo of a known format or a damaged
-            one, ``too_large`` when decoding it would take too much.
+            one, in whichever frame; ``too_large`` when decoding it would take too much.
         RetryableError: it was decoded, and we could not bring it into shape.
     """
     # Warnings are about damaged metadata, which does not matter here.
     with warnings.catch_warnings(action="ignore"):
-        loaded = _load(data)
-        width, height = loaded.size
-        try:
-            turn = _TURNS.get(_orientation(loaded.image))
-            image = _shaped(loaded.image)
-            image = image if turn is None else image.transpose(turn)
-        except MemoryError:
-            raise
-        except Exception as error:
-            raise RetryableError(
-                f"a decoded {loaded.format} could not be shaped: {error}"
-            ) from error
-    if turn in _SIDEWAYS:
-        width, height = height, width
-    return Picture(
-        image=image, width=width, height=height, format=loaded.format, frames=loaded.frames
-    )
+        with _faults_of_the_photo():
+            source, kind, frames = _open(data)
+            size = source.size
+            if kind == "JPEG":
+                source.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
+                _check_size(source.size, MAX_PIXELS, "JPEG of this shape")
+        return [
+            _picture(source, size, kind=kind, frames=frames, number=number)
+            for number in sampled(frames)
+        ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Loaded:
-    """Decoded, and still in whatever mode and orientation it came."""
-
-    image: Image.Image
-    #: Of the original; the image may be smaller.
-    size: tuple[int, int]
-    format: str
-    frames: int
+def sampled(frames: int) -> list[int]:
+    """Name the frames, from 1, that are looked at: all of few, else evenly spread ones."""
+    if frames <= MAX_FRAMES_LOOKED_AT:
+        return list(range(1, frames + 1))
+    gaps = MAX_FRAMES_LOOKED_AT - 1
+    return [1 + round(gap * (frames - 1) / gaps) for gap in range(MAX_FRAMES_LOOKED_AT)]
 
 
-def _load(data: bytes) -> _Loaded:
-    """Do all that depends on what the bytes say."""
-    try:
-        source = Image.open(BytesIO(data), formats=FORMATS)
-        kind = "JPEG" if source.format == "MPO" else str(source.format)
-        size = source.size
-        frames = 1 if source.format == "MPO" else int(getattr(source, "n_frames", 1))
-        _check_pixels(source, kind, frames)
-        if kind == "JPEG":
-            _check_scans(data, source)
-            source.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
-            _check_size(source.size, MAX_PIXELS, "JPEG of this shape")
+def _open(data: bytes) -> tuple[Image.Image, str, int]:
+    """Read the header and hold it against the limits; give kind and frames with it."""
+    header = announced(data)
+    if header.canvas is not None:
+        _check_size(header.canvas, MAX_PIXELS, "this format")
+    if header.frames is not None and header.frames > 1:
+        _check_frames(header.canvas or (1, 1), header.frames)
+    source = Image.open(BytesIO(data), formats=_formats(data))
+    still = source.format in ("MPO", "HEIF")
+    kind = {"MPO": "JPEG", "HEIF": "HEIC"}.get(str(source.format), str(source.format))
+    frames = 1 if still else int(getattr(source, "n_frames", 1))
+    if header.frames not in (None, frames):
+        raise Malformed(f"its header and its contents tell {frames} and {header.frames} frames")
+    if kind == "JPEG":
+        _check_size(source.size, MAX_PIXELS_JPEG, kind)
+        _check_scans(data, source)
+    elif frames > 1:
+        _check_size(source.size, MAX_PIXELS_ANIMATED, f"an animated {kind}")
+        _check_frames(source.size, frames)
+    else:
+        _check_size(source.size, MAX_PIXELS, kind)
+    return source, kind, frames
+
+
+def _picture(
+    source: Image.Image, size: tuple[int, int], *, kind: str, frames: int, number: int
+) -> Picture:
+    """Decode frame ``number`` and bring it into shape; ``size`` is the original's."""
+    with _faults_of_the_photo():
+        if number > 1:
+            source.seek(number - 1)
         source.load()
+    try:
+        turned = orientation(source)
+        width, height = upright_size(size, turned)
+        image = shaped(source, turned)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise RetryableError(f"a decoded {kind} could not be shaped: {error}") from error
+    frame = None if frames == 1 else number
+    return Picture(image=image, width=width, height=height, format=kind, frames=frames, frame=frame)
+
+
+@contextmanager
+def _faults_of_the_photo() -> Iterator[None]:
+    """Translate whatever the bytes lead to into ``PhotoRefused``."""
+    try:
+        yield
     except (PhotoRefused, MemoryError):
         raise
+    except Image.DecompressionBombError as error:
+        raise PhotoRefused(str(error), reason=Reason.TOO_LARGE.value) from error
     except UnidentifiedImageError as error:
         raise PhotoRefused(
             f"not one of {', '.join(FORMATS)}", reason=Reason.UNREADABLE.value
@@ -148,16 +190,29 @@ def _load(data: bytes) -> _Loaded:
         raise PhotoRefused(
             f"not a readable photo: {words}", reason=Reason.UNREADABLE.value
         ) from error
-    return _Loaded(image=source, size=size, format=kind, frames=frames)
 
 
-def _check_pixels(source: Image.Image, kind: str, frames: int) -> None:
-    if kind == "JPEG":
-        _check_size(source.size, MAX_PIXELS_JPEG, kind)
-    elif frames > 1:
-        _check_size(source.size, MAX_PIXELS_ANIMATED, f"an animated {kind}")
-    else:
-        _check_size(source.size, MAX_PIXELS, kind)
+def _formats(data: bytes) -> tuple[str, ...]:
+    if not is_heic(data):
+        return FORMATS
+    if not _reads_heic():
+        raise PhotoRefused(
+            "a HEIC, which is read only where the extra photogate-vision[heic] is installed",
+            reason=Reason.UNREADABLE.value,
+        )
+    return ("HEIF",)
+
+
+@cache
+def _reads_heic() -> bool:
+    """Register the decoder of HEIC, when it is installed."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    # Else an embedded thumbnail may be decoded, which can show something else.
+    register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+    return True
 
 
 def _check_scans(data: bytes, source: Image.Image) -> None:
@@ -180,58 +235,11 @@ def _check_size(size: tuple[int, int], most: int, what: str) -> None:
         )
 
 
-def _shaped(image: Image.Image) -> Image.Image:
-    """Bring any mode to reduced 8-bit RGB; what is transparent shows white.
-
-    Reduces as early as the mode allows, since each step copies what is left.
-    """
-    if image.mode.startswith("I"):
-        image = _eight_bits(image)
-    if "transparency" in image.info:
-        image = image.convert("RGBA")
-    elif image.mode in ("P", "1"):
-        image = image.convert("RGB")
-    image = _reduced(image)
-    if "A" in image.mode or "a" in image.mode:
-        layer = image.convert("RGBA")
-        backdrop = Image.new("RGBA", layer.size, "white")
-        image = Image.alpha_composite(backdrop, layer)
-    return image.convert("RGB")
-
-
-def _reduced(image: Image.Image) -> Image.Image:
-    """Shrink by a whole factor, so far as the working size allows or memory demands."""
-    width, height = image.size
-    for_memory = math.ceil(math.sqrt(width * height / MAX_WORKING_PIXELS))
-    factor = max(min(image.size) // WORKING_SIDE, for_memory)
-    return image if factor < 2 else image.reduce((min(factor, width), min(factor, height)))
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scale 16 bits to 8; Pillow's own conversion would clip at 255."""
-    values = np.asarray(image)
-    if values.dtype != np.uint16:
-        values = values.clip(0, 65535).astype(np.uint16)
-    return Image.fromarray((values >> 8).astype(np.uint8))
-
-
-def _orientation(image: Image.Image) -> int:
-    """Read EXIF orientation, 1 (upright) to 8; damaged metadata counts as upright."""
-    try:
-        return int(image.getexif().get(0x0112, 1))
-    except Exception as error:
-        logger.debug("unreadable EXIF is ignored: %s", error)
-        return 1
-
-
-#: EXIF 2.32, table of tag 274.
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_SIDEWAYS = {_TURNS[number] for number in (5, 6, 7, 8)}
+def _check_frames(size: tuple[int, int], frames: int) -> None:
+    width, height = size
+    if frames > MAX_FRAMES or width * height * frames > MAX_PIXELS_OF_ALL_FRAMES:
+        raise PhotoRefused(
+            f"{frames} frames of {width}×{height} pixels; at most {MAX_FRAMES} frames and"
+            f" {MAX_PIXELS_OF_ALL_FRAMES / 1e6:.0f} megapixels in all",
+            reason=Reason.TOO_LARGE.value,
+        )

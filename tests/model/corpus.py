@@ -1,0 +1,227 @@
+"""Hostile and odd files, and how each must end under the preset ``profile``.
+
+``python -m tests.model.corpus BUNDLE FACES`` judges all of them in one process.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from io import BytesIO
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from local.samples import photograph
+from photogate.policy import PROFILE
+from photogate.service.moderate import judge
+from photogate_vision.analyzer import VisionAnalyzer
+from photogate_vision.faces import EmbeddedFaces
+from tests.model.files import (
+    ANIMATED,
+    FORMATS,
+    animation,
+    black_png,
+    display_p3,
+    encoded,
+    exif_bomb,
+    gif,
+    good,
+    png,
+    sixteen_bits,
+    tagged,
+    with_chunk,
+    with_segment,
+)
+
+#: A name, what makes the file, and how it must end: ``status`` or ``status/reason``.
+Case: TypeAlias = tuple[str, Callable[[], bytes], str]
+
+APPROVED, UNREADABLE, TOO_LARGE = "approved", "rejected/unreadable", "rejected/too_large"
+TOO_SMALL, BLANK = "rejected/too_small", "rejected/blank"
+
+HTML = b"<html><script>alert(1)</script></html>"
+PHP = b"<?php system($_GET['c']); ?>"
+#: 200 MB of zeros in 200 kB.
+ZEROS = zlib.compress(bytes(200_000_000), 9)
+
+
+def portrait() -> Image.Image:
+    """Give a photo that every preset approves."""
+    return photograph("astronaut.png")
+
+
+def corpus() -> Iterator[Case]:
+    """Give every file."""
+    yield from _bombs()
+    yield from _in_metadata()
+    yield from _damaged()
+    yield from _in_disguise()
+    yield from _odd_pixels()
+    yield from _odd_shapes()
+
+
+def _bombs() -> Iterator[Case]:
+    yield "144 MP in a small PNG", partial(black_png, 12_000, 12_000), TOO_LARGE
+    yield "900 MP announced by a PNG", partial(png, (30_000, 30_000), b"", colour=2), TOO_LARGE
+    yield "256 MP announced by an AVIF", partial(_stretched_avif, 16_000), TOO_LARGE
+    yield "268 MP announced by a WebP", _stretched_webp, TOO_LARGE
+    yield "4 GP announced by a JPEG", _stretched_jpeg, TOO_LARGE
+    yield "4 GP announced by a GIF", partial(gif, (65_535,) * 2, [(0, 0, 1, 1)]), TOO_LARGE
+    yield "GIF with a far frame", partial(gif, (9, 9), [(65_000, 65_000, 1, 1)]), TOO_LARGE
+    yield "a million frames", partial(gif, (1, 1), [(0, 0, 1, 1)] * 1_000_000), TOO_LARGE
+    yield "thousands of scans", _endless_scans, UNREADABLE
+
+
+def _in_metadata() -> Iterator[Case]:
+    sound = encoded(portrait(), "PNG")
+    for kind in (b"zTXt", b"iCCP"):
+        body = b"Comment\0\0" + ZEROS
+        yield f"{kind.decode()} bomb", partial(with_chunk, sound, kind, body), UNREADABLE
+    body = b"Comment\0\1\0\0\0" + ZEROS
+    yield "iTXt bomb", partial(with_chunk, sound, b"iTXt", body), UNREADABLE
+    bomb = exif_bomb(1_500_000)
+    yield "EXIF bomb in a PNG", partial(with_chunk, sound, b"eXIf", bomb), APPROVED
+    yield "EXIF bomb in a WebP", partial(good, portrait(), "WEBP", exif=bomb), APPROVED
+    small = b"Exif\0\0" + exif_bomb(65_000)
+    yield "EXIF bomb in a JPEG", partial(with_segment, _jpeg(), 0xE1, small), APPROVED
+    segments = _jpeg()[:2] + b"\xff\xe5\0\2" * 1_000_000 + _jpeg()[2:]
+    yield "a million segments", lambda: segments, APPROVED
+    yield "damaged ICC", partial(good, portrait(), "JPEG", icc_profile=b"nothing"), APPROVED
+    grey = portrait().convert("L")
+    yield "ICC of RGB on grey", partial(good, grey, "JPEG", icc_profile=display_p3()), APPROVED
+    wide = in_display_p3(portrait())
+    yield "Display P3", partial(good, wide, "PNG", icc_profile=display_p3()), APPROVED
+
+
+def _damaged() -> Iterator[Case]:
+    yield "0 bytes", bytes, UNREADABLE
+    yield "1 byte", lambda: b"\xff", UNREADABLE
+    yield "noise", partial(np.random.default_rng(1).bytes, 100_000), UNREADABLE
+    for kind in FORMATS:
+        data = good(portrait(), kind)
+        for share in (0.02, 0.5, 0.95):
+            rest = data[: int(len(data) * share)]
+            yield f"{share:.0%} of a {kind}", partial(bytes, rest), UNREADABLE
+
+
+def _in_disguise() -> Iterator[Case]:
+    archive = _zip(b"shell.php", PHP)
+    yield "HTML behind", lambda: _jpeg() + HTML, APPROVED
+    yield "HTML before", lambda: HTML + _jpeg(), UNREADABLE
+    yield "ZIP behind", lambda: _jpeg() + archive, APPROVED
+    yield "ZIP before", lambda: archive + _jpeg(), UNREADABLE
+    yield "PHP behind a GIF", lambda: encoded(portrait(), "GIF") + PHP, APPROVED
+    yield "PHP in a JPEG", partial(with_segment, _jpeg(), 0xFE, PHP), APPROVED
+    sound = encoded(portrait(), "PNG")
+    yield "PHP in a PNG", partial(with_chunk, sound, b"tEXt", b"Comment\0" + PHP), APPROVED
+    yield "a script that begins like a GIF", lambda: b"GIF89a/*" + HTML + b"*/=1;", UNREADABLE
+    yield "HTML", lambda: HTML, UNREADABLE
+    yield "SVG", lambda: b'<svg xmlns="http://www.w3.org/2000/svg"><path d="M0"/></svg>', UNREADABLE
+    yield "MP4", lambda: b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(999), UNREADABLE
+    for kind in ("PDF", "ICO", "BMP", "TIFF", "JPEG2000", "PPM", "TGA"):
+        yield kind, partial(encoded, portrait(), kind), UNREADABLE
+
+
+def _odd_pixels() -> Iterator[Case]:
+    for mode, kind in (("CMYK", "JPEG"), ("L", "JPEG"), ("LA", "PNG"), ("RGBA", "PNG")):
+        yield f"{mode} {kind}", partial(good, portrait().convert(mode), kind), APPROVED
+    yield "1 bit", partial(encoded, portrait().convert("1"), "PNG"), APPROVED
+    deep = Image.fromarray(np.asarray(portrait().convert("L")).astype(np.uint16) * 257)
+    yield "16 bits of grey", partial(encoded, deep, "PNG"), APPROVED
+    yield "16 bits of RGB", partial(sixteen_bits, portrait()), APPROVED
+    few = portrait().quantize(64)
+    yield "palette", partial(encoded, few, "PNG"), APPROVED
+    yield "palette with a clear colour", partial(encoded, few, "PNG", transparency=3), APPROVED
+    clear = portrait().convert("RGBA")
+    clear.putalpha(0)
+    yield "all clear", partial(encoded, clear, "PNG"), BLANK
+    yield "progressive", partial(good, portrait(), "JPEG", progressive=True), APPROVED
+
+
+def _odd_shapes() -> Iterator[Case]:
+    yield "1×1", partial(encoded, Image.new("RGB", (1, 1)), "PNG"), TOO_SMALL
+    yield "30,000×10", partial(black_png, 30_000, 10), TOO_SMALL
+    yield "10×30,000", partial(encoded, Image.new("RGB", (10, 30_000)), "JPEG"), TOO_SMALL
+    for kind in ANIMATED:
+        same = [portrait(), portrait().point(lambda level: level * 0.9)]
+        yield f"animated {kind}", partial(animation, same, kind), APPROVED
+        blank = [portrait(), Image.new("RGB", portrait().size, "teal"), portrait()]
+        yield f"{kind} with a blank frame", partial(animation, blank, kind), BLANK
+    for kind in (kind for kind in FORMATS if kind != "GIF"):
+        for number in range(1, 9):
+            turned = partial(tagged, portrait(), kind, number)
+            yield f"{kind}, orientation {number}", turned, APPROVED
+
+
+@cache
+def _jpeg() -> bytes:
+    return good(portrait(), "JPEG")
+
+
+def _stretched_avif(side: int) -> bytes:
+    """Write another size into the header (ISO/IEC 23008-12, 6.5.3)."""
+    data = encoded(portrait(), "AVIF")
+    at = data.index(b"ispe") + 8
+    return data[:at] + side.to_bytes(4, "big") * 2 + data[at + 8 :]
+
+
+def _stretched_webp() -> bytes:
+    """Put a small picture on a canvas of 16,384 × 16,384."""
+    inner = encoded(portrait(), "WEBP")[12:]
+    extended = b"VP8X\x0a\0\0\0\x02\0\0\0" + (16_383).to_bytes(3, "little") * 2
+    control = b"ANIM\x06\0\0\0" + bytes(6)
+    frame = bytes(6) + (511).to_bytes(3, "little") * 2 + bytes(4) + inner
+    body = b"WEBP" + extended + control + b"ANMF" + len(frame).to_bytes(4, "little") + frame
+    return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
+def _stretched_jpeg() -> bytes:
+    data = _jpeg()
+    at = data.index(b"\xff\xc0") + 5
+    return data[:at] + b"\xff\xfe" * 2 + data[at + 4 :]
+
+
+def _endless_scans() -> bytes:
+    data = good(portrait(), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + data[last:-2] * 4_000 + data[-2:]
+
+
+def _zip(name: bytes, body: bytes) -> bytes:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name.decode(), body)
+    return buffer.getvalue()
+
+
+def in_display_p3(image: Image.Image) -> Image.Image:
+    """Give the same colours as numbers of Display P3."""
+    srgb, p3 = ImageCms.createProfile("sRGB"), ImageCms.ImageCmsProfile(BytesIO(display_p3()))
+    converted = ImageCms.profileToProfile(image, srgb, p3)
+    assert converted is not None
+    return converted
+
+
+def main(bundle: Path, faces: Path) -> None:
+    """Judge every file; print how each ended and the seconds that it took, as JSON."""
+    analyzer = VisionAnalyzer(bundle, faces=EmbeddedFaces(faces))
+    endings, seconds = {}, {}
+    for name, make, _ in corpus():
+        data = make()
+        started = time.process_time()
+        verdict, _ = judge(data, analyzer, PROFILE)
+        seconds[name] = time.process_time() - started
+        endings[name] = "/".join(filter(None, (verdict.status.value, verdict.reason)))
+    sys.stdout.write(json.dumps({"endings": endings, "seconds": seconds}))
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
