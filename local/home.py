@@ -16,6 +16,8 @@ from photogate.errors import ConfigError
 
 #: What decides on one machine unless POLICY says otherwise.
 EMBEDDED_POLICY = "profile"
+#: Below the ports of outgoing connections on Linux (32768 up) and macOS (49152 up).
+_SERVER_PORTS = range(20_000, 32_000)
 
 
 class Home:
@@ -69,9 +71,7 @@ class Home:
         """Give a free port, the same every time as long as it stays free."""
         known = self._read("ports.json")
         if name not in known or not port_is_free(known[name]):
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                known[name] = probe.getsockname()[1]
+            known[name] = free_port()
             self._write("ports.json", known)
         return int(known[name])
 
@@ -107,6 +107,17 @@ class Home:
                 f"cannot write to {self.path}: {error.strerror}; choose another folder with"
                 " PHOTOGATE_HOME"
             ) from error
+
+
+def free_port() -> int:
+    """Choose a port on which nothing listens.
+
+    Not one of those that the system gives to outgoing connections, as binding to port 0
+    would: such a connection could hold it when a server wants it back.
+    """
+    while not port_is_free(port := secrets.choice(_SERVER_PORTS)):
+        pass
+    return port
 
 
 def port_is_free(port: int) -> bool:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from local.client import Upload
+from local.home import free_port
 from photogate_vision.faces import EmbeddedFaces
 from tests.compreface import FOREIGN_KEY, KEY, Compreface
-from tests.e2e.test_stack import PHOTOGATE, RunningStack, clean_environment, free_port
+from tests.e2e.test_stack import PHOTOGATE, RunningStack, clean_environment
 
 
 @pytest.fixture

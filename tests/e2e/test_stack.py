@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from local.client import ApiRefused, PhotogateClient, Upload
+from local.home import free_port
 from local.samples import jpeg, photograph
 from photogate.adapters.postgres.pool import Pool
 from photogate.auth import issue_token
@@ -93,12 +94,6 @@ class RunningStack:
         _, alive = psutil.wait_procs(family, timeout=15)
         assert alive == []
         return code
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def clean_environment() -> dict[str, str]:
