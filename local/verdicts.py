@@ -82,7 +82,7 @@ def _explained(weighed: Weighed, verdict: Verdict) -> list[str]:
     name = f"[bold]{threshold.measure}[/bold] ◀ decided" if decided else threshold.measure
     return [
         name,
-        "not measured" if weighed.value is None else f"{weighed.value:.4g}",
+        "not measured" if weighed.value is None else f"{round(weighed.value, 4):g}",
         _bound(threshold.worse, threshold.review),
         _bound(threshold.worse, threshold.reject),
         "" if weighed.outcome is None else coloured(weighed.outcome),
