@@ -34,7 +34,7 @@ from photogate.errors import DatabaseUnavailable, QueueUnavailable
 from photogate.messages import Job
 from tests.conftest import empty
 from tests.contract.test_batches import new_batch
-from tests.faults.proxy import Break, Cut, Script, scripted
+from tests.proxy import Break, Cut, Script, scripted
 
 #: The message that runs a prepared statement, for all of its rows.
 EXECUTE = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00"

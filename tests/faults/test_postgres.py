@@ -17,7 +17,7 @@ from tests.faults.conftest import Close, Scale
 from tests.faults.installation import Installation, Servers, fleet, steady
 from tests.faults.ledger import Ledger
 from tests.faults.photos import Album, Photo
-from tests.faults.proxy import Break, Proxy, by_chance, proxied
+from tests.proxy import Break, Proxy, by_chance, proxied
 from tests.servers import eventually
 
 #: What the project promises, from the moment at which PostgreSQL answers again.

@@ -17,7 +17,7 @@ from tests.faults.conftest import Close, Scale
 from tests.faults.installation import Installation, Servers, fleet, steady
 from tests.faults.ledger import Ledger
 from tests.faults.photos import Album
-from tests.faults.proxy import Break, Proxy, by_chance, proxied
+from tests.proxy import Break, Proxy, by_chance, proxied
 
 #: upload-complete waits for a store that stalls, but not for long.
 ACCEPTED_WITHIN_S = 10.0

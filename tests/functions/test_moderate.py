@@ -27,8 +27,8 @@ from photogate.ports import PhotoStore
 from photogate.service.moderate import Moderation
 from photogate.service.sweep import Sweep
 from tests.conftest import SECRET
-from tests.faults.proxy import Break, Cut, scripted
 from tests.functions.conftest import Installation
+from tests.proxy import Break, Cut, scripted
 
 FINE = Signals(
     nsfw_scores={"porn": 0.0, "sexy": 0.0, "hentai": 0.0, "neutral": 1.0, "drawing": 0.0},

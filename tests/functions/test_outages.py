@@ -12,7 +12,7 @@ from local.client import ApiRefused, Upload
 from photogate.adapters.postgres.pool import Pool
 from photogate.domain import Role
 from tests.contract.test_broken_connections import CUTS
-from tests.faults.proxy import Break, Cut, Script, scripted
+from tests.proxy import Break, Cut, Script, scripted
 from tests.functions.conftest import Installation, forget_bootstrap
 
 
