@@ -74,6 +74,20 @@ class FaultyServer(socketserver.ThreadingTCPServer):
         """Say nothing: clients that give up are what this is for."""
 
 
+@contextlib.contextmanager
+def black_hole() -> Iterator[int]:
+    """Give a port where no connection is ever made, and none refused: its queue is full."""
+    with contextlib.ExitStack() as opened:
+        listener = opened.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):
+            waiting = opened.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
 class _Misbehaving(socketserver.BaseRequestHandler):
     server: FaultyServer
 
@@ -111,6 +125,13 @@ def _read_request(connection: socket.socket) -> bytes:
 @pytest.fixture
 def faulty() -> Iterator[FaultyServer]:
     """A server that misbehaves as its ``fault`` says."""
+    with misbehaving() as server:
+        yield server
+
+
+@contextlib.contextmanager
+def misbehaving() -> Iterator[FaultyServer]:
+    """Run such a server."""
     with FaultyServer() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()

@@ -433,6 +433,16 @@ class TestS3:
         assert time.monotonic() - started < 3
         assert len(faulty.bodies) <= 2
 
+    def test_a_stalled_server_is_waited_for_twice(
+        self, faulty: FaultyServer, faulty_store: S3PhotoStore
+    ) -> None:
+        faulty.fault = Fault(then="stall")
+        started = time.monotonic()
+        with pytest.raises(StorageUnavailable):
+            faulty_store.head(KEY)
+        assert time.monotonic() - started < 3
+        assert len(faulty.bodies) == 2
+
     def test_a_sound_server_gives_it(
         self, faulty: FaultyServer, faulty_store: S3PhotoStore
     ) -> None:

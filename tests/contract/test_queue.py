@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +27,7 @@ from photogate.adapters.queue_sqs import SqsQueue
 from photogate.domain import Delivery
 from photogate.errors import ConfigError, QueueUnavailable
 from photogate.ports import Queue
-from tests.contract.conftest import Fault, FaultyServer, answer, aws_credentials
+from tests.contract.conftest import Fault, FaultyServer, answer, aws_credentials, black_hole
 from tests.servers import eventually
 
 if TYPE_CHECKING:
@@ -360,6 +362,38 @@ class TestRedis:
             with pytest.raises(QueueUnavailable):
                 call()
 
+    def test_a_frozen_server_is_waited_for_twice(
+        self, redis_client: redis.Redis, redis_url: str
+    ) -> None:
+        patient = RedisQueue(redis_client)
+        pid = int(redis_client.info()["process_id"])
+        with (
+            closing(RedisQueue(connect(redis_url, read_timeout_s=0.3))) as hasty,
+            closing(RedisQueue(connect(redis_url, read_timeout_s=0.3))) as unconnected,
+        ):
+            hasty.send("x")
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                for queue in (hasty, hasty, unconnected):
+                    started = time.monotonic()
+                    with pytest.raises(QueueUnavailable):
+                        queue.send("y")
+                    assert time.monotonic() - started < 2
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            # What it had taken before it stood still it may yet do: at least once.
+            hasty.send("z")
+            bodies = [patient.receive(wait_s=1) for _ in range(hasty.stats().visible)]
+            assert {delivery.body for delivery in bodies if delivery} >= {"x", "z"}
+
+    def test_an_address_that_swallows_everything_is_waited_for_twice(self) -> None:
+        with black_hole() as port:
+            queue = RedisQueue(connect(f"redis://127.0.0.1:{port}/0", read_timeout_s=0.3))
+            started = time.monotonic()
+            with pytest.raises(QueueUnavailable):
+                queue.send("x")
+            assert time.monotonic() - started < 2
+
     def test_jobs_outlive_a_restart_of_the_client(
         self, redis_queue: RedisQueue, redis_url: str
     ) -> None:
@@ -538,6 +572,15 @@ class TestSqs:
                 queue.send("x")
             assert time.monotonic() - started < 3
             assert len(faulty.bodies) <= 2
+
+    def test_an_address_that_swallows_everything_is_waited_for_twice(self) -> None:
+        with black_hole() as port:
+            client = sqs(QUEUE_URL, f"http://127.0.0.1:{port}", read_timeout_s=0.2)
+            with closing(SqsQueue(client, QUEUE_URL, visibility_s=30)) as queue:
+                started = time.monotonic()
+                with pytest.raises(QueueUnavailable):
+                    queue.send("x")
+                assert time.monotonic() - started < 3
 
     def test_every_call_translates_faults(self, faulty: FaultyServer) -> None:
         faulty.fault = refusal("AccessDeniedException")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import redis
 
 from local.client import ApiRefused, Upload
 from photogate.adapters.postgres.pool import Pool
 from photogate.domain import Role
+from tests.contract.conftest import Fault, misbehaving
 from tests.contract.test_broken_connections import CUTS
-from tests.proxy import Break, Cut, Script, scripted
 from tests.functions.conftest import Installation, forget_bootstrap
+from tests.proxy import Break, Cut, Script, scripted
 
 
 @pytest.fixture
@@ -77,3 +81,51 @@ def test_an_outage_is_a_503_with_retry_after_and_the_same_call_works_later(
         lambda s: s.rows("SELECT 1 FROM audit_log WHERE media_id = :id", id=photo_id)
     )
     assert len(audit) == 1
+
+
+def test_upload_complete_waits_2_s_for_a_frozen_queue(
+    installation: Installation, redis_client: redis.Redis, pool: Pool, portrait: bytes
+) -> None:
+    client = installation.client()
+    keys = [[client.put(Upload(name="x", data=portrait))] for _ in range(2)]
+    client.complete(keys[0])  # and so it is connected
+    pid = int(redis_client.info()["process_id"])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        client.complete(keys[1])
+        assert time.monotonic() - started < 4
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert _left_to_the_sweep(pool) == 1
+
+
+def test_upload_complete_answers_while_nothing_else_on_aws_does(
+    on_aws: Installation,
+    moto_server: str,
+    pool: Pool,
+    portrait: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with misbehaving() as silent:
+        silent.fault = Fault(then="stall")
+        monkeypatch.setenv("S3_PUBLIC_ENDPOINT", moto_server)
+        monkeypatch.setenv("S3_ENDPOINT", silent.url)
+        monkeypatch.setenv("QUEUE_ENDPOINT", silent.url)
+        forget_bootstrap()
+        client = on_aws.client()
+        keys = [client.put(Upload(name="x", data=portrait)) for _ in range(9)]
+        started = time.monotonic()
+        client.complete(keys)
+        # Lambda gives it 20 s: 7 of them for the store, 3 for the queue.
+        assert time.monotonic() - started < 12
+        assert len(silent.bodies) == 2 * 9 + 2
+    assert _left_to_the_sweep(pool) == 1
+
+
+def _left_to_the_sweep(pool: Pool) -> int:
+    """Count batches whose job was never sent; each sending doubles the interval."""
+    rows = pool.transaction(
+        lambda s: s.rows("SELECT 1 FROM batches WHERE enqueue_interval = interval '1 minute'")
+    )
+    return len(rows)

@@ -30,13 +30,18 @@ QUEUE_NAME = "photo_moderation_queue"
 
 #: A lost wake hint costs a waiting worker this much.
 _BLOCK_S = 1.0
-_SOCKET_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 5.0
+_CONNECT_TIMEOUT_S = 2.0
 
 
-def connect(url: str, *, socket_timeout_s: float = _SOCKET_TIMEOUT_S) -> redis.Redis:
+def connect(url: str, *, read_timeout_s: float = READ_TIMEOUT_S) -> redis.Redis:
     """Make a client for ``redis://[:password@]host:port/db``; connects when first used.
 
     A broken connection is replaced once per call, without waiting.
+
+    Args:
+        read_timeout_s: longest time that Redis may be silent, also while a connection is
+            made; twice that for a call. ``receive`` needs more than the 1 s that it blocks.
 
     Raises:
         ConfigError: the URL is none.
@@ -44,8 +49,8 @@ def connect(url: str, *, socket_timeout_s: float = _SOCKET_TIMEOUT_S) -> redis.R
     try:
         return redis.Redis.from_url(
             url,
-            socket_timeout=socket_timeout_s,
-            socket_connect_timeout=2.0,
+            socket_timeout=read_timeout_s,
+            socket_connect_timeout=min(_CONNECT_TIMEOUT_S, read_timeout_s),
             health_check_interval=0,
             retry=Retry(NoBackoff(), 1),
             decode_responses=True,

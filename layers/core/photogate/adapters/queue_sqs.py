@@ -46,7 +46,8 @@ _MOST_PER_CALL = 10
 #: SQS allows 20. A longer wait is several polls, so that the read timeout, which is the
 #: same for every call of a client, can be short: nobody who sends waits 25 s for nothing.
 _LONGEST_POLL_S = 5
-_READ_TIMEOUT_S = 8.0
+READ_TIMEOUT_S = 8.0
+_CONNECT_TIMEOUT_S = 2.0
 #: SQS waits for whole seconds; what is left of a wait is spent in polls that begin this far
 #: apart.
 _PAUSE_S = 0.25
@@ -72,7 +73,7 @@ _REGION = re.compile(r"(?:^|\.)sqs(?:-fips)?\.([a-z-]+-\d)\.|^([a-z-]+-\d)\.queu
 
 
 def connect(
-    queue_url: str, endpoint: str | None = None, *, read_timeout_s: float = _READ_TIMEOUT_S
+    queue_url: str, endpoint: str | None = None, *, read_timeout_s: float = READ_TIMEOUT_S
 ) -> SQSClient:
     """Make a client for the queue at ``queue_url``; connects when first used.
 
@@ -80,7 +81,9 @@ def connect(
 
     Args:
         endpoint: where SQS answers, when that is not the host of ``queue_url``.
-        read_timeout_s: longer than the longest single poll, 5 s.
+        read_timeout_s: longest time that SQS may be silent, also while a connection is
+            made; twice that and a second for a call. ``receive`` needs more than 5 s, the
+            longest single poll.
 
     Raises:
         ConfigError: an address that is none, or an AWS profile that does not exist.
@@ -102,7 +105,7 @@ def connect(
             region_name=region,
             endpoint_url=endpoint or f"{url.scheme}://{url.netloc}",
             config=Config(
-                connect_timeout=2.0,
+                connect_timeout=min(_CONNECT_TIMEOUT_S, read_timeout_s),
                 read_timeout=read_timeout_s,
                 retries={"mode": "standard", "total_max_attempts": 2},
             ),

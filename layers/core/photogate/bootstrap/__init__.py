@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: upload-complete goes on without the store, and Lambda gives it 20 s; a call is made twice.
 _LOOK_UP_WITHIN_S = 3.0
+#: It goes on without the queue as well; the sweep sends what was not sent.
+_SEND_WITHIN_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +120,9 @@ def upload() -> UploadParts:
     from photogate.service.upload import UploadLimits, Uploads
 
     settings = choose.settings_of(s.UploadSettings)
-    pool, queue = choose.pool(settings), choose.queue(settings)
+    pool = choose.pool(settings)
     store = choose.store(settings, read_timeout_s=_LOOK_UP_WITHIN_S)
+    queue = choose.queue(settings, read_timeout_s=_SEND_WITHIN_S)
     probes: dict[str, Probe] = {"database": pool, "queue": queue, "storage": store}
     if needs_faces(settings.policy) and (service := choose.compreface(settings)) is not None:
         probes["faces"] = service

@@ -76,8 +76,13 @@ def _pool_of(url: str, size: int) -> Pool:
     return pool
 
 
-def queue(settings: s.ServiceSettings) -> Queue:
-    """Give the queue: Redis, PostgreSQL or SQS, by ``QUEUE_BACKEND``."""
+def queue(settings: s.ServiceSettings, *, read_timeout_s: float | None = None) -> Queue:
+    """Give the queue: Redis, PostgreSQL or SQS, by ``QUEUE_BACKEND``.
+
+    Args:
+        read_timeout_s: for callers who only send, and would rather leave it to the sweep
+            than wait; PostgreSQL keeps its own times.
+    """
     if settings.queue_backend == "postgres":
         return _postgres(pool(settings), settings.queue_visibility_s)
     if settings.queue_backend == "sqs":
@@ -87,16 +92,18 @@ def queue(settings: s.ServiceSettings) -> Queue:
             settings.queue_dead_url,
             settings.queue_endpoint,
             settings.queue_visibility_s,
+            read_timeout_s,
         )
-    return _redis(settings.redis, settings.queue_visibility_s)
+    return _redis(settings.redis, settings.queue_visibility_s, read_timeout_s)
 
 
 @cache
-def _redis(url: str, visibility_s: float) -> Queue:
-    from photogate.adapters.queue_redis import RedisQueue, connect
+def _redis(url: str, visibility_s: float, read_timeout_s: float | None) -> Queue:
+    from photogate.adapters.queue_redis import READ_TIMEOUT_S, RedisQueue, connect
     from photogate.service.moderate import MAX_DELIVERIES
 
-    queue = RedisQueue(connect(url), visibility_s=visibility_s, max_receives=MAX_DELIVERIES)
+    client = connect(url, read_timeout_s=read_timeout_s or READ_TIMEOUT_S)
+    queue = RedisQueue(client, visibility_s=visibility_s, max_receives=MAX_DELIVERIES)
     _to_close.append(queue.close)
     return queue
 
@@ -109,10 +116,17 @@ def _postgres(pool: Pool, visibility_s: float) -> Queue:
 
 
 @cache
-def _sqs(url: str, dead_url: str | None, endpoint: str | None, visibility_s: float) -> Queue:
-    from photogate.adapters.queue_sqs import SqsQueue, connect
+def _sqs(
+    url: str,
+    dead_url: str | None,
+    endpoint: str | None,
+    visibility_s: float,
+    read_timeout_s: float | None,
+) -> Queue:
+    from photogate.adapters.queue_sqs import READ_TIMEOUT_S, SqsQueue, connect
 
-    queue = SqsQueue(connect(url, endpoint), url, dead_url=dead_url, visibility_s=visibility_s)
+    client = connect(url, endpoint, read_timeout_s=read_timeout_s or READ_TIMEOUT_S)
+    queue = SqsQueue(client, url, dead_url=dead_url, visibility_s=visibility_s)
     _to_close.append(queue.close)
     return queue
 
