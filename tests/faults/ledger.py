@@ -1,7 +1,7 @@
 """What clients were told, held against what the database says in the end.
 
-A trigger of the tests' own writes down every statement that sets a photo's status, so that
-a verdict that was written twice is counted, also when both were the same.
+A trigger of the tests' own writes down every statement that sets a photo's status or opens it
+again, so that a verdict that was written twice is counted, also when both were the same.
 """
 
 from __future__ import annotations
@@ -25,22 +25,26 @@ CREATE TABLE IF NOT EXISTS observed_verdicts (
     media_id   text NOT NULL,
     before     text NOT NULL,
     after      text NOT NULL,
-    decided_by text
+    decided_by text,
+    generation integer NOT NULL,
+    reopened   boolean NOT NULL
 );
 CREATE INDEX IF NOT EXISTS observed_verdicts_media ON observed_verdicts (media_id);
 CREATE OR REPLACE FUNCTION observe_verdict() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO observed_verdicts (media_id, before, after, decided_by)
-        VALUES (NEW.id::text, OLD.moderation_status, NEW.moderation_status, NEW.decided_by);
+    INSERT INTO observed_verdicts (media_id, before, after, decided_by, generation, reopened)
+        SELECT NEW.id::text, OLD.moderation_status, NEW.moderation_status, NEW.decided_by,
+               generation, NEW.reopened
+        FROM batches WHERE id = NEW.batch_id;
     RETURN NULL;
 END $$;
-CREATE OR REPLACE TRIGGER observe_verdicts AFTER UPDATE OF moderation_status ON media
+CREATE OR REPLACE TRIGGER observe_verdicts AFTER UPDATE OF moderation_status, reopened ON media
     FOR EACH ROW EXECUTE FUNCTION observe_verdict();
 """
 
 
 def observe(pool: Pool) -> None:
-    """Write down, from now on, every status that is written."""
+    """Write down, from now on, every status that is written, and every second chance."""
     pool.transaction(lambda s: s.rows(_OBSERVE))
 
 
@@ -51,7 +55,7 @@ class Account:
     photos: int
     #: No row, no verdict, or one that nobody wrote.
     lost: int
-    #: More than one row, or a machine's verdict written more than once.
+    #: More than one row, or more than one machine's verdict in one generation.
     doubled: int
     #: Approved though it must not be, or without its signals, or for other bytes.
     falsely_approved: int
@@ -82,7 +86,8 @@ class Ledger:
     #: Answers that no fault excuses.
     unforeseen: list[str] = field(default_factory=list)
     _accepted: dict[frozenset[str], _Accepted] = field(default_factory=dict)
-    _rejected_by_people: dict[str, str] = field(default_factory=dict)
+    #: What people decided of each photo, by its id; what they repeat changes nothing.
+    _decided: dict[str, list[tuple[str, str | None]]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answered(self, status: int, duration_s: float, *, wrong: str | None = None) -> None:
@@ -104,10 +109,12 @@ class Ledger:
             if earlier.batch_id != batch_id:
                 self.unforeseen.append(f"two batches for one set of photos: {batch_id}")
 
-    def decided(self, media_id: str, reason: str) -> None:
-        """Note that a person's rejection was answered with 200."""
+    def decided(self, media_id: str, status: str, reason: str | None) -> None:
+        """Note that a person's decision was answered with 200, the first or a repeated one."""
         with self._lock:
-            self._rejected_by_people[media_id] = reason
+            decisions = self._decided.setdefault(media_id, [])
+            if not decisions or decisions[-1] != (status, reason):
+                decisions.append((status, reason))
 
     @property
     def photos(self) -> int:
@@ -157,6 +164,7 @@ class Ledger:
             if row["url"] not in keys and row["moderation_status"] not in _TERMINAL
         ]
         wrong += self._decisions_kept(rows)
+        wrong += self._decisions_audited(writes, _audited(pool, users))
         wrong += _went_back(writes)
         wrong += _over_limit(pool, users, photos_per_day)
         return Account(
@@ -174,9 +182,23 @@ class Ledger:
         now = {row["id"]: (row["moderation_status"], row["moderation_reason"]) for row in rows}
         return [
             f"a person's decision is gone: {media_id} is {now.get(media_id)}"
-            for media_id, reason in self._rejected_by_people.items()
-            if now.get(media_id) != ("rejected", reason)
+            for media_id, decisions in self._decided.items()
+            if now.get(media_id) != decisions[-1]
         ]
+
+    def _decisions_audited(
+        self,
+        writes: dict[str, list[dict[str, Any]]],
+        audited: dict[str, list[tuple[str, str | None]]],
+    ) -> list[str]:
+        """I3: each decision was written once, with one row of the audit log."""
+        wrong = []
+        for media_id in writes.keys() | audited.keys() | self._decided.keys():
+            decided, told = self._decided.get(media_id, []), audited.get(media_id, [])
+            by_people = [w["after"] for w in writes.get(media_id, []) if w["decided_by"]]
+            if told != decided or by_people != [status for status, _ in decided]:
+                wrong.append(f"{media_id}: decided {decided}, wrote {by_people}, audited {told}")
+        return wrong
 
 
 def _judged(
@@ -191,19 +213,38 @@ def _judged(
     says = ["doubled"] if len(rows) > 1 else []
     row = rows[0]
     written = writes.get(row["id"], [])
-    by_machine = [write for write in written if write["decided_by"] is None]
-    if row["moderation_status"] not in _TERMINAL or not written:
+    if row["moderation_status"] not in _TERMINAL or _is_open(written):
         says.append("lost")
     if row["batch_id"] != entry.batch_id:
         says.append("in another batch than the client was told")
-    if len(by_machine) > 1:
+    if _doubled(written):
         says.append("doubled")
-    if any(write["after"] == "approved" for write in written):
+    if any(write["after"] == "approved" for write in written if not write["decided_by"]):
         scores = row["moderation_scores"] or {}
         measured = {"nsfw_scores", "blur_variance", "model", "policy"} <= scores.keys()
         if photo.truth is not Truth.GOOD or not measured or scores.get("sha256") != photo.sha256:
             says.append("falsely approved")
     return says
+
+
+def _is_open(written: Sequence[dict[str, Any]]) -> bool:
+    """Tell whether a verdict is still owed: none yet, or none since it was opened again."""
+    return not written or bool(written[-1]["reopened"])
+
+
+def _doubled(written: Sequence[dict[str, Any]]) -> bool:
+    """Tell whether a machine gave a verdict that nobody owed, or two in one generation."""
+    owed, generations = True, []
+    for write in written:
+        if write["reopened"]:
+            owed = True
+            continue
+        if write["decided_by"] is None:
+            if not owed:
+                return True
+            generations.append(write["generation"])
+        owed = False
+    return len(generations) > len(set(generations))
 
 
 def _rows(pool: Pool, users: Sequence[str]) -> list[dict[str, Any]]:
@@ -220,7 +261,8 @@ def _rows(pool: Pool, users: Sequence[str]) -> list[dict[str, Any]]:
 def _writes(pool: Pool, users: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     found = pool.transaction(
         lambda s: s.rows(
-            "SELECT media_id, before, after, observed_verdicts.decided_by FROM observed_verdicts"
+            "SELECT media_id, before, after, observed_verdicts.decided_by, generation,"
+            " observed_verdicts.reopened FROM observed_verdicts"
             " JOIN media ON CAST(media.id AS text) = media_id"
             " WHERE user_id = ANY (CAST(:users AS text[])) ORDER BY observed_verdicts.id",
             users=list(users),
@@ -230,6 +272,21 @@ def _writes(pool: Pool, users: Sequence[str]) -> dict[str, list[dict[str, Any]]]
     for row in found:
         writes.setdefault(row["media_id"], []).append(row)
     return writes
+
+
+def _audited(pool: Pool, users: Sequence[str]) -> dict[str, list[tuple[str, str | None]]]:
+    """Give what the audit log says of decisions, by the photo's id."""
+    found = pool.transaction(
+        lambda s: s.rows(
+            "SELECT media_id, after->>'status' AS status, after->>'reason' AS reason"
+            " FROM audit_log WHERE user_id = ANY (CAST(:users AS text[])) ORDER BY id",
+            users=list(users),
+        )
+    )
+    audited: dict[str, list[tuple[str, str | None]]] = {}
+    for row in found:
+        audited.setdefault(row["media_id"], []).append((row["status"], row["reason"]))
+    return audited
 
 
 def _went_back(writes: dict[str, list[dict[str, Any]]]) -> list[str]:
