@@ -54,6 +54,21 @@ def test_a_transaction_whose_connection_breaks_runs_again(pool: Pool, migrated_u
     other.close()
 
 
+def test_a_connection_to_what_is_read_only_since_a_failover_is_replaced(pool: Pool) -> None:
+    pool.transaction(lambda s: s.rows("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+    pool.transaction(lambda s: s.rows("INSERT INTO object_deletions VALUES ('k', 'm', 'u')"))
+    assert PostgresOutbox(pool).take_deletions(limit=5) == ["k"]
+
+
+def test_a_server_that_stays_read_only_is_an_outage(pool: Pool) -> None:
+    def work(session: Session) -> None:
+        session.rows("SET TRANSACTION READ ONLY")
+        session.rows("INSERT INTO object_deletions VALUES ('k', 'm', 'u')")
+
+    with pytest.raises(DatabaseUnavailable, match="read-only"):
+        pool.transaction(work)
+
+
 def test_an_error_of_ours_rolls_back_and_keeps_the_connection(pool: Pool) -> None:
     pid = pool.transaction(backend)
 

@@ -27,10 +27,11 @@ T = TypeVar("T")
 
 #: SQLSTATEs after which the same transaction may succeed at once.
 _REPEAT = {"40001", "40P01"}
-#: Classes and states in which the server has ended, or is ending, the session.
-_GONE = ("08", "57P", "25P03", "25P04", "53300")
-#: Statement or lock timeout, disk full, out of memory, read-only after a failover.
-_BUSY = ("57014", "55P03", "53", "25006")
+#: Classes and states in which the server has ended, or is ending, the session; and read-only:
+#: after a failover a connection may have found the old primary, where it would stay for ever.
+_GONE = ("08", "57P", "25P03", "25P04", "53300", "25006")
+#: Statement or lock timeout, disk full, out of memory.
+_BUSY = ("57014", "55P03", "53")
 #: A NUL character, which PostgreSQL's text cannot hold.
 _NOT_TEXT = ("22021", "22P05")
 #: Wrong password, unknown role or database: waiting does not help.
