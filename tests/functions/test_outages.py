@@ -6,12 +6,13 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import redis
 
-from local.client import ApiRefused, Upload
+from local.client import ApiRefused, PhotogateClient, Upload
 from photogate.adapters.postgres.pool import Pool
 from photogate.domain import Role
 from tests.contract.conftest import Fault, misbehaving
@@ -121,6 +122,36 @@ def test_upload_complete_answers_while_nothing_else_on_aws_does(
         assert time.monotonic() - started < 12
         assert len(silent.bodies) == 2 * 9 + 2
     assert _left_to_the_sweep(pool) == 1
+
+
+def test_a_store_that_stalls_is_waited_for_once_however_many_ask(
+    on_aws: Installation,
+    moto_server: str,
+    pool: Pool,
+    portrait: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with misbehaving() as silent:
+        silent.fault = Fault(then="stall")
+        monkeypatch.setenv("S3_PUBLIC_ENDPOINT", moto_server)
+        monkeypatch.setenv("S3_ENDPOINT", silent.url)
+        forget_bootstrap()
+        uploads = []
+        for number in range(5):
+            client = on_aws.client(f"u-{number}")
+            uploads.append(
+                (client, [client.put(Upload(name="x", data=portrait)) for _ in range(9)])
+            )
+
+        def answered_in_s(upload: tuple[PhotogateClient, list[str]]) -> float:
+            started = time.monotonic()
+            upload[0].complete(upload[1])
+            return time.monotonic() - started
+
+        with ThreadPoolExecutor(5) as threads:
+            assert max(threads.map(answered_in_s, uploads)) < 12
+    rows = pool.transaction(lambda s: s.rows("SELECT etag FROM media"))
+    assert [row["etag"] for row in rows] == [None] * 45
 
 
 def _left_to_the_sweep(pool: Pool) -> int:

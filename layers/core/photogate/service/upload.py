@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from photogate.domain import (
@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 _HEIC_TYPES = ("image/heic", "image/heif")
 #: As the predecessor's clients expect.
 MAX_PHOTOS_PER_BATCH = 9
+#: However many requests look photos up at once in a store that stalls: as long as one call does
+#: then, which waits twice 3 s and up to a second between.
+_LOOK_UP_WITHIN_S = 7.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,8 +158,15 @@ class Uploads:
         remove_object(self._store, self._outbox, key)
 
     def _stored_photos(self, file_keys: Sequence[str]) -> tuple[NewPhoto, ...]:
-        """Pin every object's size and ETag, in parallel."""
-        found = list(self._heads.map(self._look_up, file_keys))
+        """Pin every object's size and ETag, in parallel; unless the store is slow."""
+        looks = [self._heads.submit(self._look_up, key) for key in file_keys]
+        done, late = wait(looks, timeout=_LOOK_UP_WITHIN_S)
+        for look in late:
+            look.cancel()  # the next request's need not wait for it
+        found = [
+            look.result() if look in done else NewPhoto(file_key=key, stored=None)
+            for key, look in zip(file_keys, looks, strict=True)
+        ]
         photos = tuple(photo for photo in found if photo is not None)
         missing = tuple(k for k, photo in zip(file_keys, found, strict=True) if photo is None)
         if missing:
