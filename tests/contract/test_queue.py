@@ -352,6 +352,20 @@ class TestRedis:
         assert left <= {f"{{{QUEUE_NAME}}}:wake"}
         assert int(redis_client.llen(f"{{{QUEUE_NAME}}}:wake")) <= 64
 
+    def test_a_dead_job_that_was_evicted_is_no_job(
+        self, redis_client: redis.Redis, redis_queue: RedisQueue
+    ) -> None:
+        evicted, kept = redis_queue.send("evicted"), redis_queue.send("kept")
+        for _ in range(2 * MAX_RECEIVES):
+            delivery = redis_queue.receive(wait_s=0)
+            assert delivery is not None
+            redis_queue.nack(delivery, delay_s=0, error="no luck")
+        redis_client.delete(f"{{{QUEUE_NAME}}}:job:{evicted}")
+        assert [job.job_id for job in redis_queue.dead(limit=5)] == [kept]
+        assert redis_queue.redrive(limit=5) == 1
+        received = [redis_queue.receive(wait_s=0), redis_queue.receive(wait_s=0)]
+        assert [delivery and delivery.body for delivery in received] == ["kept", None]
+
     def test_a_dead_server_is_a_retryable_fault(self) -> None:
         queue = RedisQueue(connect("redis://127.0.0.1:1/0"))
         for call in (

@@ -155,19 +155,25 @@ function operations.dead(limit)
     local found = {}
     for _, id in ipairs(redis.call('ZRANGE', dead, 0, limit - 1)) do
         local fields = redis.call('HMGET', job(id), 'body', 'receives', 'error')
-        table.insert(found, {id, fields[1], fields[2], fields[3]})
+        if fields[1] then
+            table.insert(found, {id, fields[1], fields[2], fields[3]})
+        end
     end
     return found
 end
 
 function operations.redrive(limit)
-    local ids = redis.call('ZRANGE', dead, 0, limit - 1)
-    for _, id in ipairs(ids) do
+    local redriven = 0
+    for _, id in ipairs(redis.call('ZRANGE', dead, 0, limit - 1)) do
         redis.call('ZREM', dead, id)
-        redis.call('HSET', job(id), 'receives', 0)
-        show(id)
+        -- Its hash may have been evicted, against all advice.
+        if redis.call('EXISTS', job(id)) == 1 then
+            redis.call('HSET', job(id), 'receives', 0)
+            show(id)
+            redriven = redriven + 1
+        end
     end
-    return #ids
+    return redriven
 end
 
 return operations[operation](ARGV[5], ARGV[6], ARGV[7], ARGV[8])
