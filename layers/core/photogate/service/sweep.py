@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 
 from photogate.errors import RetryableError
@@ -14,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 #: Per round, so that one round stays well below a minute.
 _MOST = 500
+#: Per round, too: a store that stalls takes 20 s for one deletion.
+_DELETE_WITHIN_S = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,15 +30,27 @@ class Swept:
 
 
 class Sweep:
-    """Run it once a minute, anywhere, any number of times at once."""
+    """Run it once a minute, anywhere, any number of times at once.
+
+    Args:
+        delete_within_s: deletions that do not begin within this time are left to the next
+            round, so that a store which stalls does not keep batches waiting.
+    """
 
     def __init__(
-        self, *, outbox: Outbox, sender: JobSender, monitor: JobMonitor, store: PhotoStore
+        self,
+        *,
+        outbox: Outbox,
+        sender: JobSender,
+        monitor: JobMonitor,
+        store: PhotoStore,
+        delete_within_s: float = _DELETE_WITHIN_S,
     ) -> None:
         self._outbox = outbox
         self._sender = sender
         self._monitor = monitor
         self._store = store
+        self._delete_within_s = delete_within_s
 
     def run(self) -> Swept:
         """Do one round; what fails now is left to the next one."""
@@ -49,8 +64,15 @@ class Sweep:
                 resent += 1
         except RetryableError as error:
             logger.warning("the sweep could not send: %s", error)
-        for key in self._outbox.take_deletions(limit=_MOST):
-            remove_object(self._store, self._outbox, key)
+        self._delete()
         if resent or concluded:
             logger.info("swept: %d batches sent again, %d photos to review", resent, concluded)
         return Swept(resent=resent, concluded=concluded)
+
+    def _delete(self) -> None:
+        last_start = time.monotonic() + self._delete_within_s
+        for key in self._outbox.take_deletions(limit=_MOST):
+            if time.monotonic() > last_start:
+                logger.warning("the store is slow: deletions are left to the next round")
+                return
+            remove_object(self._store, self._outbox, key)
