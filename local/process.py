@@ -18,6 +18,8 @@ from photogate.errors import ConfigError
 #: Set for children that read their parent's end from standard input.
 _SUPERVISED = "PHOTOGATE_SUPERVISED"
 _PR_SET_PDEATHSIG = 1
+#: Below the 10 s after which docker compose, and ``stop`` here, send SIGKILL.
+_GONE_WITHIN_S = 9.5
 
 
 def start_server(
@@ -72,6 +74,22 @@ def end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def on_termination(stop: Callable[[], None]) -> None:
+    """Call ``stop`` at the first SIGTERM or Ctrl-C; the process is gone 10 s later, come what may.
+
+    The kernel ends what is stuck by then, in a server that does not answer, say. What it had in
+    its hands comes back to others by itself.
+    """
+
+    def begin(*_: object) -> None:
+        if signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0):
+            signal.setitimer(signal.ITIMER_REAL, _GONE_WITHIN_S)
+            stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, begin)
 
 
 def stop(

@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 _STEADY_S = 60.0
 _LONGEST_BACKOFF_S = 30.0
 _SERVER_STARTS = 5
+#: All of them together.
+_CHILDREN_GONE_WITHIN_S = 10.0
 
 
 @dataclass
@@ -96,9 +98,10 @@ class Stack:
         for child in self._children:
             if child.process is not None and child.process.poll() is None:
                 child.process.terminate()
+        deadline = time.monotonic() + _CHILDREN_GONE_WITHIN_S
         for child in self._children:
             if child.process is not None:
-                stop(child.process)
+                stop(child.process, within_s=max(0.0, deadline - time.monotonic()))
         self._children.clear()
         while self._servers:
             self._servers.pop().stop()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 
-from local.process import end_with_parent
+from local.process import end_with_parent, on_termination
 from photogate import bootstrap
 from photogate.errors import RetryableError
 from photogate.settings import SweepSettings, read
@@ -21,8 +20,7 @@ def main() -> None:
     make_logger("sweep")
     sweep, settings = bootstrap.sweep(), read(SweepSettings)
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    on_termination(stopping.set)
     while not stopping.is_set():
         try:
             sweep.run()

@@ -6,7 +6,6 @@ import hashlib
 import logging
 import os
 import resource
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from typing import Any, cast
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.moderate import app
-from local.process import end_with_parent
+from local.process import end_with_parent, on_termination
 from photogate.bootstrap import ModerateParts
 from photogate.domain import Delivery
 from photogate.errors import RetryableError
@@ -159,8 +158,7 @@ def main(make_worker: Callable[[], Worker] = lambda: Worker(app.parts())) -> Non
     # What the decoder's own limits let through costs one photo, not this machine.
     resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY_BYTES, _MOST_MEMORY_BYTES))
     worker = make_worker()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stop())
+    on_termination(worker.stop)
     worker.run()
 
 

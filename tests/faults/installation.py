@@ -168,6 +168,11 @@ class Installation:
             )
         )
 
+    def workers(self) -> set[int]:
+        """Give the process ids of the workers that announced themselves."""
+        rows = self.pool.transaction(lambda s: s.rows("SELECT pid FROM workers"))
+        return {row["pid"] for row in rows}
+
     def open_batches(self) -> int:
         """Count batches without all of their verdicts."""
         (row,) = self.pool.transaction(
@@ -232,7 +237,7 @@ class Fleet:
 
         def ready() -> bool:
             workers = [worker for worker in self._workers if worker is not None]
-            return {worker.pid for worker in workers} <= self._announced()
+            return {worker.pid for worker in workers} <= self.installation.workers()
 
         eventually(ready, within_s=60)
 
@@ -247,10 +252,6 @@ class Fleet:
     def kill(self, slot: int) -> int:
         """``kill -9`` a slot's worker."""
         return self.send(slot, signal.SIGKILL)
-
-    def _announced(self) -> set[int]:
-        rows = self.installation.pool.transaction(lambda s: s.rows("SELECT pid FROM workers"))
-        return {row["pid"] for row in rows}
 
     def _tend(self) -> None:
         while not self._stopping.wait(0.02):

@@ -13,13 +13,15 @@ from functools import partial
 
 import pytest
 
+from local.process import start_module, stop
 from tests.faults.client import Load, Moderator, User
 from tests.faults.conftest import Close, Scale
-from tests.faults.installation import VISIBILITY_S, Fleet, Installation, fleet, steady
+from tests.faults.installation import VISIBILITY_S, Fleet, Installation, Servers, fleet, steady
 from tests.faults.ledger import Ledger
 from tests.faults.notes import recoveries_s
 from tests.faults.photos import Album
 from tests.faults.ports import STAGES, Plan
+from tests.proxy import Break, Cut, scripted
 from tests.servers import eventually
 
 #: What the project promises: the visibility timeout and 2 s more.
@@ -149,6 +151,30 @@ def test_frozen_workers_come_too_late(
             installation.settle()
             workers.kill(1)
     close("workers: frozen past the visibility timeout", injected=len(stages))
+
+
+def test_stopped_while_the_database_is_stuck(
+    installation: Installation, servers: Servers, ledger: Ledger, album: Album, close: Close
+) -> None:
+    """SIGTERM finds a worker in the middle of a job, in a call that nobody answers."""
+    with scripted(servers.database_url) as (script, url):
+        worker = start_module(
+            "local.worker",
+            log=installation.log("worker-stuck"),
+            settings=installation.environment() | {"DATABASE_URL": url},
+        )
+        try:
+            eventually(lambda: worker.pid in installation.workers(), within_s=60)
+            script.cuts.append(Cut(at=b"FOR UPDATE", how=Break.SILENCE))
+            _hand_in_nine(installation, ledger, album)
+            eventually(lambda: script.done)
+            worker.terminate()
+            worker.wait(timeout=10)
+        finally:
+            stop(worker)
+    with fleet(installation, steady()):
+        installation.settle()
+    close("workers: SIGTERM while the database is stuck", injected=1)
 
 
 def _hand_in_nine(installation: Installation, ledger: Ledger, album: Album) -> None:
