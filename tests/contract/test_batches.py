@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from typing import Any, TypeVar
 
 import pytest
 
@@ -13,6 +14,9 @@ from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.domain import Batch, NewBatch, NewPhoto, StoredObject
 from photogate.errors import Conflict, PhotogateError, RateLimited
+from tests.servers import eventually
+
+T = TypeVar("T")
 
 
 def new_batch(*keys: str, user: str = "u") -> NewBatch:
@@ -127,26 +131,37 @@ def test_deleting_photos_gives_nothing_back(pool: Pool) -> None:
         accept(pool, new_batch("c"), limit=2)
 
 
-def test_thirty_means_thirty_under_concurrency(pool: Pool) -> None:
+def at_once(pool: Pool, url: str, call: Callable[[int], T]) -> list[T]:
+    """Call 8 times; none can insert a batch before all have looked at what there is."""
+    waiting = "SELECT 1 FROM pg_locks WHERE NOT granted"
+    other = Pool(url)
+    with closing(other), ThreadPoolExecutor(8) as threads:
+
+        def work(session: Session) -> list[Future[T]]:
+            session.rows("LOCK TABLE batches IN EXCLUSIVE MODE")
+            calls = [threads.submit(call, number) for number in range(8)]
+            eventually(lambda: len(session.rows(waiting)) == 8, within_s=4)
+            return calls
+
+        return [called.result() for called in other.transaction(work)]
+
+
+def test_thirty_means_thirty_under_concurrency(pool: Pool, migrated_url: str) -> None:
     def attempt(number: int) -> bool:
         try:
             return accept(pool, new_batch(*(f"{number}-{n}" for n in range(4)))).created
         except RateLimited:
             return False
 
-    with ThreadPoolExecutor(8) as threads:
-        accepted = list(threads.map(attempt, range(24)))
-    assert sum(accepted) == 7
+    assert sum(at_once(pool, migrated_url, attempt)) == 7
     assert count(pool, "media") == 28
 
 
-def test_concurrent_repeats_give_one_batch(pool: Pool) -> None:
+def test_concurrent_repeats_give_one_batch(pool: Pool, migrated_url: str) -> None:
     def attempt(_: int) -> str:
         return accept(pool, new_batch("a", "b", "c")).id
 
-    with ThreadPoolExecutor(8) as threads:
-        ids = set(threads.map(attempt, range(16)))
-    assert len(ids) == 1
+    assert len(set(at_once(pool, migrated_url, attempt))) == 1
     assert count(pool, "upload_usage") == 1
 
 

@@ -182,6 +182,8 @@ class Comparison(RuleBasedStateMachine):
         self.queue = queue
         self.clock = clock
         self.model = Model(clock=clock)
+        #: What names a delivery: a job and a token that it never had before.
+        self.given: set[tuple[str, str]] = set()
 
     @initialize(count=st.integers(1, 4))
     def begin(self, count: int) -> None:
@@ -222,6 +224,8 @@ class Comparison(RuleBasedStateMachine):
         assert (delivery.body, delivery.receive_count) == (job.body, job.receives)
         sent_at = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=job.sent_ms)
         assert delivery.sent_at == sent_at
+        assert (delivery.job_id, delivery.token) not in self.given
+        self.given.add((delivery.job_id, delivery.token))
         job.token = delivery.token
         return delivery
 
