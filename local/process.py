@@ -16,7 +16,7 @@ from pathlib import Path
 from photogate.errors import ConfigError
 
 #: Set for children that read their parent's end from standard input.
-_SUPERVISED = "PHOTOGATE_SUPERVISED"
+SUPERVISED = "PHOTOGATE_SUPERVISED"
 _PR_SET_PDEATHSIG = 1
 #: Below the 10 s after which docker compose, and ``stop`` here, send SIGKILL.
 _GONE_WITHIN_S = 9.5
@@ -55,7 +55,7 @@ def start_module(
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - our own arguments, no shell
             [sys.executable, "-m", module, *arguments],
-            env={**os.environ, **(settings or {}), _SUPERVISED: "1"},
+            env={**os.environ, **(settings or {}), SUPERVISED: "1"},
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -65,7 +65,7 @@ def start_module(
 
 def end_with_parent() -> None:
     """Called by our own modules: when started by ``start_module``, end with the parent."""
-    if os.environ.get(_SUPERVISED) != "1":
+    if os.environ.get(SUPERVISED) != "1":
         return
 
     def watch() -> None:

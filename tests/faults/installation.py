@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from photogate.domain import QueueStats, Role
 from tests.conftest import SECRET
 from tests.faults.ledger import observe
 from tests.faults.notes import Notes
+from tests.faults.nursery import Nursery
 from tests.faults.ports import Plan
 from tests.servers import eventually
 
@@ -212,7 +212,8 @@ class Fleet:
     notes: Notes
     #: Slot -> gives the plan of its next worker; None leaves the slot empty.
     slots: list[Callable[[], Plan | None]]
-    _workers: list[Popen[bytes] | None] = field(default_factory=list)
+    _workers: list[psutil.Process | None] = field(default_factory=list)
+    _nursery: Nursery = field(default_factory=Nursery)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _tending: threading.Thread | None = None
 
@@ -228,9 +229,10 @@ class Fleet:
         self._stopping.set()
         if self._tending is not None:
             self._tending.join()
-        for worker in filter(None, self._workers):
-            worker.kill()
-            stop(worker)
+        for slot in range(len(self._workers)):
+            self.kill(slot)
+        psutil.wait_procs([worker for worker in self._workers if worker is not None])
+        self._nursery.close()
 
     def wait_until_ready(self) -> None:
         """Wait until a worker lives in each slot that has one, and takes jobs."""
@@ -244,9 +246,12 @@ class Fleet:
     def send(self, slot: int, number: int) -> int:
         """Send a signal to a slot's worker, if it has one; gives its pid."""
         worker = self._workers[slot]
-        if worker is None or worker.poll() is not None:
+        if worker is None:
             return 0
-        os.kill(worker.pid, number)
+        try:
+            worker.send_signal(number)
+        except psutil.NoSuchProcess:
+            return 0
         return worker.pid
 
     def kill(self, slot: int) -> int:
@@ -256,18 +261,15 @@ class Fleet:
     def _tend(self) -> None:
         while not self._stopping.wait(0.02):
             for slot, worker in enumerate(self._workers):
-                if worker is None or worker.poll() is not None:
-                    if worker is not None and worker.stdin is not None:
-                        worker.stdin.close()
+                if worker is None or not worker.is_running():
                     self._workers[slot] = self._launch(slot)
 
-    def _launch(self, slot: int) -> Popen[bytes] | None:
+    def _launch(self, slot: int) -> psutil.Process | None:
         plan = self.slots[slot]()
         if plan is None:
             return None
-        return start_module(
-            "tests.faults.worker",
-            replace(plan, notes=str(self.notes.path)).encode(),
+        return self._nursery.bring_up(
+            replace(plan, notes=str(self.notes.path)),
             log=self.installation.log(f"worker-{slot}"),
             settings=self.installation.environment(),
         )

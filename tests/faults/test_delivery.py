@@ -61,7 +61,7 @@ def test_a_job_that_can_never_succeed(
     """
     gone = [_hand_in_and_lose_one(installation, ledger, album, n) for n in range(scale.of(4, 50))]
     batches, keys = [photo.batch_id for photo in gone], [photo.key for photo in gone]
-    slot = steady(haste=0.05)
+    slot = steady(haste=0.01)
     with fleet(installation, slot, slot):
         installation.settle(within_s=120)
     dead = installation.queue.dead(limit=100)
