@@ -42,6 +42,8 @@ class Classifier:
     layout: str = "NCHW"
     #: ``Softmax`` or ``Sigmoid`` at the end of the graph itself.
     activation: str | None = None
+    #: Into how many steps between 0 and 1 that end is rounded, as quantised graphs do.
+    steps: int | None = None
     #: Lengths of N, height and width; a name stands for any.
     batch: int | str = "batch_size"
     height: int | str | None = None
@@ -99,8 +101,16 @@ class Classifier:
             helper.make_node("Add", ["product", "bias"], [last]),
         ]
         if self.activation is not None:
-            nodes.append(helper.make_node(self.activation, ["answers"], ["logits"]))
-        weights = [
+            end = "logits" if self.steps is None else "exact"
+            nodes.append(helper.make_node(self.activation, ["answers"], [end]))
+        weights = []
+        if self.steps is not None:
+            weights.append(numpy_helper.from_array(np.array(1 / self.steps, np.float32), "step"))
+            nodes += [
+                helper.make_node("QuantizeLinear", ["exact", "step"], ["rounded"]),
+                helper.make_node("DequantizeLinear", ["rounded", "step"], ["logits"]),
+            ]
+        weights += [
             numpy_helper.from_array(values.astype(number), name)
             for name, values in (
                 ("patch", self.patch),

@@ -218,6 +218,33 @@ def test_probabilities_that_are_none_are_not_taken_for_some(tmp_path: Path) -> N
         )
 
 
+@pytest.mark.parametrize(
+    ("activation", "steps", "stated", "words"),
+    [
+        ("Softmax", None, "logits", "they add up to 1: leave --output away"),
+        # A softmax whose output was rounded adds up to 1 by and large only.
+        ("Softmax", 200, None, "do not add up to 1"),
+        ("Softmax", 200, "logits", "do not add up to 1"),
+        ("Sigmoid", None, None, "do not add up to 1"),
+        ("Sigmoid", None, "logits", "do not add up to 1"),
+    ],
+)
+def test_what_a_softmax_would_only_make_even_is_not_taken_for_logits(
+    activation: str, steps: int | None, stated: str | None, words: str, tmp_path: Path
+) -> None:
+    # given a graph with an end of its own, over which .40 would be the most that five can reach
+    classifier = Classifier(labels=FIVE, activation=activation, steps=steps)
+    model = read_model(classifier.write(tmp_path / "source"))
+    with pytest.raises(ConfigError, match=words):
+        try_model(
+            model,
+            model.map(MAP_FIVE),
+            folder=_new(tmp_path / "bundle"),
+            name="mine",
+            stated=stated,
+        )
+
+
 def _new(folder: Path) -> Path:
     folder.mkdir()
     return folder

@@ -158,6 +158,8 @@ def tell_gives(
         ConfigError: the answers contradict ``stated``, or leave open what they are.
     """
     possible = are_probabilities(outputs, exclusive=exclusive)
+    if exclusive:
+        _check_scale(outputs, possible=possible, stated=stated)
     if stated == Gives.PROBABILITIES and not possible:
         raise ConfigError("the model's answers are no probabilities: leave --output away")
     if possible and not exclusive and stated is None:
@@ -170,6 +172,23 @@ def tell_gives(
     if exclusive:
         return Gives.PROBABILITIES if probabilities else Gives.LOGITS
     return Gives.INDEPENDENT_PROBABILITIES if probabilities else Gives.INDEPENDENT_LOGITS
+
+
+def _check_scale(outputs: NDArray[np.float32], *, possible: bool, stated: str | None) -> None:
+    """Refuse what a softmax would make too even for any bound: answers between 0 and 1.
+
+    The largest of five such can become .40, so that nothing would ever be rejected.
+    """
+    if possible and stated == Gives.LOGITS:
+        raise ConfigError(
+            "the model's answers are probabilities, they add up to 1: leave --output away"
+        )
+    if not possible and are_probabilities(outputs, exclusive=False):
+        raise ConfigError(
+            "all answers of the model lie between 0 and 1 and do not add up to 1: when its graph"
+            ' ends with a sigmoid, say "problem_type": "multi_label_classification" in'
+            " config.json; otherwise export it up to its logits, in float"
+        )
 
 
 def _onnx_file(folder: Path, file: str | None) -> Path:
