@@ -55,6 +55,8 @@ class Compreface:
     pictures: list[tuple[int, int]] = field(default_factory=list)
     #: Client ports: one per connection.
     connections: set[int] = field(default_factory=set)
+    #: What stood in the header that is none of its own.
+    authorizations: set[str | None] = field(default_factory=set)
     requests: int = 0
 
     @property
@@ -78,6 +80,7 @@ class Compreface:
         assert request.client is not None
         self.requests += 1
         self.connections.add(request.client.port)
+        self.authorizations.add(request.headers.get("authorization"))
         try:
             faces = self._found(request, await request.body())
         except Refused as refused:

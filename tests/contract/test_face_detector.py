@@ -463,6 +463,34 @@ class TestAnswers:
                 faulty_faces.detect(PICTURE)
         assert service.requests == 0
 
+    @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+    def test_no_proxy_of_the_environment_sees_key_or_photo(
+        self,
+        faulty: FaultyServer,
+        compreface: ComprefaceFaces,
+        portrait: Image.Image,
+        monkeypatch: pytest.MonkeyPatch,
+        name: str,
+    ) -> None:
+        for each in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(each, raising=False)
+        monkeypatch.setenv(name, faulty.url)
+        assert len(compreface.detect(shown(portrait))) == 1
+        assert faulty.bodies == []
+
+    def test_a_password_for_this_host_in_the_home_folder_is_not_sent(
+        self,
+        compreface: ComprefaceFaces,
+        service: Compreface,
+        portrait: Image.Image,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password secret\n")
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+        compreface.detect(shown(portrait))
+        assert service.authorizations == {None}
+
     @pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1", "http://"])
     def test_an_address_that_is_none_says_so(self, url: str) -> None:
         with pytest.raises(ConfigError, match="COMPREFACE_URL"):

@@ -41,7 +41,9 @@ class Answer:
 class Exchange:
     """Pooled connections to one CompreFace. Thread-safe.
 
-    Follows no redirect, which would carry the key to wherever it leads, and keeps no cookie.
+    Follows no redirect, which would carry the key to wherever it leads, keeps no cookie, and
+    goes through no proxy: one that the environment names for other ends would read key and
+    photo. Of the environment only ``REQUESTS_CA_BUNDLE`` counts.
 
     Args:
         url: where its API begins, without ``/api``.
@@ -57,6 +59,9 @@ class Exchange:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # A compressed answer would have a size that nobody bounded.
         self._session.headers["Accept-Encoding"] = "identity"
+        # With an auth of its own it does not look into ~/.netrc, whose password for this host
+        # is meant for something else.
+        self._session.auth = _as_it_is
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _Adapter())
 
@@ -119,6 +124,10 @@ class Exchange:
         self._session.close()
 
 
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
 @contextmanager
 def _cut_off(end: Callable[[], object], *, after_s: float) -> Iterator[None]:
     """Call ``end`` from another thread when the block takes longer than ``after_s``.
@@ -166,6 +175,9 @@ class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        return super().send(*args, **{**kwargs, "proxies": None})
 
 
 def _words(error: Exception) -> str:
