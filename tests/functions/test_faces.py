@@ -232,6 +232,34 @@ class TestCompreface:
         assert attempt()
         assert verdicts(dating) == [("approved", None)]
 
+    def test_no_photo_is_begun_that_it_could_keep_beyond_the_time(
+        self, dating: Installation, compreface: Switched, portrait: bytes, pool: Pool
+    ) -> None:
+        # given less time than it may take for one photo, 12 s, and what writing needs
+        class Short(Context):
+            def get_remaining_time_in_millis(self) -> int:
+                return 13_000
+
+        dating.hand_in(portrait, portrait)
+        (batch,) = pool.transaction(lambda s: s.rows("SELECT id, generation FROM batches"))
+        body = Job(batch_id=batch["id"], generation=batch["generation"]).encode()
+        # when a delivery comes
+        answer = app.handler(event(body), cast(LambdaContext, Short()))
+        # then it is handed back in order rather than ended from outside
+        assert answer["batchItemFailures"]
+        assert compreface.service.requests == 0
+        rows = pool.transaction(lambda s: s.rows("SELECT retry_count FROM media"))
+        assert [row["retry_count"] for row in rows] == [0, 0]
+
+    def test_a_timeout_that_leaves_no_time_is_refused(
+        self, dating: Installation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COMPREFACE_TIMEOUT_S", "30")
+        monkeypatch.setenv("JOB_DEADLINE_S", "60")
+        forget_bootstrap()
+        with pytest.raises(ConfigError, match=r"COMPREFACE_TIMEOUT_S \+ 4 may be at most half"):
+            app.parts()
+
     def test_deep_health_asks_it(self, dating: Installation, compreface: Switched) -> None:
         part = bootstrap.upload().probes["faces"].check()
         assert part["core"] == "reachable"

@@ -270,6 +270,16 @@ class ModerateSettings(ServiceSettings, ModelSettings):
         120.0, ge=5, le=900, description="Longest time that one delivery of a batch may take."
     )
 
+    @model_validator(mode="after")
+    def _has_time_for_faces(self) -> ModerateSettings:
+        # No photo is begun that CompreFace could keep beyond the deadline; connecting and
+        # writing have 4 s, and half of the time is left to begin in.
+        if self.compreface_url is not None and (
+            self.compreface_timeout_s + 4 > self.job_deadline_s / 2
+        ):
+            raise ValueError("COMPREFACE_TIMEOUT_S + 4 may be at most half of JOB_DEADLINE_S")
+        return self
+
 
 class SweepSettings(ServiceSettings):
     """The sweep."""

@@ -191,6 +191,7 @@ def moderate(
     settings = choose.settings_of(s.ModerateSettings)
     pool = choose.pool(settings)
     rules = preset(settings.policy)
+    service = choose.compreface(settings) if needs_faces(rules.name) else None
     ports = around(
         ModeratePorts(
             attempts=PostgresAttempts(pool),
@@ -209,6 +210,7 @@ def moderate(
             lease_s=settings.job_deadline_s,
             max_bytes=settings.max_photo_bytes,
             watcher=watcher,
+            longest_wait_s=service.longest_wait_s if service else 0.0,
         ),
         analyzer=ports.analyzer,
         policy=rules,

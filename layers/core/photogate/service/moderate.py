@@ -54,6 +54,8 @@ class Moderation:
             job id keeps its hands off the batch.
         max_bytes: larger objects are not read.
         watcher: told of what happens, for logs and metrics.
+        longest_wait_s: how long another service may take over one photo; none is begun
+            that could outlast the process.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Moderation:
         lease_s: float,
         max_bytes: int,
         watcher: Watcher,
+        longest_wait_s: float = 0.0,
     ) -> None:
         self._attempts = attempts
         self._store = store
@@ -74,6 +77,7 @@ class Moderation:
         self._lease_s = lease_s
         self._max_bytes = max_bytes
         self._watcher = watcher
+        self._enough_s = _SPARE_S + longest_wait_s
 
     def run(self, job: Job, *, job_id: str, time_left_s: Callable[[], float]) -> None:
         """Give every open photo of the batch its verdict.
@@ -125,7 +129,7 @@ class Moderation:
         findings: list[Finding] = []
         failed: dict[str, Exception] = {}
         for photo in photos:
-            if time_left_s() < _SPARE_S:
+            if time_left_s() < self._enough_s:
                 failed[photo.id] = RetryableError("ran out of time")
                 continue
             if singly and photo.unfinished_attempts < MAX_ATTEMPTS:

@@ -10,7 +10,7 @@ from typing import Any
 
 from photogate.adapters.faces_compreface.answers import document_of, faces_of
 from photogate.adapters.faces_compreface.breaker import CircuitBreaker
-from photogate.adapters.faces_compreface.exchange import Exchange
+from photogate.adapters.faces_compreface.exchange import CONNECT_TIMEOUT_S, Exchange
 from photogate.domain import Face
 from photogate.errors import ConfigError, FacesUnavailable
 from photogate.ports import UprightPicture
@@ -55,6 +55,8 @@ class ComprefaceFaces:
     ) -> None:
         self._exchange = Exchange(url, timeout_s=timeout_s)
         self._key = api_key
+        #: Longest time for one picture, in seconds.
+        self.longest_wait_s = timeout_s + CONNECT_TIMEOUT_S
         self._last_failure = ""
         self._breaker = CircuitBreaker(failures=_FAILURES, rest_s=_REST_S, clock=clock)
 

@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 from photogate.errors import ConfigError, FacesUnavailable
 
 #: A service in the same network answers a SYN at once, or not at all.
-_CONNECT_TIMEOUT_S = 2.0
+CONNECT_TIMEOUT_S = 2.0
 #: One face is described in about 300 bytes.
 _MOST_ANSWER_BYTES = 1_000_000
 
@@ -91,7 +91,7 @@ class Exchange:
                 params=query,
                 headers=headers,
                 files=None if file is None else {"file": file},
-                timeout=(_CONNECT_TIMEOUT_S, self._timeout_s),
+                timeout=(CONNECT_TIMEOUT_S, self._timeout_s),
                 allow_redirects=False,
                 stream=True,
             )
@@ -105,7 +105,7 @@ class Exchange:
             raise FacesUnavailable(
                 f"CompreFace does not answer at {self.url}: {_words(error)}"
             ) from error
-        if time.monotonic() - started > self._timeout_s + _CONNECT_TIMEOUT_S:
+        if time.monotonic() - started > self._timeout_s + CONNECT_TIMEOUT_S:
             # Cut off between two headers, it may look complete.
             raise FacesUnavailable(
                 f"CompreFace does not answer at {self.url} within {self._timeout_s:g} s"
