@@ -16,6 +16,7 @@ from PIL import Image
 from functions.moderate import app
 from local.samples import jpeg, photograph
 from photogate import bootstrap
+from photogate.adapters.faces_compreface import ComprefaceFaces
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
 from photogate.auth import issue_token
@@ -273,6 +274,16 @@ class TestCompreface:
         )
         assert answer.status_code == 503
         assert "CompreFace does not answer" in answer.json()["parts"]["faces"]["error"]
+
+    def test_deep_health_waits_for_it_no_longer_than_its_function_may_run(
+        self, dating: Installation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COMPREFACE_TIMEOUT_S", "50")
+        forget_bootstrap()
+        probe = bootstrap.upload().probes["faces"]
+        assert isinstance(probe, ComprefaceFaces)
+        # It asks twice, and template.yaml gives the upload function 20 s.
+        assert 2 * probe.longest_wait_s < 18
 
     def test_a_policy_without_faces_contacts_nobody(
         self,

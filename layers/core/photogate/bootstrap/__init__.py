@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _LOOK_UP_WITHIN_S = 3.0
 #: It goes on without the queue as well; the sweep sends what was not sent.
 _SEND_WITHIN_S = 1.0
+#: Deep health has the same 20 s; it asks CompreFace two things, connecting has 2 s beside each.
+_PROBE_WITHIN_S = 6.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +126,10 @@ def upload() -> UploadParts:
     store = choose.store(settings, read_timeout_s=_LOOK_UP_WITHIN_S)
     queue = choose.queue(settings, read_timeout_s=_SEND_WITHIN_S)
     probes: dict[str, Probe] = {"database": pool, "queue": queue, "storage": store}
-    if needs_faces(settings.policy) and (service := choose.compreface(settings)) is not None:
-        probes["faces"] = service
+    if needs_faces(settings.policy):
+        service = choose.compreface(settings, at_most_s=_PROBE_WITHIN_S)
+        if service is not None:
+            probes["faces"] = service
     return UploadParts(
         uploads=Uploads(
             keys=FileKeys(settings.key_secret),

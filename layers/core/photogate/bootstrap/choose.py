@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
@@ -201,12 +202,19 @@ def faces(settings: s.ModelSettings) -> FaceDetector | None:
     return EmbeddedFaces(settings.faces_dir, threads=settings.model_threads)
 
 
-def compreface(settings: s.PolicySettings) -> ComprefaceFaces | None:
-    """Give this process's CompreFace, or None; it is contacted when first asked."""
+def compreface(
+    settings: s.PolicySettings, *, at_most_s: float = math.inf
+) -> ComprefaceFaces | None:
+    """Give this process's CompreFace, or None; it is contacted when first asked.
+
+    Args:
+        at_most_s: bounds an answer's time where ``COMPREFACE_TIMEOUT_S`` is longer.
+    """
     if settings.compreface_url is None or settings.compreface_api_key is None:
         return None
     key = settings.compreface_api_key.get_secret_value()
-    return _compreface(settings.compreface_url, key, settings.compreface_timeout_s)
+    timeout_s = min(settings.compreface_timeout_s, at_most_s)
+    return _compreface(settings.compreface_url, key, timeout_s)
 
 
 @cache
