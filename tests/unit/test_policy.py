@@ -90,6 +90,19 @@ def test_no_implausible_score_is_approved(value: float) -> None:
     assert decide(with_scores(porn=value), COMMUNITY).status is Status.REVIEW
 
 
+@pytest.mark.parametrize(
+    "scores",
+    [
+        {"porn": -0.5, "hentai": 0.6},
+        {"neutral": math.nan},
+        {"neutral": 7.0},
+        {"drawing": -0.2},
+    ],
+)
+def test_an_answer_that_is_wrong_in_one_part_is_wrong_as_a_whole(scores: dict[str, float]) -> None:
+    assert decide(with_scores(**scores), COMMUNITY).status is Status.REVIEW
+
+
 @given(value=st.sampled_from([math.nan, math.inf, -math.inf, -1.0]))
 def test_no_implausible_sharpness_is_approved(value: float) -> None:
     assert decide(replace(FINE, blur_variance=value), COMMUNITY).status is Status.REVIEW

@@ -60,11 +60,9 @@ class Policy:
 
 def decide(signals: Signals, policy: Policy) -> Verdict:
     """Apply ``policy`` to what was measured. Pure; the same input gives the same verdict."""
-    measures = dict(signals.measures())
-    for name in sorted(policy.measures):
-        if name in measures and not _plausible(name, measures[name]):
-            return _to_person(policy, Rule(name=name, value=None, bound=None))
-    for name in sorted(policy.required - measures.keys()):
+    given, measures = _given_and_sound(signals)
+    needed = policy.required | (policy.measures & given)
+    for name in sorted(needed - measures.keys()):
         return _to_person(policy, Rule(name=name, value=None, bound=None))
 
     present = [(t, measures[t.measure]) for t in policy.thresholds if t.measure in measures]
@@ -111,9 +109,8 @@ class Weighed:
 
 def weigh(signals: Signals, policy: Policy) -> tuple[Weighed, ...]:
     """Tell what each threshold says by itself, in the policy's order; for explanations."""
-    given = dict(signals.measures())
-    measures = {name: value for name, value in given.items() if _plausible(name, value)}
-    asked = given.keys() | policy.required
+    given, measures = _given_and_sound(signals)
+    asked = given | policy.required
 
     def outcome(threshold: Threshold) -> Status | None:
         value = measures.get(threshold.measure)
@@ -175,6 +172,19 @@ def _to_person(policy: Policy, rule: Rule) -> Verdict:
     return Verdict(status=Status.REVIEW, rule=rule, policy=policy.id)
 
 
+def _given_and_sound(signals: Signals) -> tuple[frozenset[str], dict[str, float]]:
+    """Give the names of all measures, and those that make sense with their values.
+
+    A model's categories are one answer: all of them make sense or none does. The sum
+    ``nsfw.explicit`` may hide what is wrong in its parts.
+    """
+    given = dict(signals.measures())
+    sound = {name: value for name, value in given.items() if _plausible(name, value)}
+    if any(name.startswith(_NSFW) for name in given.keys() - sound.keys()):
+        sound = {name: value for name, value in sound.items() if not name.startswith(_NSFW)}
+    return frozenset(given), sound
+
+
 def _plausible(name: str, value: float) -> bool:
     """Tell whether a measure lies in the range that it can have.
 
@@ -184,11 +194,13 @@ def _plausible(name: str, value: float) -> bool:
 
 
 def _largest(name: str) -> float:
-    if name.startswith("nsfw."):
+    if name.startswith(_NSFW):
         return 1.0 + 1e-3
     return _OLDEST if name.startswith("age.") else math.inf
 
 
+#: What the names of a model's categories begin with.
+_NSFW = "nsfw."
 #: More than anybody has reached.
 _OLDEST = 130.0
 
