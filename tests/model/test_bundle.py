@@ -57,8 +57,9 @@ def test_an_altered_model_is_refused(copy: Path) -> None:
         load_bundle(copy)
 
 
-def test_a_manifest_that_is_no_json_is_refused(copy: Path) -> None:
-    (copy / "manifest.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[" * 100_000], ids=["half", "deep"])
+def test_a_manifest_that_is_no_json_is_refused(copy: Path, text: str) -> None:
+    (copy / "manifest.json").write_text(text)
     with pytest.raises(ConfigError, match=r"is not JSON .*make model"):
         load_bundle(copy)
 
@@ -91,6 +92,10 @@ def test_a_manifest_that_is_no_json_is_refused(copy: Path) -> None:
         (
             lambda m: m["normalisation"].update(mean=[0, 0, float("nan")]),
             "normalisation.mean is not finite",
+        ),
+        (
+            lambda m: m["normalisation"].update(scale=10**400),
+            "normalisation.scale is not finite",
         ),
     ],
 )

@@ -35,7 +35,7 @@ class Manifest:
         self.digest = hashlib.sha256(data).hexdigest()
         try:
             self._fields = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{self._path} is not JSON ({error}): {way_out}") from error
 
     def wrong(self, field: str, need: str) -> ConfigError:
@@ -91,9 +91,13 @@ class Manifest:
         value = self.value(field) if value is None else value
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.wrong(field, "is not a number")
-        if not math.isfinite(value):
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number of 400 digits
+            number = math.inf
+        if not math.isfinite(number):
             raise self.wrong(field, "is not finite")
-        return float(value)
+        return number
 
     def verify(self, file: Path, expected: str) -> str:
         """Hold a file of the bundle to its digest, and give that."""
