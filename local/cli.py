@@ -73,7 +73,7 @@ def check(
             sys.stdout.write(json.dumps(checked.to_json()) + "\n")
         verdict = checked.finding.verdict
         if explain and not as_json:
-            out.print(explanation(path.name, verdict, checked.finding.signals, rules))
+            out.print(explanation(path.name, checked.finding, rules))
         table.add_row(
             escape(path.name),
             coloured(verdict.status),

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from photogate.domain import Gate, Signals, Verdict
+from photogate.domain import Finding, Gate, Verdict
 from photogate.policy import Policy, Weighed, weigh
 
 _COLOURS = {"approved": "green", "rejected": "red", "review": "yellow", "refused": "red"}
@@ -46,9 +46,10 @@ def score_columns(scores: dict[str, Any]) -> list[str]:
     ]
 
 
-def explanation(name: str, verdict: Verdict, signals: Signals, policy: Policy) -> RenderableType:
+def explanation(name: str, finding: Finding, policy: Policy) -> RenderableType:
     """Show what each rule of the policy says of one photo, and which one decided."""
-    why = verdict.rule or verdict.detail or "no rule has anything against it"
+    verdict, signals = finding.verdict, finding.signals
+    why = verdict.rule or verdict.detail or finding.error or "no rule has anything against it"
     frame = "" if signals.frame is None else f" (frame {signals.frame} of {signals.frames})"
     title = f"{escape(name)}: {coloured(verdict.status)}: {escape(str(why))}{frame}"
     if verdict.policy is None:

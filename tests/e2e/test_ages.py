@@ -70,6 +70,17 @@ class TestCheck:
                 assert checked["status"] == "review"
                 assert words in checked["error"]
 
+    def test_an_explanation_never_says_that_nothing_is_wrong_with_what_was_not_looked_at(
+        self, photo: Path, bundle: Path
+    ) -> None:
+        done = photogate(
+            *("check", "--explain", "--policy", "dating", photo),
+            COMPREFACE_URL=f"http://127.0.0.1:{free_port()}",
+            COMPREFACE_API_KEY=KEY,
+        )
+        assert "portrait.jpg: review: CompreFace does not answer" in done.stdout
+        assert "no rule has anything against it" not in done.stdout
+
     @pytest.mark.parametrize(
         ("environment", "words"),
         [

@@ -245,6 +245,7 @@ class TestSettings:
             ("PHOTOS_PER_DAY", "many", "PHOTOS_PER_DAY: "),
             ("COMPREFACE_URL", "http://c", "COMPREFACE_URL and COMPREFACE_API_KEY go together"),
             ("COMPREFACE_URL", "c:8000", "COMPREFACE_URL: must be like http://"),
+            ("COMPREFACE_URL", "http://c:99999", "COMPREFACE_URL: Port out of range"),
             ("COMPREFACE_API_KEY", "secret", "COMPREFACE_API_KEY: must be a UUID"),
         ],
     )

@@ -39,7 +39,12 @@ def _is_uuid(secret: SecretStr) -> SecretStr:
 
 def _is_address(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or "@" in parts.netloc
+        or parts.port == 0  # which raises for one beyond 65535
+    ):
         raise ValueError("must be like http://compreface.example:8000")
     return url
 
