@@ -167,6 +167,14 @@ class Crash(BaseException):
     """The process is gone: nothing after it runs."""
 
 
+@pytest.mark.usefixtures("installation")
+def test_processes_that_look_alike_are_counted_apart() -> None:
+    # given two that start in one second on hosts of one name, with one pid
+    for _ in range(2):
+        app.parts().workers.announce(app.parts().introduce())
+    assert len(app.parts().workers.alive()) == 2
+
+
 class TestService:
     def run(
         self,

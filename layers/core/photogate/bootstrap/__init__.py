@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from photogate import settings as s
@@ -91,7 +92,8 @@ class ModerateParts:
         """Describe this process as a worker that starts now."""
         host, pid, now = socket.gethostname(), os.getpid(), datetime.now(UTC)
         return WorkerInfo(
-            id=f"{host}:{pid}:{int(now.timestamp())}",
+            # Lambda gives many processes the same host and pid, perhaps in the same second.
+            id=f"{host}:{pid}:{token_hex(4)}",
             host=host,
             pid=pid,
             model=self.analyzer.model_digest,
