@@ -34,8 +34,9 @@ def check(
     files: Annotated[list[Path], typer.Argument(help="Photos to moderate.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     model: Annotated[
-        str, typer.Option(help="Which model looks; `photogate model list`.")
-    ] = "mobilenet_v2",
+        str | None,
+        typer.Option(help="Which model looks; else MODEL_DIR's, or the small one."),
+    ] = None,
     policy: Annotated[
         str, typer.Option(help="Which preset decides.", envvar="POLICY")
     ] = EMBEDDED_POLICY,
@@ -53,13 +54,13 @@ def check(
     from photogate.settings import MAX_PHOTO_BYTES, ModelSettings, PolicySettings, read
 
     with errors_as_lines():
+        bundles = {}
+        if model is not None or not os.environ.get("MODEL_DIR"):
+            bundles["model_dir"] = _bundle(model)
         embedded = bootstrap.needs_faces(policy) and read(PolicySettings).compreface_url is None
-        settings = read(
-            ModelSettings,
-            model_dir=_bundle(model),
-            policy=policy,
-            faces_dir=_faces() if embedded else None,
-        )
+        if embedded and not os.environ.get("FACES_DIR"):
+            bundles["faces_dir"] = _faces()
+        settings = read(ModelSettings, policy=policy, **bundles)
         rules, analyzer = bootstrap.preset(policy), bootstrap.analyzer(settings)
     table, missing = verdict_table(), False
     for path in files:
@@ -92,8 +93,9 @@ def up(
     port: Annotated[int, typer.Option(help="Where the API answers.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 2,
     model: Annotated[
-        str, typer.Option(help="Which model looks; `photogate model list`.")
-    ] = "mobilenet_v2",
+        str | None,
+        typer.Option(help="Which model looks; else MODEL_DIR's, or the small one."),
+    ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="First moderate sample photos.")] = False,
     photos: Annotated[
         Path | None, typer.Option(help="First moderate the photos of this folder.")
@@ -290,10 +292,11 @@ def _log_files(files: list[Path] | None) -> list[Path]:
     return found
 
 
-def _bundle(name: str) -> Path:
+def _bundle(name: str | None) -> Path:
+    from local.model_build import DEFAULT
     from local.own_models import bundle_folder
 
-    return bundle_folder(name, step)
+    return bundle_folder(name or DEFAULT, step)
 
 
 def _faces() -> Path:

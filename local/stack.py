@@ -18,7 +18,7 @@ import requests
 from local.embedded_postgres import EmbeddedPostgres
 from local.embedded_redis import EmbeddedRedis, find_server
 from local.home import EMBEDDED_POLICY, Home, port_is_free
-from local.model_build import ensure_faces
+from local.model_build import DEFAULT, ensure_faces
 from local.own_models import bundle_folder
 from local.process import last_line, start_module, stop, wait_until
 from local.verdicts import gate_lines
@@ -59,7 +59,8 @@ class Stack:
     home: Home
     port: int = 8000
     workers: int = 2
-    model: str = "mobilenet_v2"
+    #: Which model looks; None leaves it to the environment, or is the shipped one.
+    model: str | None = None
     #: Called with one line per step.
     progress: Callable[[str], None] = print
     #: Why the stack cannot go on, once it cannot.
@@ -165,12 +166,13 @@ class Stack:
                 f"port {self.port} is in use, perhaps by another Photogate: stop that, or"
                 " choose another port (make run PORT=8001) and folder (PHOTOGATE_HOME)"
             )
-        if not os.environ.get("MODEL_DIR"):
-            os.environ["MODEL_DIR"] = str(bundle_folder(self.model, self.progress))
+        if self.model is not None or not os.environ.get("MODEL_DIR"):
+            os.environ["MODEL_DIR"] = str(bundle_folder(self.model or DEFAULT, self.progress))
         if not os.environ.get("POLICY"):
             os.environ["POLICY"] = EMBEDDED_POLICY
-        if bootstrap.needs_faces(os.environ["POLICY"]) and not os.environ.get("COMPREFACE_URL"):
-            os.environ.setdefault("FACES_DIR", str(ensure_faces(self.progress)))
+        detector = os.environ.get("COMPREFACE_URL") or os.environ.get("FACES_DIR")
+        if bootstrap.needs_faces(os.environ["POLICY"]) and not detector:
+            os.environ["FACES_DIR"] = str(ensure_faces(self.progress))
         if not (os.environ.get("DATABASE_URL") or os.environ.get("DB_HOST")):
             self.progress("starting PostgreSQL")
             postgres = EmbeddedPostgres(self.home)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from local.home import free_port
 from local.samples import jpeg, photograph
 from photogate.errors import ConfigError
 from photogate_vision.bundle import load_bundle
@@ -31,7 +32,7 @@ class Machine:
         (self.own.parent / shipped.name).symlink_to(shipped)
 
     def run(
-        self, *arguments: str | Path, stdin: int = subprocess.DEVNULL
+        self, *arguments: str | Path, stdin: int = subprocess.DEVNULL, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [PHOTOGATE, *arguments],
@@ -40,7 +41,7 @@ class Machine:
             text=True,
             timeout=60,
             check=False,
-            env=self.environment,
+            env=self.environment | environment,
         )
 
     def left(self) -> set[str]:
@@ -181,6 +182,30 @@ def test_what_cannot_be_added_is_told_in_one_line(
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert machine.left() == set()
+
+
+def test_the_environments_model_is_used_unless_another_is_named(
+    machine: Machine, source: Path, bundle: Path, tmp_path: Path
+) -> None:
+    photo = tmp_path / "cat.jpg"
+    photo.write_bytes(jpeg(photograph("chelsea.png")))
+    machine.run("model", "add", source, *MAP, "--name", "mine", "--yes")
+    added = machine.run("model", "build", "mine").stdout.strip()
+
+    def digest(*options: str, model_dir: str) -> object:
+        arguments = ["check", "--json", "--policy", "community", *options, str(photo)]
+        done = machine.run(*arguments, MODEL_DIR=model_dir)
+        return json.loads(done.stdout)["scores"]["model"]
+
+    own, shipped = digest(model_dir=added), digest("--model", "mobilenet_v2", model_dir=added)
+    assert own != shipped
+    assert digest("--model", "mine", model_dir=str(bundle)) == own
+    refused = machine.run(
+        *("up", "--port", str(free_port()), "--model", "nonsense"),
+        MODEL_DIR=str(bundle),
+        PHOTOGATE_HOME=str(tmp_path / "home"),
+    )
+    assert "no model is called 'nonsense'" in refused.stderr
 
 
 def test_a_licence_that_is_not_stated_is_the_users_to_find_out(
