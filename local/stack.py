@@ -133,18 +133,23 @@ class Stack:
             try:
                 server.start()
                 return True
-            except ConfigError as error:
+            except (ConfigError, OSError) as error:
                 problem = error
                 if self._stopping.wait(1.0):
                     return False
-        self.failure = problem
+        self.failure = ConfigError(str(problem))
         return False
 
     def _tend_child(self, child: _Child) -> None:
         now = time.monotonic()
         if child.start_again_at is not None:
-            if now >= child.start_again_at:
+            if now < child.start_again_at:
+                return
+            try:
                 self._launch(child)
+            except OSError as error:  # no memory, no room for its log
+                child.start_again_at = now + _LONGEST_BACKOFF_S
+                logger.warning("%s cannot be started: %s", child.name, error)
         elif child.process is not None and child.process.poll() is not None:
             child.deaths = 0 if now - child.started_at > _STEADY_S else child.deaths + 1
             wait_s = min(_LONGEST_BACKOFF_S, 0.25 * 2**child.deaths)

@@ -75,7 +75,7 @@ def test_a_signal_that_is_no_number_is_left_out(
         faces=(Face(box=(0.0, 0.0, math.nan, 1.0), score=0.9),),
     )
     finding = Finding(photo_id=ids[0], verdict=Verdict(status=Status.REVIEW), signals=signals)
-    assert attempts.finish(job, [finding, *(approved(i) for i in ids[1:])]) == 3
+    assert len(attempts.finish(job, [finding, *(approved(i) for i in ids[1:])])) == 3
     assert media(pool)["a"].scores == {"rms_contrast": 40.0, "has_face": True, "face_count": 1}
 
 
@@ -119,9 +119,9 @@ def test_a_first_attempt_counts_every_photo(
 
 def test_verdicts_close_the_batch(pool: Pool, attempts: PostgresAttempts, job: Job) -> None:
     ids = begin(attempts, job)
-    assert attempts.finish(job, [approved(i) for i in ids[:2]]) == 2
+    assert len(attempts.finish(job, [approved(i) for i in ids[:2]])) == 2
     assert len(begin(attempts, job)) == 1
-    assert attempts.finish(job, [approved(i) for i in ids]) == 1
+    assert len(attempts.finish(job, [approved(i) for i in ids])) == 1
     assert begin(attempts, job) == []
     assert begin(attempts, job, "m-2") == []
     found = media(pool)
@@ -134,12 +134,21 @@ def test_after_an_unfinished_attempt_photos_are_counted_singly_least_tried_first
     pool: Pool, attempts: PostgresAttempts, job: Job
 ) -> None:
     a, b, c = begin(attempts, job)
-    again = open_photos(attempts, job)
-    assert [p.unfinished_attempts for p in again] == [1, 1, 1]
+    again = opened(attempts, job)
+    assert [p.unfinished_attempts for p in again.photos] == [1, 1, 1]
     assert retries(pool) == {"a": 1, "b": 1, "c": 1}
-    attempts.count(again[0])
+    attempts.count(again.photos[0], attempt_id=again.attempt_id)
     third = open_photos(attempts, job)
     assert [(p.id, p.unfinished_attempts) for p in third] == [(b, 1), (c, 1), (a, 2)]
+
+
+def test_a_delivery_that_lost_its_lease_counts_nothing(
+    pool: Pool, attempts: PostgresAttempts, job: Job
+) -> None:
+    late = opened(attempts, job)
+    begin(attempts, job)
+    attempts.count(late.photos[0], attempt_id=late.attempt_id)
+    assert retries(pool) == {"a": 1, "b": 1, "c": 1}
 
 
 def test_an_orderly_failure_is_not_counted_but_kept(
@@ -195,7 +204,7 @@ def test_a_persons_decision_is_never_overwritten(
     ids = begin(attempts, job)
     words = Verdict(status=Status.REJECTED, reason="not here")
     PostgresDecisions(pool).decide(ids[0], words, by=MODERATOR)
-    assert attempts.finish(job, [approved(i) for i in ids]) == 2
+    assert len(attempts.finish(job, [approved(i) for i in ids])) == 2
     assert (media(pool)["a"].status, media(pool)["a"].decided_by) == (Status.REJECTED, "mod")
     assert begin(attempts, job) == []
 
@@ -204,7 +213,7 @@ def test_a_deleted_photo_is_skipped(pool: Pool, attempts: PostgresAttempts, job:
     ids = begin(attempts, job)
     owner = Principal(user_id="u")
     assert PostgresDecisions(pool).delete(ids[0], by=owner, only="own") == "a"
-    assert attempts.finish(job, [approved(i) for i in ids]) == 2
+    assert len(attempts.finish(job, [approved(i) for i in ids])) == 2
     assert set(media(pool)) == {"b", "c"}
     assert PostgresOutbox(pool).take_deletions(limit=5) == ["a"]
 
@@ -267,7 +276,7 @@ class TestReopening:
         assert PostgresOutbox(pool).take_due(limit=5) == [given_up]
         photos = open_photos(attempts, given_up)
         assert [(p.file_key, p.unfinished_attempts) for p in photos] == [("b", 0), ("c", 0)]
-        assert attempts.finish(given_up, [approved(photo.id) for photo in photos]) == 2
+        assert len(attempts.finish(given_up, [approved(photo.id) for photo in photos])) == 2
         assert {(m.status, m.error) for m in media(pool).values()} == {(Status.APPROVED, None)}
         assert PostgresMediaViews(pool).summary("u").pending_batches == 0
 
@@ -284,7 +293,7 @@ class TestReopening:
         assert self.reopen(pool, given_up) == 1
         (c,) = begin(attempts, given_up)
         decisions.decide(ids["c"], words, by=MODERATOR)
-        assert attempts.finish(given_up, [approved(ids["b"]), approved(c)]) == 0
+        assert len(attempts.finish(given_up, [approved(ids["b"]), approved(c)])) == 0
         found = media(pool)
         for key in "bc":
             assert (found[key].status, found[key].decided_by) == (Status.REJECTED, "mod")
@@ -304,7 +313,7 @@ class TestReopening:
     ) -> None:
         late = media(pool)["b"].id
         self.reopen(pool, given_up)
-        assert attempts.finish(job, [approved(late)]) == 0
+        assert len(attempts.finish(job, [approved(late)])) == 0
         assert media(pool)["b"].status is Status.REVIEW
 
     def test_a_batch_in_a_workers_hands_is_left_alone(

@@ -141,14 +141,14 @@ def begin(pool: Pool, given: Given) -> Any:
 
 def count(pool: Pool, given: Given) -> Any:
     assert given.open
-    PostgresAttempts(pool).count(given.open.photos[0])
+    PostgresAttempts(pool).count(given.open.photos[0], attempt_id=given.open.attempt_id)
 
 
 def finish(pool: Pool, given: Given) -> Any:
     assert given.open
     verdict = Verdict(status=Status.APPROVED)
     findings = [Finding(photo_id=photo.id, verdict=verdict) for photo in given.open.photos[:2]]
-    return PostgresAttempts(pool).finish(given.job, findings)
+    return len(PostgresAttempts(pool).finish(given.job, findings))
 
 
 def hand_back(pool: Pool, given: Given) -> Any:

@@ -131,14 +131,14 @@ class _Attempts(_Around):
             self._diary.passes("attempt committed")
         return batch
 
-    def count(self, photo: OpenPhoto) -> None:
+    def count(self, photo: OpenPhoto, *, attempt_id: str) -> None:
         """Count a photo's attempt."""
-        self._inner.count(photo)
+        self._inner.count(photo, attempt_id=attempt_id)
         self._diary.passes("attempt committed")
 
-    def finish(self, job: Job, findings: Sequence[Finding]) -> int:
+    def finish(self, job: Job, findings: Sequence[Finding]) -> frozenset[str]:
         """Write verdicts."""
-        written: int = self._inner.finish(job, findings)
+        written: frozenset[str] = self._inner.finish(job, findings)
         self._diary.passes("verdict committed")
         return written
 

@@ -16,10 +16,22 @@ from photogate import bootstrap
 from photogate.adapters.photos_files import FilePhotoStore, Grant
 from photogate.adapters.postgres.attempts import PostgresAttempts
 from photogate.adapters.postgres.batches import PostgresBatches
+from photogate.adapters.postgres.decisions import PostgresDecisions
 from photogate.adapters.postgres.media import PostgresMediaViews
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
-from photogate.domain import Finding, Media, NewBatch, NewPhoto, OpenBatch, Signals
+from photogate.domain import (
+    Finding,
+    Media,
+    NewBatch,
+    NewPhoto,
+    OpenBatch,
+    Principal,
+    Role,
+    Signals,
+    Status,
+    Verdict,
+)
 from photogate.errors import DatabaseUnavailable, RetryableError, StorageUnavailable
 from photogate.messages import Job
 from photogate.policy import COMMUNITY
@@ -216,6 +228,24 @@ class TestService:
         reported = self.run(pool, store, ScriptedAnalyzer(b=blurred, c=incomplete), job)
         assert self.statuses(pool) == {"a": "approved", "b": "rejected", "c": "review"}
         assert len(reported) == 3
+
+    def test_a_verdict_that_came_too_late_is_not_told(
+        self, pool: Pool, store: PhotoStore, job: Job
+    ) -> None:
+        moderator = Principal(user_id="mod", role=Role.MODERATOR)
+        media_id = self.media(pool)["b"].id
+
+        class Slow(ScriptedAnalyzer):
+            def analyze(self, data: bytes) -> list[Signals]:
+                """A person is faster."""
+                rejected = Verdict(status=Status.REJECTED, reason="not you")
+                PostgresDecisions(pool).decide(media_id, rejected, by=moderator)
+                return super().analyze(data)
+
+        told = self.run(pool, store, Slow(), job)
+        assert media_id not in {finding.photo_id for finding in told}
+        assert len(told) == 2
+        assert self.media(pool)["b"].reason == "not you"
 
     def test_a_fault_of_ours_costs_its_photo_a_retry_and_the_others_nothing(
         self, pool: Pool, store: PhotoStore, job: Job

@@ -211,11 +211,14 @@ class Attempts(Protocol):
             BatchBusy: a delivery with another job id holds the lease.
         """
 
-    def count(self, photo: OpenPhoto) -> None:
-        """Count one more attempt of one photo, before its bytes are touched."""
+    def count(self, photo: OpenPhoto, *, attempt_id: str) -> None:
+        """Count one more attempt of one photo, before its bytes are touched.
 
-    def finish(self, job: Job, findings: Sequence[Finding]) -> int:
-        """Write verdicts in one transaction, over open photos only; return how many.
+        Nothing happens when another delivery holds the lease by now.
+        """
+
+    def finish(self, job: Job, findings: Sequence[Finding]) -> frozenset[str]:
+        """Write verdicts in one transaction, over open photos only; return those photos' ids.
 
         Closes the batch when nothing in it is open any more. Nothing happens when the batch
         is of a later generation by now.

@@ -133,7 +133,7 @@ class Moderation:
                 failed[photo.id] = RetryableError("ran out of time")
                 continue
             if singly and photo.unfinished_attempts < MAX_ATTEMPTS:
-                self._attempts.count(photo)
+                self._attempts.count(photo, attempt_id=batch.attempt_id)
                 counted.add(photo.id)
             try:
                 finding = self._look(photo)
@@ -157,10 +157,11 @@ class Moderation:
     def _write(
         self, job: Job, batch: OpenBatch, findings: list[Finding], counted: set[str]
     ) -> None:
-        self._attempts.finish(job, findings)
+        written = self._attempts.finish(job, findings)
         counted.difference_update(finding.photo_id for finding in findings)
         for finding in findings:
-            self._watcher.photo_settled(batch, finding)
+            if finding.photo_id in written:  # else somebody was faster
+                self._watcher.photo_settled(batch, finding)
 
     def _hand_back(self, job: Job, batch: OpenBatch, counted: set[str], error: Exception) -> None:
         self._attempts.hand_back(

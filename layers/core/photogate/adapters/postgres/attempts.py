@@ -33,22 +33,24 @@ class PostgresAttempts:
 
         return self._pool.transaction(work)
 
-    def count(self, photo: OpenPhoto) -> None:
+    def count(self, photo: OpenPhoto, *, attempt_id: str) -> None:
         """See ``photogate.ports.Attempts.count``."""
         self._pool.transaction(
             lambda s: s.count(
                 "UPDATE media SET retry_count = :n, updated_at = now()"
-                f" WHERE CAST(id AS text) = :id AND {OPEN}",
+                f" WHERE CAST(id AS text) = :id AND {OPEN} AND EXISTS"
+                " (SELECT 1 FROM batches WHERE id = batch_id AND attempt_id = :attempt)",
                 id=photo.id,
                 n=photo.unfinished_attempts + 1,
+                attempt=attempt_id,
             )
         )
 
-    def finish(self, job: Job, findings: Sequence[Finding]) -> int:
+    def finish(self, job: Job, findings: Sequence[Finding]) -> frozenset[str]:
         """See ``photogate.ports.Attempts.finish``."""
         written: set[str] = set()
         self._pool.transaction(lambda s: written.update(_finish(s, job, findings)))
-        return len(written)
+        return frozenset(written)
 
     def hand_back(self, job: Job, photo_ids: Sequence[str], *, attempt_id: str, error: str) -> None:
         """See ``photogate.ports.Attempts.hand_back``."""
