@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from photogate.domain import Finding, Reason, Signals, Status, Verdict
-from photogate.errors import RetryableError
+from photogate.errors import DecoderFailed, RetryableError
 from photogate.policy import Policy
 from photogate.ports import PhotoAnalyzer
 from photogate.service.moderate import judge
@@ -49,7 +49,7 @@ def check_file(path: Path, analyzer: PhotoAnalyzer, policy: Policy, *, max_bytes
     else:
         try:
             verdict, signals = judge(path.read_bytes(), analyzer, policy)
-        except RetryableError as fault:
+        except (RetryableError, DecoderFailed) as fault:
             verdict, signals = Verdict(status=Status.REVIEW), Signals(size_bytes=size_bytes)
             error = str(fault)
     return Checked(

@@ -32,6 +32,7 @@ _LAZY = (
     "photogate.adapters.queue_redis",
     "photogate.service.moderate",
     "photogate_vision.analyzer",
+    "photogate_vision.sandbox",
     "tests.faults.worker",
 )
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+import psutil
 from PIL import Image, ImageCms
 
 from local.samples import photograph
@@ -24,6 +25,7 @@ from photogate.policy import PROFILE
 from photogate.service.moderate import judge
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.faces import EmbeddedFaces
+from photogate_vision.sandbox import Sandbox
 from tests.model.files import (
     ANIMATED,
     FORMATS,
@@ -211,16 +213,22 @@ def in_display_p3(image: Image.Image) -> Image.Image:
 
 
 def main(bundle: Path, faces: Path) -> None:
-    """Judge every file; print how each ended and the seconds that it took, as JSON."""
-    analyzer = VisionAnalyzer(bundle, faces=EmbeddedFaces(faces))
-    endings, seconds = {}, {}
+    """Judge every file in a sandbox; print how each ended and how long it took, as JSON.
+
+    ``decoders`` counts the processes that it took: one, unless one died.
+    """
+    sandbox = Sandbox()
+    analyzer = VisionAnalyzer(bundle, decode=sandbox.decode, faces=EmbeddedFaces(faces))
+    endings, seconds, decoders = {}, {}, set()
     for name, make, _ in corpus():
         data = make()
-        started = time.process_time()
+        started = time.perf_counter()
         verdict, _ = judge(data, analyzer, PROFILE)
-        seconds[name] = time.process_time() - started
+        seconds[name] = time.perf_counter() - started
         endings[name] = "/".join(filter(None, (verdict.status.value, verdict.reason)))
-    sys.stdout.write(json.dumps({"endings": endings, "seconds": seconds}))
+        decoders |= {child.pid for child in psutil.Process().children()}
+    told = {"endings": endings, "seconds": seconds, "decoders": len(decoders)}
+    sys.stdout.write(json.dumps(told))
 
 
 if __name__ == "__main__":

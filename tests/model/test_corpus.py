@@ -18,7 +18,7 @@ EXPECTED = {name: expected for name, _, expected in corpus()}
 
 @pytest.fixture(scope="module")
 def judged(bundle: Path) -> dict[str, Any]:
-    """All of them, one after another, in one process that must survive; warnings end it."""
+    """All of them, one after another, in one process; warnings end it."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "tests.model.corpus", bundle, ensure_faces(print)],
         cwd=Path(__file__).parents[2],
@@ -40,3 +40,7 @@ def test_each_file_ends_as_it_should(name: str, judged: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_no_file_takes_long(name: str, judged: dict[str, Any]) -> None:
     assert judged["seconds"][name] < 10
+
+
+def test_no_decoder_dies(judged: dict[str, Any]) -> None:
+    assert judged["decoders"] == 1

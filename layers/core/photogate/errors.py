@@ -17,7 +17,8 @@
     │   ├── Conflict
     │   ├── RateLimited
     │   ├── PhotoRefused          the photo itself: unreadable, too large
-    │   └── PhotoChanged          other bytes than those that were accepted
+    │   ├── PhotoChanged          other bytes than those that were accepted
+    │   └── DecoderFailed         the photo ends or exhausts whatever decodes it
     └── ConfigError               this installation is set up wrongly
 
 An SDK's exceptions are translated in its adapter, once, with ``raise … from``.
@@ -107,6 +108,13 @@ class PhotoRefused(PermanentError):
 
 class PhotoChanged(PermanentError):
     """The stored object is not the one that upload-complete accepted."""
+
+
+class DecoderFailed(PermanentError):
+    """The photo crashed its decoder, hung it, or took more memory than it may.
+
+    It says nothing about what the photo shows: a person has to look.
+    """
 
 
 class ConfigError(PhotogateError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,13 +23,20 @@ class VisionAnalyzer:
 
     Args:
         bundle: folder of the model bundle.
+        decode: turns bytes into pictures: ``Sandbox.decode`` for bytes of strangers.
         faces: looks for faces, when the policy asks for them.
         threads: threads of the model; one, and a process per core, gives most.
     """
 
     def __init__(
-        self, bundle: Path, *, faces: FaceDetector | None = None, threads: int = 1
+        self,
+        bundle: Path,
+        *,
+        decode: Callable[[bytes], list[Picture]] = decode,
+        faces: FaceDetector | None = None,
+        threads: int = 1,
     ) -> None:
+        self._decode = decode
         self._faces = faces
         self._bundle = load_bundle(bundle)
         self._model = NsfwModel(self._bundle, threads=threads)
@@ -56,7 +64,7 @@ class VisionAnalyzer:
         """See ``photogate.ports.PhotoAnalyzer.analyze``."""
         started = time.perf_counter()
         digest = hashlib.sha256(data).hexdigest()
-        frames = [self._look(picture) for picture in decode(data)]
+        frames = [self._look(picture) for picture in self._decode(data)]
         took_ms = round((time.perf_counter() - started) * 1000, 2)
         return [
             replace(

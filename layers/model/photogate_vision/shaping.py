@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import struct
 
-import numpy as np
 from PIL import Image
 
 from photogate_vision.colours import to_srgb
@@ -91,7 +90,4 @@ def _reduced(image: Image.Image) -> Image.Image:
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Scale 16 bits to 8; Pillow's own conversion would clip at 255."""
-    values = np.asarray(image)
-    if values.dtype != np.uint16:
-        values = values.clip(0, 65535).astype(np.uint16)
-    return Image.fromarray((values >> 8).astype(np.uint8))
+    return image.point(lambda level: level * (1 / 256)).convert("L")

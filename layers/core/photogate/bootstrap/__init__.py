@@ -292,10 +292,15 @@ def analyzer(settings: s.ModelSettings) -> PhotoAnalyzer:
             policy requires what nothing here measures.
     """
     from photogate_vision.analyzer import VisionAnalyzer
+    from photogate_vision.sandbox import Sandbox
 
+    # Its child starts while the models are loaded.
+    sandbox = Sandbox()
     policy = preset(settings.policy)
     faces = choose.faces(settings) if needs_faces(policy.name) else None
-    built = VisionAnalyzer(settings.model_dir, faces=faces, threads=settings.model_threads)
+    built = VisionAnalyzer(
+        settings.model_dir, decode=sandbox.decode, faces=faces, threads=settings.model_threads
+    )
     if missing := unprovided(policy, built.measures):
         raise ConfigError(_way_out(policy, missing))
     return built

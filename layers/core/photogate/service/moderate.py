@@ -12,6 +12,7 @@ from typing import Protocol
 from photogate.domain import Finding, OpenBatch, OpenPhoto, Reason, Signals, Status, Verdict
 from photogate.errors import (
     ConfigError,
+    DecoderFailed,
     PhotoChanged,
     PhotogateError,
     PhotoRefused,
@@ -184,7 +185,10 @@ class Moderation:
         except PhotogateError as error:
             # Not there: deleted meanwhile, or never arrived. A fault until proven otherwise.
             raise RetryableError(str(error)) from error
-        verdict, signals = judge(data, self._analyzer, self._policy)
+        try:
+            verdict, signals = judge(data, self._analyzer, self._policy)
+        except DecoderFailed as error:
+            return _to_person(photo, str(error))
         return Finding(photo_id=photo.id, verdict=verdict, signals=signals)
 
 
@@ -193,6 +197,7 @@ def judge(data: bytes, analyzer: PhotoAnalyzer, policy: Policy) -> tuple[Verdict
 
     Raises:
         RetryableError: a fault of ours, or of this installation, which may be mended.
+        DecoderFailed: nobody knows what it shows; to be looked at by a person.
     """
     started = time.perf_counter()
     try:

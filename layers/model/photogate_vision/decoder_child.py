@@ -1,0 +1,243 @@
+"""The outer side of a decoder process: starts it, hands photos in, reads pictures out."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import mmap
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+from PIL import Image
+
+from photogate.domain import Reason
+from photogate.errors import PhotoRefused, RetryableError
+from photogate_vision.decode import MAX_FRAMES_LOOKED_AT, Picture
+from photogate_vision.decoder_process import REQUEST
+from photogate_vision.shaping import MAX_WORKING_PIXELS
+
+_START_LIMIT_S = 30.0
+#: The child ends itself at its limit; this long later it is ended.
+_GRACE_S = 2.0
+#: Most that its pixels take; pages that were never written take nothing.
+_SHARED_BYTES = MAX_FRAMES_LOOKED_AT * MAX_WORKING_PIXELS * 4
+#: Shared memory that was written is given back beyond this much.
+_KEPT_BYTES = 8_000_000
+_LONGEST_REPLY = 100_000
+_NO_SENSE = "gave an answer that makes no sense"
+#: All that it gets of our environment: where libraries are, not what they should do.
+_ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+#: glibc otherwise gives a photo's memory back after each photo, and getting it again costs
+#: 1,300 page faults or 3 ms for 2 megapixels (November 2026).
+_KEEPS_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "16777216", "MALLOC_MMAP_THRESHOLD_": "16777216"}
+_CODE = """
+import sys
+sys.path[:] = {path!r}
+from photogate_vision.decoder_process import main
+main({decoder!r}, {fd}, {time_limit_s}, {memory_bytes})
+"""
+
+
+class Died(Exception):
+    """The child is of no more use; ``str(error)`` tells why, after "its decoder"."""
+
+    def __init__(self, why: str, *, hung: bool = False) -> None:
+        super().__init__(why)
+        #: It took too long.
+        self.hung = hung
+
+
+class DecoderChild:
+    """One process. For one thread at a time; ``end`` it.
+
+    Args:
+        decoder: what it runs, as ``module:function``.
+        time_limit_s: for one photo.
+        memory_bytes: of its own.
+
+    Raises:
+        RetryableError: it cannot be started.
+    """
+
+    def __init__(self, decoder: str, time_limit_s: float, memory_bytes: int) -> None:
+        self._time_limit_s = time_limit_s
+        self._ready = False
+        self._fd = _shared_file()
+        self._memory = mmap.mmap(self._fd, _SHARED_BYTES)
+        code = _CODE.format(
+            path=[path for path in sys.path if path],
+            decoder=decoder,
+            fd=self._fd,
+            time_limit_s=time_limit_s,
+            memory_bytes=memory_bytes,
+        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own code, no shell
+                # Isolated and without `site`: the path is given, and nothing else runs.
+                [sys.executable, "-I", "-S", "-B", "-c", code],
+                env=_KEEPS_MEMORY | {n: os.environ[n] for n in _ENVIRONMENT if n in os.environ},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                pass_fds=(self._fd,),
+                # Ctrl-C is for the parent.
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._release()
+            raise RetryableError(f"no decoder can be started: {error}") from error
+        assert self._process.stdin is not None  # noqa: S101 - both are pipes
+        assert self._process.stdout is not None  # noqa: S101
+        self._requests, self._replies = self._process.stdin, self._process.stdout
+
+    @property
+    def lives(self) -> bool:
+        """Whether it runs still."""
+        return self._process.poll() is None
+
+    def decode(self, data: bytes) -> list[Picture]:
+        """Hand in a photo and wait for its pictures; see ``photogate_vision.decode.decode``.
+
+        Raises:
+            Died: there is no answer; ``end`` it.
+        """
+        self._await_start()
+        if len(data) > len(self._memory):
+            self._memory.close()
+            os.ftruncate(self._fd, len(data))
+            self._memory = mmap.mmap(self._fd, len(data))
+        self._memory[: len(data)] = data
+        try:
+            self._requests.write(REQUEST.pack(len(data), len(self._memory)))
+        except BrokenPipeError:
+            raise self._died() from None
+        reply = self._reply(self._time_limit_s + _GRACE_S)
+        pictures: list[Picture] = []
+        try:
+            pictures = self._pictures(reply)
+        finally:
+            pixels = sum(4 * picture.image.width * picture.image.height for picture in pictures)
+            self._give_back(max(len(data), pixels))
+        return pictures
+
+    def end(self) -> None:
+        """End it, whatever it does, and free what is shared; may be called twice."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._requests, self._replies):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        self._release()
+
+    def _give_back(self, used_bytes: int) -> None:
+        """Give up shared memory that a large photo left behind; only Linux can."""
+        if used_bytes > _KEPT_BYTES and hasattr(mmap, "MADV_REMOVE"):
+            self._memory.madvise(mmap.MADV_REMOVE)
+
+    def _release(self) -> None:
+        self._memory.close()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _await_start(self) -> None:
+        if self._ready:
+            return
+        try:
+            self._ready = self._reply(_START_LIMIT_S) == {"ready": True}
+        except Died as error:
+            raise RetryableError(f"no decoder can be started: it {error}") from error
+
+    def _reply(self, within_s: float) -> dict[str, Any]:
+        """Read one line of JSON."""
+        line = b""
+        replies, poll = self._replies.fileno(), select.poll()
+        poll.register(replies, select.POLLIN)
+        while not line.endswith(b"\n"):
+            if not poll.poll(within_s * 1000):
+                raise self._late()
+            part = os.read(replies, _LONGEST_REPLY)
+            if not part or len(line) > _LONGEST_REPLY:
+                raise self._died()
+            line += part
+        try:
+            reply = json.loads(line)
+        except ValueError:
+            reply = None
+        if not isinstance(reply, dict):
+            raise Died(_NO_SENSE)
+        return reply
+
+    def _died(self) -> Died:
+        """Tell how it ended."""
+        self._process.kill()
+        code = self._process.wait()
+        if code == -signal.SIGALRM:
+            return self._late()
+        if code < 0:
+            return Died(f"crashed ({signal.Signals(-code).name})")
+        return Died(f"crashed (exit {code})")
+
+    def _late(self) -> Died:
+        return Died(f"took longer than {self._time_limit_s:g} s", hung=True)
+
+    def _pictures(self, reply: dict[str, Any]) -> list[Picture]:
+        """Read an answer. Whoever broke in may write anything, so nothing of it is believed."""
+        if "died" in reply:
+            raise Died(str(reply["died"]))
+        if "fault" in reply:
+            raise RetryableError(str(reply["fault"]))
+        try:
+            if "refused" in reply:
+                reason = Reason(reply["reason"]).value
+                raise PhotoRefused(str(reply["refused"]), reason=reason)
+            return [self._picture(**described) for described in reply["pictures"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise Died(_NO_SENSE) from error
+
+    def _picture(
+        self,
+        *,
+        at: int,
+        size: list[int],
+        width: int,
+        height: int,
+        format: str,  # noqa: A002 - as in Picture
+        frames: int,
+        frame: int | None,
+    ) -> Picture:
+        across, down = size
+        numbers = (across, down, width, height, frames, 1 if frame is None else frame)
+        end = at + across * down * 4
+        if min(numbers) < 1 or not 0 <= at < end <= len(self._memory):
+            raise ValueError(f"no sizes of a picture: {numbers}")
+        # A copy: the next photo comes to the same place.
+        with memoryview(self._memory)[at:end] as pixels:
+            image = Image.frombytes("RGB", (across, down), pixels, "raw", "RGBX")
+        return Picture(
+            image=image,
+            width=width,
+            height=height,
+            format=str(format)[:8],
+            frames=frames,
+            frame=frame,
+        )
+
+
+def _shared_file() -> int:
+    """Make a nameless file of ``_SHARED_BYTES`` and give its descriptor."""
+    if not hasattr(os, "memfd_create"):
+        with tempfile.TemporaryFile() as file:
+            os.ftruncate(file.fileno(), _SHARED_BYTES)
+            return os.dup(file.fileno())
+    fd = os.memfd_create("photo", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(fd, _SHARED_BYTES)
+    # Whoever maps a page that another cut off dies by SIGBUS.
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+    return fd

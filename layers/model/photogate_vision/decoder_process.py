@@ -1,0 +1,123 @@
+"""The inner side of ``sandbox``: decodes one photo after the other until its input closes.
+
+Started as a fresh interpreter that imports nothing but what decoding needs. Requests come
+as two numbers on standard input (bytes of the photo, bytes of the shared memory, which
+holds the photo); each is answered by one line of JSON on standard output, with the pixels
+where the photo was.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import mmap
+import os
+import resource
+import signal
+import struct
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from photogate.errors import PhotoRefused, RetryableError
+
+if TYPE_CHECKING:
+    from photogate_vision.decode import Picture
+
+#: Size of the photo and of the shared memory, in bytes.
+REQUEST = struct.Struct("<QQ")
+
+#: Its three, the shared memory, the channel, and what loading a library takes for a moment.
+_MOST_FILES = 16
+_PR_SET_NO_NEW_PRIVS = 38
+
+
+def main(decoder: str, memory_fd: int, time_limit_s: float, memory_bytes: int) -> None:
+    """Serve until standard input closes, which it does when the parent ends.
+
+    Args:
+        decoder: ``module:function``, with the signature of ``photogate_vision.decode.decode``.
+        memory_fd: of the memory that is shared with the parent.
+        time_limit_s: a photo that takes longer ends this process.
+        memory_bytes: what this process may have of its own.
+    """
+    module, _, function = decoder.partition(":")
+    decode = getattr(import_module(module), function)
+    # What libraries print must not be taken for an answer.
+    replies = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    _confine(memory_bytes)
+    _reply(replies, {"ready": True})
+    memory: mmap.mmap | None = None
+    while len(request := os.read(0, REQUEST.size)) == REQUEST.size:
+        photo_bytes, shared_bytes = REQUEST.unpack(request)
+        if memory is None or len(memory) != shared_bytes:
+            memory = mmap.mmap(memory_fd, shared_bytes)
+        # The kernel ends it, whatever hangs, and also when nobody waits any more.
+        signal.setitimer(signal.ITIMER_REAL, time_limit_s)
+        reply = _answer(decode, memory, photo_bytes)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _reply(replies, reply)
+
+
+def _confine(memory_bytes: int) -> None:
+    """Give up what decoding does not need. Cannot be taken back."""
+    _limit(resource.RLIMIT_DATA, memory_bytes)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_NOFILE, _MOST_FILES)
+    # Not RLIMIT_NPROC: the decoder of HEIC starts a thread of its own.
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Those are for the parent, which may want one more photo first.
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _limit(kind: int, most: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(kind, (most, most))
+
+
+def _answer(
+    decode: Callable[[bytes], list[Picture]], memory: mmap.mmap, photo_bytes: int
+) -> dict[str, Any]:
+    try:
+        pictures = decode(memory[:photo_bytes])
+        described, at = [], 0
+        for picture in pictures:
+            # As Pillow keeps them: half the time of packing three bytes, and of unpacking them.
+            pixels = picture.image.tobytes("raw", "RGBX")
+            memory[at : at + len(pixels)] = pixels
+            described.append(
+                {
+                    "at": at,
+                    "size": picture.size,
+                    "width": picture.width,
+                    "height": picture.height,
+                    "format": picture.format,
+                    "frames": picture.frames,
+                    "frame": picture.frame,
+                }
+            )
+            at += len(pixels)
+    except PhotoRefused as error:
+        return {"refused": str(error), "reason": error.reason}
+    except RetryableError as error:
+        return {"fault": str(error)}
+    except MemoryError:
+        return {"died": "ran out of memory"}
+    except Exception as error:
+        # Nobody foresaw this one; who knows in which state it left us.
+        return {"died": f"failed ({type(error).__name__}: {str(error)[:200]})"}
+    return {"pictures": described}
+
+
+def _reply(fd: int, reply: dict[str, Any]) -> None:
+    line = json.dumps(reply).encode() + b"\n"
+    while line:
+        line = line[os.write(fd, line) :]

@@ -1,0 +1,105 @@
+"""Decodes untrusted bytes in child processes, so that a photo costs at most itself.
+
+A child has limits of memory and time, no settings or secrets in its environment, and no
+open file but its channel; it is used for many photos and replaced when it dies. Pixels come
+back through memory that both map. A child that is broken into can still lie about the
+photo that did it and those after it, and read what files this user may: containers keep
+those few.
+
+Children are fresh interpreters, never forks: this process has onnxruntime's threads. They
+end when their input closes, so that nothing is left of them when this process is killed.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+
+from photogate.errors import DecoderFailed, PhotoRefused, RetryableError
+from photogate_vision.decode import Picture
+from photogate_vision.decoder_child import DecoderChild, Died
+
+#: The worst that decoding accepts takes 3 s on an idle core; others may want it, too.
+TIME_LIMIT_S = 20.0
+#: The worst that decoding accepts, a WebP of 25 megapixels, takes 400 MB (November 2026).
+MEMORY_BYTES = 450_000_000
+
+
+class Sandbox:
+    """Decodes as ``photogate_vision.decode.decode`` does, in child processes.
+
+    May be used from several threads at once; there are as many children as photos were
+    ever decoded at the same time. They end with this object, or with this process.
+
+    Args:
+        decoder: what the children run, as ``module:function``.
+        time_limit_s: for one photo.
+        memory_bytes: of a child's own.
+    """
+
+    def __init__(
+        self,
+        *,
+        decoder: str = "photogate_vision.decode:decode",
+        time_limit_s: float = TIME_LIMIT_S,
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> None:
+        self._decoder = decoder
+        self._time_limit_s = time_limit_s
+        self._memory_bytes = memory_bytes
+        self._idle = [self._start()]
+        self._lock = threading.Lock()
+        self.close = weakref.finalize(self, _end_all, self._idle)
+
+    def decode(self, data: bytes) -> list[Picture]:
+        """See ``photogate_vision.decode.decode``.
+
+        A photo whose child dies is given to one more, fresh child: what killed the first
+        may have come from outside. One that took too long is not.
+
+        Raises:
+            PhotoRefused: as there.
+            RetryableError: as there; or no child can be started.
+            DecoderFailed: it crashed or hung its decoder, or took too much memory.
+        """
+        why = ""
+        for fresh in (False, True):
+            child = self._take(fresh=fresh)
+            try:
+                pictures = child.decode(data)
+            except Died as error:
+                child.end()
+                why = str(error)
+                if error.hung:
+                    break
+            except (PhotoRefused, RetryableError):
+                self._put_back(child)
+                raise
+            except BaseException:
+                child.end()
+                raise
+            else:
+                self._put_back(child)
+                return pictures
+        raise DecoderFailed(f"its decoder {why}")
+
+    def _take(self, *, fresh: bool) -> DecoderChild:
+        with self._lock:
+            while self._idle and not fresh:
+                child = self._idle.pop()
+                if child.lives:
+                    return child
+                child.end()
+        return self._start()
+
+    def _put_back(self, child: DecoderChild) -> None:
+        with self._lock:
+            self._idle.append(child)
+
+    def _start(self) -> DecoderChild:
+        return DecoderChild(self._decoder, self._time_limit_s, self._memory_bytes)
+
+
+def _end_all(children: list[DecoderChild]) -> None:
+    while children:
+        children.pop().end()

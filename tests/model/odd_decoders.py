@@ -1,0 +1,78 @@
+"""What a sandbox runs in the tests instead of the decoder: what a hostile photo may do.
+
+Each has the signature of ``photogate_vision.decode.decode``; the bytes say what to do.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from PIL import Image
+
+from photogate.errors import PhotoRefused, RetryableError
+from photogate_vision.decode import Picture, decode
+
+
+def obey(data: bytes) -> list[Picture]:
+    """Do what the first word says; a photo is decoded."""
+    if not data.startswith(b"do "):
+        return decode(data)
+    word, _, rest = data[3:].decode().partition(" ")
+    match word:
+        case "crash":
+            ctypes.string_at(0)
+        case "crash-once":
+            path = Path(rest)
+            if path.is_symlink():
+                return _red()
+            path.symlink_to("seen")  # files may not be written
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "exit":
+            os._exit(7)
+        case "spin":
+            while True:
+                pass
+        case "sleep":
+            time.sleep(3600)
+        case "allocate":
+            held = [bytearray(50_000_000) for _ in range(1_000)]
+            return _tell(len(held))
+        case "fault":
+            raise RetryableError("a fault of ours")
+        case "print":
+            print('{"pictures": []}', flush=True)  # noqa: T201 - libraries do
+            return _red()
+        case "lie":
+            for fd in range(3, 16):
+                with suppress(OSError):
+                    os.write(fd, f"{rest}\n".encode())
+        case "environment":
+            _tell(dict(os.environ))
+        case "files":
+            _tell([file.name for file in Path("/proc/self/fd").iterdir()])
+        case "limits":
+            kinds = ("CORE", "FSIZE", "NOFILE", "DATA")
+            _tell({k: resource.getrlimit(getattr(resource, f"RLIMIT_{k}")) for k in kinds})
+        case "pid":
+            _tell(os.getpid())
+        case "write":
+            Path(rest).write_bytes(b"x")
+    return _red()
+
+
+def _tell(what: object) -> NoReturn:
+    """Send something out by the only way there is."""
+    raise PhotoRefused(json.dumps(what), reason="unreadable")
+
+
+def _red() -> list[Picture]:
+    image = Image.new("RGB", (4, 3), "red")
+    return [Picture(image=image, width=4, height=3, format="PNG", frames=1)]
