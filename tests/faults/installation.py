@@ -258,6 +258,11 @@ class Fleet:
         """``kill -9`` a slot's worker."""
         return self.send(slot, signal.SIGKILL)
 
+    def pid(self, slot: int) -> int:
+        """Give the pid of a slot's worker, 0 when it has none."""
+        worker = self._workers[slot]
+        return worker.pid if worker is not None and worker.is_running() else 0
+
     def _tend(self) -> None:
         while not self._stopping.wait(0.02):
             for slot, worker in enumerate(self._workers):

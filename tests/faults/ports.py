@@ -16,6 +16,8 @@ from photogate.bootstrap import ModeratePorts
 from photogate.domain import Delivery, Finding, OpenBatch, OpenPhoto, Signals
 from photogate.messages import Job
 from photogate.ports import Attempts, PhotoAnalyzer, Queue
+from photogate_vision.analyzer import VisionAnalyzer
+from photogate_vision.sandbox import Sandbox
 from tests.faults.photos import Truth, mark_of
 
 #: In the order in which a job passes them.
@@ -39,6 +41,9 @@ class Plan:
     #: Each delivery comes this many times, in an order that the seed gives.
     deliveries: int = 1
     seed: str = ""
+    #: What its sandbox runs, as ``module:function``, and for how long; None as shipped.
+    decoder: str | None = None
+    decoding_limit_s: float = 0.0
 
     def encode(self) -> str:
         """Give it as an argument of the process."""
@@ -179,9 +184,13 @@ class Around:
 
     def __call__(self, ports: ModeratePorts) -> ModeratePorts:
         """Wrap them."""
+        analyzer = ports.analyzer
+        if (decoder := self.plan.decoder) is not None:
+            sandbox = Sandbox(decoder=decoder, time_limit_s=self.plan.decoding_limit_s)
+            analyzer = VisionAnalyzer(Path(os.environ["MODEL_DIR"]), decode=sandbox.decode)
         return replace(
             ports,
             queue=cast(Queue, _Queue(ports.queue, self.diary)),
             attempts=cast(Attempts, _Attempts(ports.attempts, self.diary)),
-            analyzer=cast(PhotoAnalyzer, _Analyzer(ports.analyzer, self.diary)),
+            analyzer=cast(PhotoAnalyzer, _Analyzer(analyzer, self.diary)),
         )
