@@ -1,0 +1,71 @@
+"""The nouns of photo moderation, with no technology in them."""
+
+from photogate.domain.operation import (
+    DayStats,
+    DeadJob,
+    Delivery,
+    QueueStats,
+    UnfinishedBatch,
+    WorkerInfo,
+)
+from photogate.domain.people import (
+    Principal,
+    Role,
+)
+from photogate.domain.photos import (
+    Batch,
+    Media,
+    NewBatch,
+    NewPhoto,
+    OpenBatch,
+    OpenPhoto,
+    StoredObject,
+    UploadTicket,
+    UserSummary,
+)
+from photogate.domain.signals import (
+    NSFW_CATEGORIES,
+    AgeRange,
+    Face,
+    Jpeg,
+    Signals,
+)
+from photogate.domain.verdicts import (
+    Finding,
+    Gate,
+    Reason,
+    Rule,
+    Status,
+    Verdict,
+)
+
+__all__ = [
+    "NSFW_CATEGORIES",
+    "AgeRange",
+    "Batch",
+    "DayStats",
+    "DeadJob",
+    "Delivery",
+    "Face",
+    "Finding",
+    "Gate",
+    "Jpeg",
+    "Media",
+    "NewBatch",
+    "NewPhoto",
+    "OpenBatch",
+    "OpenPhoto",
+    "Principal",
+    "QueueStats",
+    "Reason",
+    "Role",
+    "Rule",
+    "Signals",
+    "Status",
+    "StoredObject",
+    "UnfinishedBatch",
+    "UploadTicket",
+    "UserSummary",
+    "Verdict",
+    "WorkerInfo",
+]

@@ -1,0 +1,85 @@
+"""Jobs, workers, and how an installation is doing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from photogate.domain.verdicts import Gate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A job in a worker's hands until it is acknowledged or its time runs out."""
+
+    job_id: str
+    #: Names this very delivery; a later one of the same job makes it stale.
+    token: str
+    body: str
+    #: 1 for the first delivery.
+    receive_count: int
+    sent_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueStats:
+    """Jobs by state."""
+
+    visible: int
+    in_flight: int
+    delayed: int
+    dead: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadJob:
+    """A job that was delivered too often."""
+
+    job_id: str
+    body: str
+    receive_count: int
+    last_error: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnfinishedBatch:
+    """A batch with photos that went to a person because moderation could not finish."""
+
+    batch_id: str
+    #: How many of its photos wait like that.
+    photos: int
+    deliveries: int
+    error: str
+    concluded_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerInfo:
+    """A worker that announced itself lately."""
+
+    id: str
+    host: str
+    pid: int
+    #: sha256 of its model.
+    model: str
+    #: ``name@version`` of the policy that it decides by.
+    policy: str
+    gates: tuple[Gate, ...]
+    started_at: datetime
+    seen_at: datetime
+    last_photo_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayStats:
+    """Verdicts of the last 24 hours."""
+
+    total: int
+    approved: int
+    rejected: int
+    failed: int
+    rejection_reasons: dict[str, int]
+    #: Photos that wait for the machine now, however old.
+    pending_media: int
+    #: Age of the oldest batch that is not finished; None when there is none.
+    oldest_age_s: float | None

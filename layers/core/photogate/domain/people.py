@@ -1,0 +1,31 @@
+"""Who calls, and what they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a token allows; each role may do what the ones before it may."""
+
+    USER = "user"
+    VIEWER = "viewer"
+    MODERATOR = "moderator"
+    ADMIN = "admin"
+
+    def allows(self, needed: Role) -> bool:
+        """Tell whether this role reaches ``needed``."""
+        order = list(Role)
+        return order.index(self) >= order.index(needed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Principal:
+    """Who calls."""
+
+    #: Opaque, 1 to 128 characters: the token's ``sub``.
+    user_id: str
+    role: Role = Role.USER
+    #: What people read beside the photo: the token's ``name``, when it has one.
+    name: str | None = None

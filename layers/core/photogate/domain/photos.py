@@ -1,0 +1,129 @@
+"""Photos and batches, from their upload to what people see of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from photogate.domain.verdicts import Rule, Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredObject:
+    """What a photo store tells of an object without reading it."""
+
+    size_bytes: int
+    #: Opaque; changes whenever the bytes do.
+    etag: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadTicket:
+    """Everything a client needs to put one photo into the store."""
+
+    url: str
+    method: str
+    #: To be sent exactly as they stand.
+    headers: dict[str, str]
+    bucket: str
+    expires_in_s: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewPhoto:
+    """A photo as upload-complete accepts it."""
+
+    file_key: str
+    #: None when the store did not answer: the worker finds out.
+    stored: StoredObject | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewBatch:
+    """One upload-complete call."""
+
+    user_id: str
+    user_name: str | None
+    photos: tuple[NewPhoto, ...]
+    #: Of the request, to be found again in every log line about the batch.
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A batch that was accepted, now or by an earlier call with the same keys."""
+
+    id: str
+    generation: int
+    file_keys: tuple[str, ...]
+    #: False when an earlier call made it.
+    created: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenPhoto:
+    """A photo that waits for its verdict in this delivery."""
+
+    id: str
+    file_key: str
+    #: As pinned by upload-complete; None when the store did not answer then.
+    etag: str | None
+    #: Attempts that began before this delivery and did not finish.
+    unfinished_attempts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenBatch:
+    """A batch in a worker's hands."""
+
+    id: str
+    #: Names this delivery; a later one makes it stale.
+    attempt_id: str
+    user_id: str
+    #: Of the request that handed it in.
+    correlation_id: str | None
+    accepted_at: datetime
+    #: Least tried first; empty when nothing is left to do.
+    photos: tuple[OpenPhoto, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Media:
+    """A photo's row as people and clients see it."""
+
+    id: str
+    user_id: str
+    user_name: str | None
+    file_key: str
+    status: Status
+    reason: str | None
+    scores: dict[str, Any] | None
+    error: str | None
+    batch_id: str | None
+    #: ``sub`` of the moderator who decided; None for a machine's verdict.
+    decided_by: str | None
+    verified_by: str | None
+    created_at: datetime
+    moderated_at: datetime | None
+
+    @property
+    def rule(self) -> Rule | None:
+        """What decided, as the scores keep it; None when no rule did."""
+        rule = (self.scores or {}).get("rule")
+        return None if rule is None else Rule(**rule)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserSummary:
+    """A user's photos, counted. The four states add up to ``total_photos``."""
+
+    total_photos: int
+    approved: int
+    #: Waiting for the machine or, by the policy, for a person.
+    pending: int
+    rejected: int
+    #: Waiting for a person because automatic moderation could not finish.
+    failed: int
+    pending_batches: int
+    last_moderated_at: datetime | None

@@ -1,0 +1,149 @@
+"""What was measured on a photo."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+#: The five classes that the shipped models tell apart.
+NSFW_CATEGORIES = ("porn", "sexy", "hentai", "neutral", "drawing")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgeRange:
+    """Both ends belong to it, in years."""
+
+    low: int
+    high: int
+    #: How sure the detector is of this range, 0..1; None when it does not say.
+    probability: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Face:
+    """One face in a picture."""
+
+    #: x0, y0, x1, y1 as shares (0..1) of the upright picture's width and height.
+    box: tuple[float, float, float, float]
+    #: How sure the detector is, 0..1.
+    score: float
+    #: As the detector tells it; None when it tells none of this face.
+    age: AgeRange | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jpeg:
+    """An upright picture in the form in which services take it."""
+
+    data: bytes
+    #: Pixels.
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signals:
+    """What was measured on one photo. What was not computed is None, never 0.
+
+    An animation gives one of these for each frame that was looked at.
+    """
+
+    #: One probability, 0..1, per category that the model tells; the shipped ones tell
+    #: ``NSFW_CATEGORIES``, a two-class model ``explicit`` and ``neutral``.
+    nsfw_scores: dict[str, float] | None = None
+    #: Found in the picture; empty when there is none. None when nobody looked for any.
+    faces: tuple[Face, ...] | None = None
+    #: Variance of the Laplacian on the canonical size, in squared grey levels; 0 is flat.
+    blur_variance: float | None = None
+    #: RMS contrast: standard deviation of the grey levels, 0..127.5; 0 is one flat colour.
+    rms_contrast: float | None = None
+    #: Pixels of the upright picture.
+    width: int | None = None
+    height: int | None = None
+    #: The container as its bytes say, e.g. ``JPEG``; never from a file name.
+    format: str | None = None
+    #: 1, or how many an animation has.
+    frames: int | None = None
+    #: Which of them, from 1, this is about; None in a photo of one.
+    frame: int | None = None
+    size_bytes: int | None = None
+    #: Hex digest of the bytes that were looked at.
+    sha256: str | None = None
+    #: Wall time of looking at this photo.
+    processing_time_ms: float | None = None
+    #: sha256 of the model file that gave ``nsfw_scores``.
+    model: str | None = None
+    #: Version of the steps from bytes to the model's input.
+    preprocessing: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the members that were computed, ready for JSON.
+
+        One that holds NaN or an infinity was not computed, and JSON cannot hold it.
+        """
+        pairs = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "faces")
+        document = {name: value for name, value in pairs if value is not None}
+        if self.faces is not None:
+            document["has_face"] = bool(self.faces)
+            document["face_count"] = len(self.faces)
+            document["faces"] = [_face_to_json(face) for face in self.faces]
+            if (youngest := self.youngest) is not None:
+                document["estimated_age"] = {"low": youngest.low, "high": youngest.high}
+        return {name: value for name, value in document.items() if _finite(value)}
+
+    @property
+    def youngest(self) -> AgeRange | None:
+        """The lowest ends among the faces whose age is known; None when none is."""
+        ages = [face.age for face in self.faces or () if face.age is not None]
+        if not ages:
+            return None
+        return AgeRange(low=min(age.low for age in ages), high=min(age.high for age in ages))
+
+    def measures(self) -> Iterator[tuple[str, float]]:
+        """Yield each number that a policy can bound, by name.
+
+        ``nsfw.<category>``, and ``nsfw.explicit`` also as the sum of ``porn`` and
+        ``hentai``; ``face_count``; ``faces_without_age``; ``age.low`` and ``age.high`` of
+        the youngest face whose age is known; ``blur_variance``; ``rms_contrast``;
+        ``short_side_px``.
+        """
+        if self.nsfw_scores is not None:
+            yield from ((f"nsfw.{name}", score) for name, score in self.nsfw_scores.items())
+            told = self.nsfw_scores.keys()
+            if {"porn", "hentai"} <= told and "explicit" not in told:
+                yield "nsfw.explicit", self.nsfw_scores["porn"] + self.nsfw_scores["hentai"]
+        if self.faces is not None:
+            yield "face_count", float(len(self.faces))
+            yield "faces_without_age", float(sum(face.age is None for face in self.faces))
+        if (youngest := self.youngest) is not None:
+            yield "age.low", float(youngest.low)
+            yield "age.high", float(youngest.high)
+        if self.blur_variance is not None:
+            yield "blur_variance", self.blur_variance
+        if self.rms_contrast is not None:
+            yield "rms_contrast", self.rms_contrast
+        if self.width is not None and self.height is not None:
+            yield "short_side_px", float(min(self.width, self.height))
+
+
+def _finite(value: Any) -> bool:
+    """Tell whether all numbers inside are finite."""
+    if isinstance(value, dict):
+        return all(_finite(part) for part in value.values())
+    if isinstance(value, list):
+        return all(_finite(part) for part in value)
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _face_to_json(face: Face) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "box": [round(edge, 4) for edge in face.box],
+        "score": round(face.score, 4),
+    }
+    if face.age is not None:
+        document["age"] = {"low": face.age.low, "high": face.age.high}
+        if face.age.probability is not None:
+            document["age"]["probability"] = round(face.age.probability, 4)
+    return document

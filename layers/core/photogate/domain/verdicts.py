@@ -1,0 +1,98 @@
+"""What becomes of a photo, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from photogate.domain.signals import Signals
+
+
+class Status(StrEnum):
+    """Where a photo stands; see "The life of a photo" in the README."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    REVIEW = "review"
+
+
+class Reason(StrEnum):
+    """Why a photo was rejected by machine. A person may give words of their own instead."""
+
+    NSFW = "nsfw"
+    UNDERAGE = "underage"
+    NO_FACE = "no_face"
+    GROUP_PHOTO = "group_photo"
+    BLURRY = "blurry"
+    BLANK = "blank"
+    TOO_SMALL = "too_small"
+    TOO_LARGE = "too_large"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """The one comparison that decided."""
+
+    #: The measure, as ``Signals.measures`` names it.
+    name: str
+    #: None when it was not measured, or not sensibly.
+    value: float | None
+    bound: float | None
+
+    def __str__(self) -> str:
+        """Give it in words, for people who ask why."""
+        if self.value is None or self.bound is None:
+            return f"{self.name} was not measured"
+        side = "above" if self.value > self.bound else "below"
+        return f"{self.name} is {self.value:.4g}, {side} {self.bound:.4g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What becomes of a photo, and why."""
+
+    status: Status
+    #: A ``Reason`` when rejected by machine, a person's words, or None.
+    reason: str | None = None
+    rule: Rule | None = None
+    #: ``name@version`` of the policy that decided; None when none was asked.
+    policy: str | None = None
+    #: What was wrong with the bytes, when they were refused before any rule; one line.
+    detail: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """One thing for which photos may be rejected, and whether it is looked for here."""
+
+    #: A ``Reason``.
+    name: str
+    on: bool
+    #: Why it is off, or on only in part; None when it is on.
+    why: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A photo's verdict with everything that explains it."""
+
+    photo_id: str
+    verdict: Verdict
+    signals: Signals = field(default_factory=Signals)
+    #: One line, set only when automatic moderation could not finish.
+    error: str | None = None
+
+    def scores(self) -> dict[str, Any]:
+        """Give the ``moderation_scores`` document."""
+        document = self.signals.to_json()
+        if self.verdict.policy is not None:
+            document["policy"] = self.verdict.policy
+        if self.verdict.detail is not None:
+            document["detail"] = self.verdict.detail
+        if self.verdict.rule is not None:
+            rule = self.verdict.rule
+            document["rule"] = {"name": rule.name, "value": rule.value, "bound": rule.bound}
+        return document
