@@ -3,8 +3,9 @@
     python -m bench.sandbox
 
 Both ways take turns, photo by photo, in one process with one thread, as the preset `profile`
-looks at them: decoding, classifier, measures, faces. Processor time is that of both processes together, as the kernel counts it;
-wall time also holds what waking each other takes, and whatever else the machine does.
+looks at them: decoding, classifier, measures, faces. Processor time is that of both
+processes together, as the kernel counts it; wall time also holds what waking each other
+takes, and whatever else the machine does.
 Exits with 1 when a bound is missed.
 """
 
