@@ -24,6 +24,7 @@ from local.process import last_line, start_module, stop, wait_until
 from local.verdicts import gate_lines
 from photogate import bootstrap
 from photogate.errors import ConfigError, FacesUnavailable
+from photogate.settings import PolicySettings
 
 logger = logging.getLogger(__name__)
 
@@ -243,7 +244,8 @@ class Stack:
             if not os.environ.get(name):
                 os.environ[name] = value
         names = {*own, "DATABASE_URL", "REDIS_URL", "MODEL_DIR", "JWT_SECRET"}
-        names |= {"POLICY", "FACES_DIR", *(n for n in os.environ if n.startswith("QUEUE_"))}
+        names |= {"FACES_DIR", *(name.upper() for name in PolicySettings.model_fields)}
+        names |= {name for name in os.environ if name.startswith("QUEUE_")}
         self.home.save_environment({n: os.environ[n] for n in sorted(names) if n in os.environ})
 
     def _launch(self, child: _Child) -> None:
