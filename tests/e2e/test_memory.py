@@ -24,9 +24,9 @@ def palette_with_transparency() -> bytes:
 
 
 def largest_animation(kind: str, **options: int) -> bytes:
-    """Give as many and as large frames as are decoded."""
+    """Give frames as large as are decoded; more of them take time, not memory."""
     size = (3450, 3450)
-    frames = [Image.new("RGB", size, (level, 0, 9)) for level in range(0, 240, 30)]
+    frames = [Image.new("RGB", size, (level, 0, 9)) for level in (0, 90, 180)]
     return animation(frames, kind, **options)
 
 

@@ -152,6 +152,7 @@ def test_frozen_workers_come_too_late(
     close("workers: frozen past the visibility timeout", injected=len(stages))
 
 
+@pytest.mark.long
 def test_stopped_while_the_database_is_stuck(
     installation: Installation, servers: Servers, ledger: Ledger, album: Album, close: Close
 ) -> None:
