@@ -66,13 +66,13 @@ deploy: setup-sam ## Deploy to AWS and migrate (STACK=name PARAMETERS="CreateDat
 	@$(SAM) remote invoke MigrateFunction --stack-name $(STACK)
 
 setup:
-	@$(LOCKED) $(MAKE) --no-print-directory $(VENV)/run.stamp
+	@$(LOCKED) $(MAKE) -s $(VENV)/run.stamp
 
 setup-dev:
-	@$(LOCKED) $(MAKE) --no-print-directory $(VENV)/dev.stamp
+	@$(LOCKED) $(MAKE) -s $(VENV)/dev.stamp
 
 setup-sam:
-	@$(LOCKED) $(MAKE) --no-print-directory $(SAM)
+	@$(LOCKED) $(MAKE) -s $(SAM)
 
 $(VENV)/made.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
