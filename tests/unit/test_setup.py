@@ -64,7 +64,5 @@ def test_every_install_is_behind_the_lock() -> None:
     stamps = [line for line in lines if line.startswith(("$(VENV)/", "$(SAM)"))]
     assert len(stamps) == 4
     # What a person calls reaches them through the lock only.
-    callers = [
-        line for line in lines if line[:1].isalpha() and ".stamp" in line.partition("##")[0]
-    ]
+    callers = [line for line in lines if line[:1].isalpha() and ".stamp" in line.partition("##")[0]]
     assert callers == []
