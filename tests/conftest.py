@@ -118,11 +118,12 @@ def pool(migrated_url: str) -> Iterator[Pool]:
 
 
 def empty(pool: Pool) -> None:
-    """Remove every row but the audit log's, which nobody can."""
+    """Remove every row but the history's, which nobody can."""
     pool.transaction(
         lambda s: s.rows(
             "DELETE FROM media; DELETE FROM batches; DELETE FROM upload_usage;"
-            " DELETE FROM object_deletions; DELETE FROM workers; DELETE FROM jobs"
+            " DELETE FROM object_deletions; DELETE FROM workers; DELETE FROM jobs;"
+            " DELETE FROM review_items"
         )
     )
 

@@ -92,7 +92,7 @@ def make_handler(parts: Callable[[], ModerateParts]) -> Handler:
 
 
 class EventLog:
-    """Writes one structured event per photo, never its bytes or URLs, and its metrics."""
+    """Writes one structured event per photo, never its bytes or URLs, and how long it took."""
 
     def batch_opened(self, batch: OpenBatch) -> None:
         correlation_id.set(batch.correlation_id)
@@ -120,11 +120,6 @@ class EventLog:
         if signals.processing_time_ms is not None:
             milliseconds["PhotoDuration"] = signals.processing_time_ms
         emit("moderate", milliseconds=milliseconds)
-        emit(
-            "moderate",
-            dimensions={"status": verdict.status, "reason": verdict.reason or "none"},
-            counts={"Photos": 1},
-        )
 
 
 def _hand_back(queue: JobReceiver, delivery: Delivery, error: Exception) -> None:

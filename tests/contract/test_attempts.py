@@ -9,7 +9,6 @@ from pg8000.exceptions import DatabaseError
 
 from photogate.adapters.postgres.attempts import PostgresAttempts
 from photogate.adapters.postgres.batches import PostgresBatches
-from photogate.adapters.postgres.decisions import PostgresDecisions
 from photogate.adapters.postgres.media import PostgresMediaViews
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
@@ -28,6 +27,7 @@ from photogate.domain import (
 )
 from photogate.errors import BatchBusy, Conflict, NotFound
 from photogate.messages import Job
+from tests.authors import conclude, decide, delete, finish, reopen, verify, withdraw
 from tests.contract.test_batches import new_batch
 
 MODERATOR = Principal(user_id="mod", role=Role.MODERATOR)
@@ -75,7 +75,7 @@ def test_a_signal_that_is_no_number_is_left_out(
         faces=(Face(box=(0.0, 0.0, math.nan, 1.0), score=0.9),),
     )
     finding = Finding(photo_id=ids[0], verdict=Verdict(status=Status.REVIEW), signals=signals)
-    assert len(attempts.finish(job, [finding, *(approved(i) for i in ids[1:])])) == 3
+    assert len(finish(pool, job, [finding, *(approved(i) for i in ids[1:])])) == 3
     assert media(pool)["a"].scores == {"rms_contrast": 40.0, "has_face": True, "face_count": 1}
 
 
@@ -119,9 +119,9 @@ def test_a_first_attempt_counts_every_photo(
 
 def test_verdicts_close_the_batch(pool: Pool, attempts: PostgresAttempts, job: Job) -> None:
     ids = begin(attempts, job)
-    assert len(attempts.finish(job, [approved(i) for i in ids[:2]])) == 2
+    assert len(finish(pool, job, [approved(i) for i in ids[:2]])) == 2
     assert len(begin(attempts, job)) == 1
-    assert len(attempts.finish(job, [approved(i) for i in ids])) == 1
+    assert len(finish(pool, job, [approved(i) for i in ids])) == 1
     assert begin(attempts, job) == []
     assert begin(attempts, job, "m-2") == []
     found = media(pool)
@@ -156,12 +156,12 @@ def test_an_orderly_failure_is_not_counted_but_kept(
 ) -> None:
     batch = opened(attempts, job)
     ids = [photo.id for photo in batch.photos]
-    attempts.finish(job, [approved(ids[0])])
+    finish(pool, job, [approved(ids[0])])
     hand_back(attempts, job, batch, "the store is down")
     assert retries(pool) == {"a": 0, "b": 0, "c": 0}
     assert media(pool)["b"].error == "the store is down"
     assert len(begin(attempts, job, "m-2")) == 2
-    attempts.finish(job, [approved(i) for i in ids[1:]])
+    finish(pool, job, [approved(i) for i in ids[1:]])
     assert media(pool)["b"].error is None
 
 
@@ -203,8 +203,8 @@ def test_a_persons_decision_is_never_overwritten(
 ) -> None:
     ids = begin(attempts, job)
     words = Verdict(status=Status.REJECTED, reason="not here")
-    PostgresDecisions(pool).decide(ids[0], words, by=MODERATOR)
-    assert len(attempts.finish(job, [approved(i) for i in ids])) == 2
+    decide(pool, ids[0], words, by=MODERATOR)
+    assert len(finish(pool, job, [approved(i) for i in ids])) == 2
     assert (media(pool)["a"].status, media(pool)["a"].decided_by) == (Status.REJECTED, "mod")
     assert begin(attempts, job) == []
 
@@ -212,8 +212,8 @@ def test_a_persons_decision_is_never_overwritten(
 def test_a_deleted_photo_is_skipped(pool: Pool, attempts: PostgresAttempts, job: Job) -> None:
     ids = begin(attempts, job)
     owner = Principal(user_id="u")
-    assert PostgresDecisions(pool).delete(ids[0], by=owner, only="own") == "a"
-    assert len(attempts.finish(job, [approved(i) for i in ids])) == 2
+    assert withdraw(pool, ids[0], by=owner) == "a"
+    assert len(finish(pool, job, [approved(i) for i in ids])) == 2
     assert set(media(pool)) == {"b", "c"}
     assert PostgresOutbox(pool).take_deletions(limit=5) == ["a"]
 
@@ -221,11 +221,10 @@ def test_a_deleted_photo_is_skipped(pool: Pool, attempts: PostgresAttempts, job:
 def test_what_was_delivered_too_often_goes_to_a_person_with_its_error(
     pool: Pool, attempts: PostgresAttempts, job: Job
 ) -> None:
-    outbox = PostgresOutbox(pool)
     for number in range(5):
-        assert outbox.conclude(max_deliveries=5, limit=10) == 0
+        assert conclude(pool) == 0
         hand_back(attempts, job, opened(attempts, job, f"m-{number}"), "the model failed")
-    assert outbox.conclude(max_deliveries=5, limit=10) == 3
+    assert conclude(pool) == 3
     photo = media(pool)["a"]
     assert (photo.status, photo.error) == (Status.REVIEW, "the model failed")
     assert begin(attempts, job) == []
@@ -239,7 +238,7 @@ def test_a_batch_in_a_workers_hands_is_not_concluded(
 ) -> None:
     for number in range(5):
         begin(attempts, job, "m-1", lease_s=60 if number == 4 else 0)
-    assert PostgresOutbox(pool).conclude(max_deliveries=5, limit=10) == 0
+    assert conclude(pool) == 0
 
 
 class TestReopening:
@@ -251,13 +250,13 @@ class TestReopening:
         for number in range(5):
             batch = opened(attempts, job, f"m-{number}")
             if number == 0:
-                attempts.finish(job, [approved(batch.photos[0].id)])
+                finish(pool, job, [approved(batch.photos[0].id)])
             hand_back(attempts, job, batch, "the model failed")
-        assert PostgresOutbox(pool).conclude(max_deliveries=5, limit=10) == 2
+        assert conclude(pool) == 2
         return Job(batch_id=job.batch_id, generation=2)
 
     def reopen(self, pool: Pool, job: Job) -> int:
-        return PostgresUnfinished(pool).reopen([job.batch_id])
+        return reopen(pool, [job.batch_id])
 
     def test_it_is_listed_with_its_error(self, pool: Pool, given_up: Job) -> None:
         unfinished = PostgresUnfinished(pool)
@@ -276,7 +275,7 @@ class TestReopening:
         assert PostgresOutbox(pool).take_due(limit=5) == [given_up]
         photos = open_photos(attempts, given_up)
         assert [(p.file_key, p.unfinished_attempts) for p in photos] == [("b", 0), ("c", 0)]
-        assert len(attempts.finish(given_up, [approved(photo.id) for photo in photos])) == 2
+        assert len(finish(pool, given_up, [approved(photo.id) for photo in photos])) == 2
         assert {(m.status, m.error) for m in media(pool).values()} == {(Status.APPROVED, None)}
         assert PostgresMediaViews(pool).summary("u").pending_batches == 0
 
@@ -287,13 +286,13 @@ class TestReopening:
     def test_a_person_who_decides_first_wins(
         self, pool: Pool, attempts: PostgresAttempts, given_up: Job
     ) -> None:
-        decisions, words = PostgresDecisions(pool), Verdict(status=Status.REJECTED, reason="no")
+        words = Verdict(status=Status.REJECTED, reason="no")
         ids = {key: m.id for key, m in media(pool).items()}
-        decisions.decide(ids["b"], words, by=MODERATOR)
+        decide(pool, ids["b"], words, by=MODERATOR)
         assert self.reopen(pool, given_up) == 1
         (c,) = begin(attempts, given_up)
-        decisions.decide(ids["c"], words, by=MODERATOR)
-        assert len(attempts.finish(given_up, [approved(ids["b"]), approved(c)])) == 0
+        decide(pool, ids["c"], words, by=MODERATOR)
+        assert len(finish(pool, given_up, [approved(ids["b"]), approved(c)])) == 0
         found = media(pool)
         for key in "bc":
             assert (found[key].status, found[key].decided_by) == (Status.REJECTED, "mod")
@@ -304,7 +303,7 @@ class TestReopening:
         self, pool: Pool, attempts: PostgresAttempts, job: Job
     ) -> None:
         unsure = Verdict(status=Status.REVIEW, policy="community@1")
-        attempts.finish(job, [Finding(photo_id=i, verdict=unsure) for i in begin(attempts, job)])
+        finish(pool, job, [Finding(photo_id=i, verdict=unsure) for i in begin(attempts, job)])
         assert self.reopen(pool, job) == 0
         assert PostgresUnfinished(pool).batches(limit=5) == []
 
@@ -313,7 +312,7 @@ class TestReopening:
     ) -> None:
         late = media(pool)["b"].id
         self.reopen(pool, given_up)
-        assert len(attempts.finish(job, [approved(late)])) == 0
+        assert len(finish(pool, job, [approved(late)])) == 0
         assert media(pool)["b"].status is Status.REVIEW
 
     def test_a_batch_in_a_workers_hands_is_left_alone(
@@ -322,7 +321,7 @@ class TestReopening:
         self.reopen(pool, given_up)
         b, _ = begin(attempts, given_up)
         failed = Finding(photo_id=b, verdict=Verdict(status=Status.REVIEW), error="it crashed")
-        attempts.finish(given_up, [failed])
+        finish(pool, given_up, [failed])
         assert self.reopen(pool, given_up) == 0
         assert len(begin(attempts, given_up)) == 1
 
@@ -330,11 +329,10 @@ class TestReopening:
         self, pool: Pool, attempts: PostgresAttempts, given_up: Job
     ) -> None:
         self.reopen(pool, given_up)
-        outbox = PostgresOutbox(pool)
         for number in range(5):
-            assert outbox.conclude(max_deliveries=5, limit=10) == 0
+            assert conclude(pool) == 0
             hand_back(attempts, given_up, opened(attempts, given_up, f"n-{number}"), "still")
-        assert outbox.conclude(max_deliveries=5, limit=10) == 2
+        assert conclude(pool) == 2
         (batch,) = PostgresUnfinished(pool).batches(limit=5)
         assert (batch.photos, batch.error) == (2, "still")
         assert self.reopen(pool, given_up) == 2
@@ -347,53 +345,52 @@ class TestReopening:
 
 
 class TestDecisions:
-    def test_each_change_has_one_audit_row(
+    def test_each_change_has_one_row_of_history(
         self, pool: Pool, attempts: PostgresAttempts, job: Job
     ) -> None:
         photo_id = begin(attempts, job)[0]
-        decisions = PostgresDecisions(pool)
         rejected = Verdict(status=Status.REJECTED, reason="rude")
         for _ in range(2):
-            decisions.decide(photo_id, rejected, by=MODERATOR)
-            decisions.verify(photo_id, by=MODERATOR)
-        decisions.decide(photo_id, Verdict(status=Status.APPROVED), by=MODERATOR)
-        decisions.decide(photo_id, rejected, by=MODERATOR)
-        decisions.delete(photo_id, by=MODERATOR, only="rejected")
+            decide(pool, photo_id, rejected, by=MODERATOR)
+            verify(pool, photo_id, by=MODERATOR)
+        decide(pool, photo_id, Verdict(status=Status.APPROVED), by=MODERATOR)
+        decide(pool, photo_id, rejected, by=MODERATOR)
+        delete(pool, photo_id, by=MODERATOR)
         rows = pool.transaction(
             lambda s: s.rows(
-                "SELECT action, actor, actor_role, before, after FROM audit_log"
-                " WHERE media_id = :id ORDER BY id",
+                "SELECT history.n, action, before, after, words, by, role, subjects.user_id"
+                " FROM history JOIN subjects ON subjects.id = person"
+                " LEFT JOIN history_words USING (photo_id, n)"
+                " WHERE photo_id = :id ORDER BY history.n",
                 id=photo_id,
             )
         )
-        assert [row["action"] for row in rows] == [
-            "reject",
-            "verify",
-            "approve",
-            "reject",
-            "delete",
+        assert [(r["n"], r["action"], r["before"], r["after"], r["words"]) for r in rows] == [
+            (1, "decide", "pending", "rejected", "rude"),
+            (2, "verify", "rejected", "rejected", "rude"),
+            (3, "decide", "rejected", "approved", None),
+            (4, "decide", "approved", "rejected", "rude"),
+            (5, "delete", "rejected", None, None),
         ]
-        assert rows[0]["before"]["status"] == "pending"
-        assert (rows[0]["after"]["status"], rows[0]["after"]["reason"]) == ("rejected", "rude")
-        assert {(row["actor"], row["actor_role"]) for row in rows} == {("mod", "moderator")}
+        people = {(row["by"], row["user_id"], row["role"]) for row in rows}
+        assert people == {("person", "mod", "moderator")}
 
     def test_only_rejected_photos_are_verified_or_deleted(
         self, pool: Pool, attempts: PostgresAttempts, job: Job
     ) -> None:
-        photo_id, decisions = begin(attempts, job)[0], PostgresDecisions(pool)
+        photo_id = begin(attempts, job)[0]
         with pytest.raises(Conflict):
-            decisions.verify(photo_id, by=MODERATOR)
+            verify(pool, photo_id, by=MODERATOR)
         with pytest.raises(Conflict):
-            decisions.delete(photo_id, by=MODERATOR, only="rejected")
+            delete(pool, photo_id, by=MODERATOR)
         assert photo_id in {m.id for m in media(pool).values()}
 
     @pytest.mark.parametrize("media_id", ["nope", "", "00000000-0000-0000-0000-000000000000"])
     def test_an_unknown_photo_is_not_found(self, pool: Pool, media_id: str) -> None:
-        decisions = PostgresDecisions(pool)
         for call in (
-            lambda: decisions.decide(media_id, Verdict(status=Status.APPROVED), by=MODERATOR),
-            lambda: decisions.verify(media_id, by=MODERATOR),
-            lambda: decisions.delete(media_id, by=MODERATOR, only="own"),
+            lambda: decide(pool, media_id, Verdict(status=Status.APPROVED), by=MODERATOR),
+            lambda: verify(pool, media_id, by=MODERATOR),
+            lambda: withdraw(pool, media_id, by=MODERATOR),
         ):
             with pytest.raises(NotFound):
                 call()
@@ -403,5 +400,5 @@ class TestDecisions:
     ) -> None:
         photo_id = begin(attempts, job)[0]
         with pytest.raises(NotFound):
-            PostgresDecisions(pool).delete(photo_id, by=Principal(user_id="v"), only="own")
+            withdraw(pool, photo_id, by=Principal(user_id="v"))
         assert len(media(pool)) == 3

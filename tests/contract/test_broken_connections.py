@@ -13,12 +13,10 @@ import pytest
 
 from photogate.adapters.postgres.attempts import PostgresAttempts
 from photogate.adapters.postgres.batches import PostgresBatches
-from photogate.adapters.postgres.decisions import PostgresDecisions
 from photogate.adapters.postgres.media import PostgresMediaViews
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.adapters.postgres.queue import PostgresQueue
-from photogate.adapters.postgres.unfinished import PostgresUnfinished
 from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.domain import (
     Delivery,
@@ -32,6 +30,7 @@ from photogate.domain import (
 )
 from photogate.errors import DatabaseUnavailable, QueueUnavailable
 from photogate.messages import Job
+from tests import authors
 from tests.conftest import empty
 from tests.contract.test_batches import new_batch
 from tests.proxy import Break, Cut, Script, scripted
@@ -104,7 +103,7 @@ def delivered_too_often(pool: Pool) -> Given:
 
 def concluded(pool: Pool) -> Given:
     given = delivered_too_often(pool)
-    assert PostgresOutbox(pool).conclude(max_deliveries=5, limit=9) == 3
+    assert authors.conclude(pool) == 3
     return given
 
 
@@ -148,7 +147,7 @@ def finish(pool: Pool, given: Given) -> Any:
     assert given.open
     verdict = Verdict(status=Status.APPROVED)
     findings = [Finding(photo_id=photo.id, verdict=verdict) for photo in given.open.photos[:2]]
-    return len(PostgresAttempts(pool).finish(given.job, findings))
+    return len(authors.finish(pool, given.job, findings))
 
 
 def hand_back(pool: Pool, given: Given) -> Any:
@@ -170,20 +169,20 @@ def find(pool: Pool, given: Given) -> Any:
 
 def decide(pool: Pool, given: Given) -> Any:
     verdict = Verdict(status=Status.REJECTED, reason="rude")
-    media = PostgresDecisions(pool).decide(given.ids["a"], verdict, by=MODERATOR)
+    media = authors.decide(pool, given.ids["a"], verdict, by=MODERATOR)
     return media.status, media.decided_by
 
 
 def verify(pool: Pool, given: Given) -> Any:
-    return PostgresDecisions(pool).verify(given.ids["a"], by=MODERATOR).verified_by
+    return authors.verify(pool, given.ids["a"], by=MODERATOR).verified_by
 
 
 def delete_own(pool: Pool, given: Given) -> Any:
-    return PostgresDecisions(pool).delete(given.ids["a"], by=OWNER, only="own")
+    return authors.withdraw(pool, given.ids["a"], by=OWNER)
 
 
 def delete_rejected(pool: Pool, given: Given) -> Any:
-    return PostgresDecisions(pool).delete(given.ids["a"], by=MODERATOR, only="rejected")
+    return authors.delete(pool, given.ids["a"], by=MODERATOR)
 
 
 def take_due(pool: Pool, given: Given) -> Any:
@@ -195,11 +194,11 @@ def sent(pool: Pool, given: Given) -> Any:
 
 
 def conclude(pool: Pool, given: Given) -> Any:
-    return PostgresOutbox(pool).conclude(max_deliveries=5, limit=9)
+    return authors.conclude(pool)
 
 
 def reopen(pool: Pool, given: Given) -> Any:
-    return PostgresUnfinished(pool).reopen([given.job.batch_id])
+    return authors.reopen(pool, [given.job.batch_id])
 
 
 def announce(pool: Pool, given: Given) -> Any:
@@ -289,7 +288,12 @@ STATE = (
     "SELECT file_key, removed_at IS NULL AS there FROM object_deletions ORDER BY file_key",
     "SELECT id FROM workers",
     "SELECT body, state, receives, error, token IS NULL AS free FROM jobs ORDER BY place",
-    "SELECT actor, action FROM audit_log WHERE id > :since ORDER BY id",
+    "SELECT owner.user_id, person.user_id AS person, n, action, by, generation, before, after,"
+    " reason, words FROM history LEFT JOIN history_words USING (photo_id, n)"
+    " JOIN subjects AS owner ON owner.id = owner"
+    " LEFT JOIN subjects AS person ON person.id = person"
+    " WHERE at > :since ORDER BY 1, 3, 4, 7, 8",
+    "SELECT kind, closed_at IS NULL AS open FROM review_items ORDER BY 1, 2",
 )
 
 
@@ -302,12 +306,12 @@ def outcome(
     """Begin on an empty database, do the step on ``through``, and tell what came of it."""
     empty(pool)
     given = arrange(pool)
-    since = pool.transaction(lambda s: s.rows("SELECT max(id) AS id FROM audit_log"))[0]["id"]
+    since = pool.transaction(lambda s: s.rows("SELECT clock_timestamp() AS at"))[0]["at"]
     result = act(through, given)
 
     def state(session: Session) -> list[Any]:
         return [
-            session.rows(sql, **({"since": since or 0} if ":since" in sql else {})) for sql in STATE
+            session.rows(sql, **({"since": since} if ":since" in sql else {})) for sql in STATE
         ]
 
     return result, pool.transaction(state)

@@ -9,6 +9,7 @@ import redis
 
 from photogate.adapters import photos_s3
 from photogate.adapters.photos_s3 import S3PhotoStore
+from photogate.adapters.postgres.changes import PostgresChanges
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.queue_redis import RedisQueue
@@ -35,7 +36,14 @@ def test_deletions_in_a_store_that_stalls_do_not_keep_batches_waiting(
     )
     outbox, queue = PostgresOutbox(pool), RedisQueue(redis_client)
     with closing(S3PhotoStore(client, "photos", presigner=client)) as store:
-        sweep = Sweep(outbox=outbox, sender=queue, monitor=queue, store=store, delete_within_s=1)
+        sweep = Sweep(
+            outbox=outbox,
+            changes=PostgresChanges(pool),
+            sender=queue,
+            monitor=queue,
+            store=store,
+            delete_within_s=1,
+        )
         started = time.monotonic()
         sweep.run()
         assert time.monotonic() - started < 6

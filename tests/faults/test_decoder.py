@@ -11,6 +11,7 @@ from local.samples import jpeg, photograph
 from photogate.adapters.photos_files import FilePhotoStore, Grant
 from photogate.adapters.postgres.attempts import PostgresAttempts
 from photogate.adapters.postgres.batches import PostgresBatches
+from photogate.adapters.postgres.changes import PostgresChanges
 from photogate.adapters.postgres.media import PostgresMediaViews
 from photogate.adapters.postgres.pool import Pool
 from photogate.domain import Finding, NewBatch, NewPhoto, OpenBatch
@@ -65,6 +66,7 @@ def test_the_others_finish_in_the_same_delivery(
     )
     moderation = Moderation(
         attempts=PostgresAttempts(pool),
+        changes=PostgresChanges(pool),
         store=store,
         analyzer=VisionAnalyzer(bundle, decode=sandbox.decode),
         policy=COMMUNITY,

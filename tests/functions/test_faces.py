@@ -17,7 +17,6 @@ from functions.moderate import app
 from local.samples import jpeg, photograph
 from photogate import bootstrap
 from photogate.adapters.faces_compreface import ComprefaceFaces
-from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
 from photogate.auth import issue_token
 from photogate.domain import Role
@@ -25,6 +24,7 @@ from photogate.errors import ConfigError
 from photogate.messages import Job
 from photogate.service.moderate import MAX_DELIVERIES
 from photogate_vision.faces import EmbeddedFaces
+from tests.authors import conclude
 from tests.compreface import KEY, Compreface
 from tests.conftest import SECRET
 from tests.functions.conftest import Installation, forget_bootstrap
@@ -208,7 +208,7 @@ class TestCompreface:
         dating.hand_in(portrait, portrait, portrait)
         for _ in range(MAX_DELIVERIES):
             assert not attempt()
-        assert PostgresOutbox(pool).conclude(max_deliveries=MAX_DELIVERIES, limit=10) == 3
+        assert conclude(pool) == 3
         assert verdicts(dating) == [("review", None)] * 3
         rows = pool.transaction(lambda s: s.rows("SELECT moderation_error FROM media"))
         assert all("CompreFace does not answer" in row["moderation_error"] for row in rows)

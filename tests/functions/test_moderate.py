@@ -16,7 +16,7 @@ from photogate import bootstrap
 from photogate.adapters.photos_files import FilePhotoStore, Grant
 from photogate.adapters.postgres.attempts import PostgresAttempts
 from photogate.adapters.postgres.batches import PostgresBatches
-from photogate.adapters.postgres.decisions import PostgresDecisions
+from photogate.adapters.postgres.changes import PostgresChanges
 from photogate.adapters.postgres.media import PostgresMediaViews
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
@@ -38,6 +38,7 @@ from photogate.policy import COMMUNITY
 from photogate.ports import PhotoStore
 from photogate.service.moderate import Moderation
 from photogate.service.sweep import Sweep
+from tests.authors import conclude, decide
 from tests.conftest import SECRET
 from tests.functions.conftest import Installation
 from tests.proxy import Break, Cut, scripted
@@ -200,6 +201,7 @@ class TestService:
         watcher = Recorder()
         moderation = Moderation(
             attempts=PostgresAttempts(pool),
+            changes=PostgresChanges(pool),
             store=store,
             analyzer=analyzer,
             policy=COMMUNITY,
@@ -239,7 +241,7 @@ class TestService:
             def analyze(self, data: bytes) -> list[Signals]:
                 """A person is faster."""
                 rejected = Verdict(status=Status.REJECTED, reason="not you")
-                PostgresDecisions(pool).decide(media_id, rejected, by=moderator)
+                decide(pool, media_id, rejected, by=moderator)
                 return super().analyze(data)
 
         told = self.run(pool, store, Slow(), job)
@@ -276,7 +278,7 @@ class TestService:
         for _ in range(5):
             with pytest.raises(RetryableError):
                 self.run(pool, store, analyzer, job)
-        PostgresOutbox(pool).conclude(max_deliveries=5, limit=10)
+        conclude(pool)
         assert self.statuses(pool) == {"a": "approved", "b": "review", "c": "approved"}
         assert self.media(pool)["b"].error == "the model failed"
 

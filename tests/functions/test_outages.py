@@ -79,7 +79,7 @@ def test_an_outage_is_a_503_with_retry_after_and_the_same_call_works_later(
     assert len(found) == 3
     assert [found[key] for key in keys] == ["pending", "pending"]
     audit = pool.transaction(
-        lambda s: s.rows("SELECT 1 FROM audit_log WHERE media_id = :id", id=photo_id)
+        lambda s: s.rows("SELECT 1 FROM history WHERE photo_id = :id", id=photo_id)
     )
     assert len(audit) == 1
 

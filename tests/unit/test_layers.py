@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.ports",
     },
     "photogate.auth": {"photogate.domain", "photogate.errors"},
-    "photogate.telemetry": set(),
+    "photogate.telemetry": {"photogate.domain"},
     "photogate.http": {
         "photogate.auth",
         "photogate.domain",

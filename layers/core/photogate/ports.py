@@ -15,14 +15,13 @@ from photogate.domain import (
     DayStats,
     DeadJob,
     Delivery,
+    ExhaustedBatch,
     Face,
-    Finding,
     Jpeg,
     Media,
     NewBatch,
     OpenBatch,
     OpenPhoto,
-    Principal,
     QueueStats,
     Signals,
     Status,
@@ -30,9 +29,9 @@ from photogate.domain import (
     UnfinishedBatch,
     UploadTicket,
     UserSummary,
-    Verdict,
     WorkerInfo,
 )
+from photogate.domain.changes import Change, Outcome
 from photogate.messages import Job
 
 
@@ -185,10 +184,10 @@ class Outbox(Protocol):
     def sent(self, batch_ids: Sequence[str]) -> None:
         """Note that their jobs are in the queue; each time they rest twice as long."""
 
-    def conclude(self, *, max_deliveries: int, limit: int) -> int:
-        """Send what is open in batches that were delivered too often to a person.
+    def exhausted(self, *, max_deliveries: int, limit: int) -> list[ExhaustedBatch]:
+        """List batches that were delivered too often and that no worker holds, oldest first.
 
-        Returns how many photos that were.
+        One in which no photo waits any more is closed, and listed this last time.
         """
 
     def take_deletions(self, *, limit: int) -> list[str]:
@@ -217,13 +216,6 @@ class Attempts(Protocol):
         Nothing happens when another delivery holds the lease by now.
         """
 
-    def finish(self, job: Job, findings: Sequence[Finding]) -> frozenset[str]:
-        """Write verdicts in one transaction, over open photos only; return those photos' ids.
-
-        Closes the batch when nothing in it is open any more. Nothing happens when the batch
-        is of a later generation by now.
-        """
-
     def hand_back(self, job: Job, photo_ids: Sequence[str], *, attempt_id: str, error: str) -> None:
         """End an attempt that failed in an orderly way: uncount it, keep its error.
 
@@ -237,13 +229,8 @@ class Unfinished(Protocol):
     def batches(self, *, limit: int) -> list[UnfinishedBatch]:
         """List those whose photos wait for a person for this reason, oldest first."""
 
-    def reopen(self, batch_ids: Sequence[str]) -> int:
-        """Let the machine look once more at what it could not finish; return how many photos.
-
-        They stay in review until their new verdict, and a person's decision in between wins.
-        Their batches begin a new generation, whose jobs are due now. Nothing happens to a
-        batch that is being worked on, nor to photos with any other reason for review.
-        """
+    def photos(self, batch_ids: Sequence[str]) -> list[str]:
+        """List the ids of those photos."""
 
 
 class MediaViews(Protocol):
@@ -265,32 +252,17 @@ class MediaViews(Protocol):
         """Summarise the last 24 hours."""
 
 
-class Decisions(Protocol):
-    """What people do with photos. Each change writes its audit row with it."""
+class Changes(Protocol):
+    """The one door for changes of a photo's state."""
 
-    def decide(self, media_id: str, verdict: Verdict, *, by: Principal) -> Media:
-        """Approve or reject; repeating the same decision changes nothing.
+    def make(self, changes: Sequence[Change]) -> list[Outcome]:
+        """Make those changes that ``photogate.domain.changes`` allows, in one transaction.
 
-        Raises:
-            NotFound: there is no such photo.
-        """
-
-    def verify(self, media_id: str, *, by: Principal) -> Media:
-        """Confirm a rejection.
-
-        Raises:
-            NotFound: there is no such photo.
-            Conflict: it is not rejected.
-        """
-
-    def delete(self, media_id: str, *, by: Principal, only: str) -> str:
-        """Remove a photo's row, queue its object for deletion, and return its key.
-
-        ``only`` is ``own`` (the caller's photos) or ``rejected`` (anyone's rejected ones).
-
-        Raises:
-            NotFound: there is no such photo, or it is not the caller's.
-            Conflict: it is not rejected.
+        At most one a photo. With each go a row of history, what then waits for people, and
+        the closing of a batch in which nothing is open any more. A reopened photo's batch
+        begins a new generation, whose job is due now; a deleted photo's object is noted for
+        removal. Gives one outcome a change, in their order. Safe to repeat: what a broken
+        connection hid is found again, not made twice.
         """
 
 

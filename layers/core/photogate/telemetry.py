@@ -17,7 +17,12 @@ from uuid import uuid4
 from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from photogate.domain import Reason
+from photogate.domain.changes import By, Outcome
+
 NAMESPACE = "Photogate"
+_REASONS = {"none", *Reason}
+_logger = logging.getLogger(__name__)
 
 #: Of the request or job that is being worked on in this context.
 correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
@@ -84,6 +89,34 @@ def emit(
     for name, number in (milliseconds or {}).items():
         metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=number)
     metrics.flush_metrics()
+
+
+def report_change(service: str, outcome: Outcome) -> None:
+    """Count a change of a photo that was committed, and log what no machine's verdict was."""
+    change, after = outcome.change, outcome.after
+    status = after.status.value if after else "deleted"
+    reason = (after.reason if after else None) or "none"
+    emit(
+        service,
+        dimensions={
+            "status": status,
+            # A person's words would each be a metric of their own.
+            "reason": reason if reason in _REASONS else "other",
+            "by": change.by.value,
+        },
+        counts={"Photos": 1},
+    )
+    if change.by is not By.MACHINE:
+        _logger.info(
+            "photo changed",
+            extra={
+                "photo_id": change.photo_id,
+                "action": change.action.value,
+                "by": change.by.value,
+                "status": status,
+                "reason": reason,
+            },
+        )
 
 
 def _add_correlation(record: logging.LogRecord) -> bool:

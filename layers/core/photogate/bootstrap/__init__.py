@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,9 @@ from photogate.policy import PRESETS, Policy, gates, unprovided
 
 if TYPE_CHECKING:
     from photogate.adapters.photos_files import FilePhotoStore
+    from photogate.adapters.postgres.pool import Pool
     from photogate.auth import TokenVerifier
-    from photogate.ports import Attempts, PhotoAnalyzer, PhotoStore, Probe, Queue, Workers
+    from photogate.ports import Attempts, Changes, PhotoAnalyzer, PhotoStore, Probe, Queue, Workers
     from photogate.service.moderate import Moderation, Watcher
     from photogate.service.redrive import Redrive
     from photogate.service.review import Reviews
@@ -66,6 +67,7 @@ class ModeratePorts:
     """Everything that a worker reaches outside of its own code."""
 
     attempts: Attempts
+    changes: Changes
     store: PhotoStore
     analyzer: PhotoAnalyzer
     workers: Workers
@@ -116,7 +118,6 @@ def forget() -> None:
 def upload() -> UploadParts:
     """Build, once per process, what the upload function needs."""
     from photogate.adapters.postgres.batches import PostgresBatches
-    from photogate.adapters.postgres.decisions import PostgresDecisions
     from photogate.adapters.postgres.media import PostgresMediaViews
     from photogate.adapters.postgres.outbox import PostgresOutbox
     from photogate.adapters.postgres.workers import PostgresWorkers
@@ -138,7 +139,7 @@ def upload() -> UploadParts:
             store=store,
             batches=PostgresBatches(pool),
             views=PostgresMediaViews(pool),
-            decisions=PostgresDecisions(pool),
+            changes=_changes(pool, "upload"),
             outbox=PostgresOutbox(pool),
             sender=queue,
             limits=UploadLimits(
@@ -160,7 +161,6 @@ def upload() -> UploadParts:
 @cache
 def admin() -> AdminParts:
     """Build, once per process, what the admin function needs."""
-    from photogate.adapters.postgres.decisions import PostgresDecisions
     from photogate.adapters.postgres.media import PostgresMediaViews
     from photogate.adapters.postgres.outbox import PostgresOutbox
     from photogate.adapters.postgres.workers import PostgresWorkers
@@ -172,7 +172,7 @@ def admin() -> AdminParts:
         reviews=Reviews(
             store=choose.store(settings),
             views=PostgresMediaViews(pool),
-            decisions=PostgresDecisions(pool),
+            changes=_changes(pool, "admin"),
             outbox=PostgresOutbox(pool),
             monitor=choose.queue(settings),
             workers=PostgresWorkers(pool),
@@ -201,6 +201,7 @@ def moderate(
     ports = around(
         ModeratePorts(
             attempts=PostgresAttempts(pool),
+            changes=_changes(pool, "moderate"),
             store=choose.store(settings),
             analyzer=analyzer(settings),
             workers=PostgresWorkers(pool),
@@ -210,6 +211,7 @@ def moderate(
     return ModerateParts(
         moderation=Moderation(
             attempts=ports.attempts,
+            changes=ports.changes,
             store=ports.store,
             analyzer=ports.analyzer,
             policy=rules,
@@ -232,9 +234,10 @@ def sweep() -> Sweep:
     from photogate.service.sweep import Sweep
 
     settings = choose.settings_of(s.SweepSettings)
-    queue = choose.queue(settings)
+    queue, pool = choose.queue(settings), choose.pool(settings)
     return Sweep(
-        outbox=PostgresOutbox(choose.pool(settings)),
+        outbox=PostgresOutbox(pool),
+        changes=_changes(pool, "sweep"),
         sender=queue,
         monitor=queue,
         store=choose.store(settings),
@@ -247,11 +250,22 @@ def redrive() -> Redrive:
     from photogate.service.redrive import Redrive
 
     settings = choose.settings_of(s.SweepSettings)
+    pool = choose.pool(settings)
     return Redrive(
-        unfinished=PostgresUnfinished(choose.pool(settings)),
+        unfinished=PostgresUnfinished(pool),
+        changes=_changes(pool, "sweep"),
         monitor=choose.queue(settings),
         sweep=sweep(),
     )
+
+
+def _changes(pool: Pool, service: str) -> Changes:
+    """Give the door for changes; each that is made through it is counted."""
+    from photogate.adapters.postgres.changes import PostgresChanges
+    from photogate.service.changes import ReportedChanges
+    from photogate.telemetry import report_change
+
+    return ReportedChanges(PostgresChanges(pool), partial(report_change, service))
 
 
 def check_settings() -> None:

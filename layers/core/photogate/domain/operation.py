@@ -54,6 +54,18 @@ class UnfinishedBatch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExhaustedBatch:
+    """A batch that was delivered as often as any may be, and is not finished."""
+
+    id: str
+    generation: int
+    #: Why its last delivery failed.
+    error: str
+    #: Its photos without a verdict.
+    photo_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorkerInfo:
     """A worker that announced itself lately."""
 

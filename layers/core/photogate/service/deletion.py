@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import logging
 
+from photogate.domain.changes import Outcome
 from photogate.errors import PhotogateError
 from photogate.ports import Outbox, PhotoStore
 
 logger = logging.getLogger(__name__)
 
 
-def remove_object(store: PhotoStore, outbox: Outbox, file_key: str) -> None:
-    """Remove it now, or leave it to the sweep when the store does not answer."""
+def remove_object(store: PhotoStore, outbox: Outbox, gone: Outcome) -> None:
+    """Remove a deleted photo's object now; the sweep does it when the store does not answer."""
+    assert gone.file_key is not None  # noqa: S101 - of a deletion
+    remove(store, outbox, gone.file_key)
+
+
+def remove(store: PhotoStore, outbox: Outbox, file_key: str) -> None:
+    """Remove an object that is noted for removal."""
     try:
         store.delete(file_key)
         outbox.deleted(file_key)

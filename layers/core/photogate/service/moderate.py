@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from photogate.domain import Finding, OpenBatch, OpenPhoto, Reason, Signals, Status, Verdict
+from photogate.domain.changes import judged
 from photogate.errors import (
     ConfigError,
     DecoderFailed,
@@ -20,7 +21,7 @@ from photogate.errors import (
 )
 from photogate.messages import Job
 from photogate.policy import Policy, decide_all
-from photogate.ports import Attempts, PhotoAnalyzer, PhotoStore
+from photogate.ports import Attempts, Changes, PhotoAnalyzer, PhotoStore
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Moderation:
         self,
         *,
         attempts: Attempts,
+        changes: Changes,
         store: PhotoStore,
         analyzer: PhotoAnalyzer,
         policy: Policy,
@@ -72,6 +74,7 @@ class Moderation:
         longest_wait_s: float = 0.0,
     ) -> None:
         self._attempts = attempts
+        self._changes = changes
         self._store = store
         self._analyzer = analyzer
         self._policy = policy
@@ -158,10 +161,15 @@ class Moderation:
     def _write(
         self, job: Job, batch: OpenBatch, findings: list[Finding], counted: set[str]
     ) -> None:
-        written = self._attempts.finish(job, findings)
+        outcomes = self._changes.make(
+            [
+                judged(finding, generation=job.generation, correlation_id=batch.correlation_id)
+                for finding in findings
+            ]
+        )
         counted.difference_update(finding.photo_id for finding in findings)
-        for finding in findings:
-            if finding.photo_id in written:  # else somebody was faster
+        for finding, outcome in zip(findings, outcomes, strict=True):
+            if outcome.changed:  # else somebody was faster
                 self._watcher.photo_settled(batch, finding)
 
     def _hand_back(self, job: Job, batch: OpenBatch, counted: set[str], error: Exception) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from photogate.domain import DeadJob, UnfinishedBatch
-from photogate.ports import JobMonitor, Unfinished
+from photogate.domain.changes import reopened
+from photogate.ports import Changes, JobMonitor, Unfinished
 from photogate.service.sweep import Sweep
 
 
@@ -32,8 +33,11 @@ class Redriven:
 class Redrive:
     """The use case behind ``photogate dead`` and ``photogate redrive``. Safe to repeat."""
 
-    def __init__(self, *, unfinished: Unfinished, monitor: JobMonitor, sweep: Sweep) -> None:
+    def __init__(
+        self, *, unfinished: Unfinished, changes: Changes, monitor: JobMonitor, sweep: Sweep
+    ) -> None:
         self._unfinished = unfinished
+        self._changes = changes
         self._monitor = monitor
         self._sweep = sweep
 
@@ -50,7 +54,10 @@ class Redrive:
         its new generation gets a job of its own, from the outbox.
         """
         batch_ids = [batch.batch_id for batch in self._unfinished.batches(limit=limit)]
-        photos = self._unfinished.reopen(batch_ids)
+        outcomes = self._changes.make(
+            [reopened(photo_id) for photo_id in self._unfinished.photos(batch_ids)]
+        )
+        photos = sum(outcome.changed for outcome in outcomes)
         jobs = self._monitor.redrive(limit=limit)
         self._sweep.run()
         return Redriven(batches=len(batch_ids), photos=photos, jobs=jobs)

@@ -14,8 +14,10 @@ from photogate.domain import (
     Verdict,
     WorkerInfo,
 )
+from photogate.domain.changes import Change, decided, deleted, verified
 from photogate.errors import InvalidRequest
-from photogate.ports import Decisions, JobMonitor, MediaViews, Outbox, PhotoStore, Workers
+from photogate.ports import Changes, JobMonitor, MediaViews, Outbox, PhotoStore, Workers
+from photogate.service.changes import make_one
 from photogate.service.deletion import remove_object
 
 #: Long enough for any sentence, short enough for a row in a table.
@@ -39,7 +41,7 @@ class Reviews:
         *,
         store: PhotoStore,
         views: MediaViews,
-        decisions: Decisions,
+        changes: Changes,
         outbox: Outbox,
         monitor: JobMonitor,
         workers: Workers,
@@ -47,7 +49,7 @@ class Reviews:
     ) -> None:
         self._store = store
         self._views = views
-        self._decisions = decisions
+        self._changes = changes
         self._outbox = outbox
         self._monitor = monitor
         self._workers = workers
@@ -78,7 +80,7 @@ class Reviews:
 
     def approve(self, media_id: str, *, by: Principal) -> Media:
         """Approve by a person's decision, which no machine overwrites."""
-        return self._decisions.decide(media_id, Verdict(status=Status.APPROVED), by=by)
+        return self._decide(media_id, Verdict(status=Status.APPROVED), by=by)
 
     def reject(self, media_id: str, *, reason: str, by: Principal) -> Media:
         """Reject, with one of the known reasons or words of the person's own.
@@ -89,17 +91,24 @@ class Reviews:
         words = reason.strip()
         if not 1 <= len(words) <= MAX_REASON_LENGTH:
             raise InvalidRequest(f"reason must have 1 to {MAX_REASON_LENGTH} characters")
-        verdict = Verdict(status=Status.REJECTED, reason=words)
-        return self._decisions.decide(media_id, verdict, by=by)
+        return self._decide(media_id, Verdict(status=Status.REJECTED, reason=words), by=by)
 
     def verify(self, media_id: str, *, by: Principal) -> Media:
         """Confirm that a rejection was right."""
-        return self._decisions.verify(media_id, by=by)
+        return self._changed(verified(media_id, by=by))
 
     def delete(self, media_id: str, *, by: Principal) -> None:
         """Remove a rejected photo for good."""
-        key = self._decisions.delete(media_id, by=by, only="rejected")
-        remove_object(self._store, self._outbox, key)
+        gone = make_one(self._changes, deleted(media_id, by=by))
+        remove_object(self._store, self._outbox, gone)
+
+    def _decide(self, media_id: str, verdict: Verdict, *, by: Principal) -> Media:
+        return self._changed(decided(media_id, verdict, by=by))
+
+    def _changed(self, change: Change) -> Media:
+        media = make_one(self._changes, change).media
+        assert media is not None  # noqa: S101 - only deleting leaves none
+        return media
 
     def _with_urls(self, media: Sequence[Media]) -> list[tuple[Media, str]]:
         return [

@@ -6,9 +6,10 @@ import logging
 import time
 from dataclasses import dataclass
 
+from photogate.domain.changes import given_up
 from photogate.errors import RetryableError
-from photogate.ports import JobMonitor, JobSender, Outbox, PhotoStore
-from photogate.service.deletion import remove_object
+from photogate.ports import Changes, JobMonitor, JobSender, Outbox, PhotoStore
+from photogate.service.deletion import remove
 from photogate.service.moderate import MAX_DELIVERIES
 
 logger = logging.getLogger(__name__)
@@ -41,12 +42,14 @@ class Sweep:
         self,
         *,
         outbox: Outbox,
+        changes: Changes,
         sender: JobSender,
         monitor: JobMonitor,
         store: PhotoStore,
         delete_within_s: float = _DELETE_WITHIN_S,
     ) -> None:
         self._outbox = outbox
+        self._changes = changes
         self._sender = sender
         self._monitor = monitor
         self._store = store
@@ -54,7 +57,7 @@ class Sweep:
 
     def run(self) -> Swept:
         """Do one round; what fails now is left to the next one."""
-        concluded = self._outbox.conclude(max_deliveries=MAX_DELIVERIES, limit=_MOST)
+        concluded = self._conclude()
         resent = 0
         try:
             self._monitor.stats()  # brings back what died in a worker's hands
@@ -69,10 +72,21 @@ class Sweep:
             logger.info("swept: %d batches sent again, %d photos to review", resent, concluded)
         return Swept(resent=resent, concluded=concluded)
 
+    def _conclude(self) -> int:
+        """Hand to people what was delivered too often; give how many photos that were."""
+        outcomes = self._changes.make(
+            [
+                given_up(photo_id, generation=batch.generation, error=batch.error)
+                for batch in self._outbox.exhausted(max_deliveries=MAX_DELIVERIES, limit=_MOST)
+                for photo_id in batch.photo_ids
+            ]
+        )
+        return sum(outcome.changed for outcome in outcomes)
+
     def _delete(self) -> None:
         last_start = time.monotonic() + self._delete_within_s
         for key in self._outbox.take_deletions(limit=_MOST):
             if time.monotonic() > last_start:
                 logger.warning("the store is slow: deletions are left to the next round")
                 return
-            remove_object(self._store, self._outbox, key)
+            remove(self._store, self._outbox, key)

@@ -16,10 +16,12 @@ from photogate.domain import (
     UploadTicket,
     UserSummary,
 )
+from photogate.domain.changes import withdrawn
 from photogate.errors import Conflict, InvalidRequest, NotFound, RetryableError
 from photogate.file_keys import SUFFIXES, FileKeys
 from photogate.messages import Job
-from photogate.ports import Batches, Decisions, JobSender, MediaViews, Outbox, PhotoStore
+from photogate.ports import Batches, Changes, JobSender, MediaViews, Outbox, PhotoStore
+from photogate.service.changes import make_one
 from photogate.service.deletion import remove_object
 
 logger = logging.getLogger(__name__)
@@ -64,7 +66,7 @@ class Uploads:
         store: PhotoStore,
         batches: Batches,
         views: MediaViews,
-        decisions: Decisions,
+        changes: Changes,
         outbox: Outbox,
         sender: JobSender,
         limits: UploadLimits,
@@ -73,7 +75,7 @@ class Uploads:
         self._store = store
         self._batches = batches
         self._views = views
-        self._decisions = decisions
+        self._changes = changes
         self._outbox = outbox
         self._sender = sender
         self._limits = limits
@@ -154,8 +156,8 @@ class Uploads:
         Raises:
             NotFound: there is none of this id, or it is not theirs.
         """
-        key = self._decisions.delete(media_id, by=user, only="own")
-        remove_object(self._store, self._outbox, key)
+        gone = make_one(self._changes, withdrawn(media_id, by=user))
+        remove_object(self._store, self._outbox, gone)
 
     def _stored_photos(self, file_keys: Sequence[str]) -> tuple[NewPhoto, ...]:
         """Pin every object's size and ETag, in parallel; unless the store is slow."""

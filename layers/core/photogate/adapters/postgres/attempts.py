@@ -1,14 +1,14 @@
-"""A worker's delivery of a batch: leases, counted attempts, and verdicts."""
+"""A worker's delivery of a batch: leases and counted attempts."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from uuid import uuid4
 
+from photogate.adapters.postgres.changes import close_finished
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.adapters.postgres.rows import OPEN
-from photogate.domain import Finding, OpenBatch, OpenPhoto, Status
+from photogate.domain import OpenBatch, OpenPhoto
 from photogate.errors import BatchBusy
 from photogate.messages import Job
 
@@ -45,12 +45,6 @@ class PostgresAttempts:
                 attempt=attempt_id,
             )
         )
-
-    def finish(self, job: Job, findings: Sequence[Finding]) -> frozenset[str]:
-        """See ``photogate.ports.Attempts.finish``."""
-        written: set[str] = set()
-        self._pool.transaction(lambda s: written.update(_finish(s, job, findings)))
-        return frozenset(written)
 
     def hand_back(self, job: Job, photo_ids: Sequence[str], *, attempt_id: str, error: str) -> None:
         """See ``photogate.ports.Attempts.hand_back``."""
@@ -107,7 +101,7 @@ def _begin(
         batch=job.batch_id,
     )
     if not rows:
-        _close_if_done(session, job.batch_id)
+        close_finished(session, [job.batch_id])
         return None
     session.rows(
         "UPDATE batches SET deliveries = deliveries + 1, lease_job_id = :job,"
@@ -138,42 +132,4 @@ def _begin(
             )
             for row in rows
         ),
-    )
-
-
-def _finish(session: Session, job: Job, findings: Sequence[Finding]) -> list[str]:
-    # Rows are locked in one order everywhere: the batch, then its photos.
-    batch = session.row("SELECT generation FROM batches WHERE id = :id FOR UPDATE", id=job.batch_id)
-    if batch is None or batch["generation"] != job.generation:
-        return []
-    written = [finding.photo_id for finding in findings if _write(session, finding)]
-    _close_if_done(session, job.batch_id)
-    return written
-
-
-def _write(session: Session, finding: Finding) -> bool:
-    touched = session.count(
-        "UPDATE media SET moderation_status = :status, moderation_reason = :reason,"
-        " moderation_scores = CAST(:scores AS jsonb), moderation_error = :error,"
-        " moderated_at = now(), updated_at = now(), reopened = false,"
-        " retry_count = CASE WHEN :failed THEN retry_count"
-        "   ELSE greatest(retry_count - 1, 0) END"
-        f" WHERE CAST(id AS text) = :id AND {OPEN}",
-        status=finding.verdict.status.value,
-        reason=finding.verdict.reason,
-        scores=json.dumps(finding.scores(), allow_nan=False),
-        error=finding.error,
-        failed=finding.error is not None and finding.verdict.status is Status.REVIEW,
-        id=finding.photo_id,
-    )
-    return touched > 0
-
-
-def _close_if_done(session: Session, batch_id: str) -> None:
-    session.rows(
-        "UPDATE batches SET finished_at = now(),"
-        " lease_job_id = NULL, lease_until = NULL, attempt_id = NULL"
-        " WHERE id = :id AND finished_at IS NULL AND NOT EXISTS"
-        f" (SELECT 1 FROM media WHERE batch_id = :id AND {OPEN})",
-        id=batch_id,
     )

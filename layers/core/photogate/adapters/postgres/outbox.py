@@ -1,11 +1,13 @@
-"""The batch row as outbox: what has to be sent again, concluded or cleaned up."""
+"""The batch row as outbox: what has to be sent again, given up or cleaned up."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from photogate.adapters.postgres.changes import close_finished
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.adapters.postgres.rows import OPEN
+from photogate.domain import ExhaustedBatch
 from photogate.messages import Job
 
 #: Longer than any upload URL: until then a client may put the object there again.
@@ -48,45 +50,35 @@ class PostgresOutbox:
             )
         )
 
-    def conclude(self, *, max_deliveries: int, limit: int) -> int:
-        """See ``photogate.ports.Outbox.conclude``."""
+    def exhausted(self, *, max_deliveries: int, limit: int) -> list[ExhaustedBatch]:
+        """See ``photogate.ports.Outbox.exhausted``."""
 
-        concluded: set[str] = set()
-
-        def work(session: Session) -> None:
+        def work(session: Session) -> list[ExhaustedBatch]:
             # A delivery that still holds its lease may yet finish.
-            ids = [
-                row["id"]
-                for row in session.rows(
-                    "SELECT id FROM batches WHERE finished_at IS NULL AND deliveries >= :most"
-                    " AND (lease_until IS NULL OR lease_until < now())"
-                    " ORDER BY created_at LIMIT :n FOR UPDATE SKIP LOCKED",
-                    most=max_deliveries,
-                    n=limit,
-                )
+            batches = session.rows(
+                "SELECT id, generation, coalesce(last_error,"
+                "   'delivered too often without a verdict') AS error"
+                " FROM batches WHERE finished_at IS NULL AND deliveries >= :most"
+                " AND (lease_until IS NULL OR lease_until < now())"
+                " ORDER BY created_at LIMIT :n FOR UPDATE SKIP LOCKED",
+                most=max_deliveries,
+                n=limit,
+            )
+            ids = [batch["id"] for batch in batches]
+            close_finished(session, ids)
+            photos: dict[str, list[str]] = {}
+            for row in session.rows(
+                "SELECT CAST(id AS text) AS id, batch_id FROM media"
+                f" WHERE batch_id = ANY (CAST(:ids AS text[])) AND {OPEN} ORDER BY id",
+                ids=ids,
+            ):
+                photos.setdefault(row["batch_id"], []).append(row["id"])
+            return [
+                ExhaustedBatch(**batch, photo_ids=tuple(photos.get(batch["id"], ())))
+                for batch in batches
             ]
-            if not ids:
-                return
-            photos = session.rows(
-                "UPDATE media SET moderation_status = 'review', moderated_at = now(),"
-                " updated_at = now(), reopened = false,"
-                " moderation_error = coalesce(moderation_error,"
-                "   (SELECT last_error FROM batches WHERE id = media.batch_id),"
-                "   'delivered too often without a verdict')"
-                f" WHERE batch_id = ANY (CAST(:ids AS text[])) AND {OPEN}"
-                " RETURNING CAST(id AS text) AS id",
-                ids=ids,
-            )
-            session.rows(
-                "UPDATE batches SET finished_at = now(),"
-                " lease_job_id = NULL, lease_until = NULL, attempt_id = NULL"
-                " WHERE id = ANY (CAST(:ids AS text[]))",
-                ids=ids,
-            )
-            concluded.update(photo["id"] for photo in photos)
 
-        self._pool.transaction(work)
-        return len(concluded)
+        return self._pool.transaction(work)
 
     def take_deletions(self, *, limit: int) -> list[str]:
         """See ``photogate.ports.Outbox.take_deletions``."""

@@ -1,10 +1,10 @@
-"""What automatic moderation gave up, and its second chance."""
+"""What automatic moderation gave up."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from photogate.adapters.postgres.pool import Pool, Session
+from photogate.adapters.postgres.pool import Pool
 from photogate.domain import UnfinishedBatch
 
 #: Of photos; the index ``media_unfinished`` holds just these.
@@ -34,31 +34,13 @@ class PostgresUnfinished:
         )
         return [UnfinishedBatch(**row) for row in rows]
 
-    def reopen(self, batch_ids: Sequence[str]) -> int:
-        """See ``photogate.ports.Unfinished.reopen``."""
-        reopened: set[str] = set()
-
-        def work(session: Session) -> None:
-            # Rows are locked in one order everywhere: the batch, then its photos.
-            finished = session.rows(
-                "SELECT id FROM batches WHERE id = ANY (CAST(:ids AS text[]))"
-                " AND finished_at IS NOT NULL ORDER BY id FOR UPDATE",
+    def photos(self, batch_ids: Sequence[str]) -> list[str]:
+        """See ``photogate.ports.Unfinished.photos``."""
+        rows = self._pool.transaction(
+            lambda s: s.rows(
+                "SELECT CAST(id AS text) AS id FROM media"
+                f" WHERE batch_id = ANY (CAST(:ids AS text[])) AND {_GIVEN_UP} ORDER BY id",
                 ids=list(batch_ids),
             )
-            photos = session.rows(
-                "UPDATE media SET reopened = true, retry_count = 0, updated_at = now()"
-                f" WHERE batch_id = ANY (CAST(:ids AS text[])) AND {_GIVEN_UP}"
-                " RETURNING CAST(id AS text) AS id, batch_id",
-                ids=[row["id"] for row in finished],
-            )
-            session.rows(
-                "UPDATE batches SET generation = generation + 1, finished_at = NULL,"
-                " deliveries = 0, last_error = NULL,"
-                " next_enqueue_at = now(), enqueue_interval = interval '1 minute'"
-                " WHERE id = ANY (CAST(:ids AS text[]))",
-                ids=sorted({photo["batch_id"] for photo in photos}),
-            )
-            reopened.update(photo["id"] for photo in photos)
-
-        self._pool.transaction(work)
-        return len(reopened)
+        )
+        return [row["id"] for row in rows]

@@ -1,0 +1,326 @@
+"""The one door: every change of a photo's state is written here, with all that follows from it.
+
+In one transaction, several photos at a time: the row, a row of history, what waits for people,
+the batch when nothing in it is open any more. ``photogate.domain.changes`` says what is allowed;
+a test forbids these statements elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+from uuid import uuid4
+
+from photogate.adapters.postgres.pool import Pool, Session
+from photogate.adapters.postgres.rows import MEDIA_COLUMNS, OPEN, media_from
+from photogate.domain import Media, Reason, Status
+from photogate.domain.changes import (
+    UNDO_WITHIN_S,
+    Action,
+    By,
+    Change,
+    Outcome,
+    Refusal,
+    State,
+    Undo,
+    applied,
+)
+
+#: A person's own words are kept apart from these, so that they can be erased.
+_KNOWN_REASONS = frozenset(Reason)
+
+
+class PostgresChanges:
+    """The ``Changes`` port."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def make(self, changes: Sequence[Change]) -> list[Outcome]:
+        """See ``photogate.ports.Changes.make``."""
+        call, repeated = str(uuid4()), False
+
+        def work(session: Session) -> list[Outcome]:
+            nonlocal repeated
+            made = _made_before(session, call, changes) if repeated else {}
+            repeated = True
+            return _make(session, call, changes, made)
+
+        return self._pool.transaction(work) if changes else []
+
+
+def close_finished(session: Session, batch_ids: Sequence[str]) -> None:
+    """Close those batches in which no photo waits for the machine any more."""
+    session.rows(
+        "UPDATE batches SET finished_at = now(),"
+        " lease_job_id = NULL, lease_until = NULL, attempt_id = NULL"
+        " WHERE id = ANY (CAST(:ids AS text[])) AND finished_at IS NULL AND NOT EXISTS"
+        f" (SELECT 1 FROM media WHERE batch_id = batches.id AND {OPEN})",
+        ids=list(batch_ids),
+    )
+
+
+def _make(
+    session: Session, call: str, changes: Sequence[Change], made: dict[str, Outcome]
+) -> list[Outcome]:
+    """Make what is allowed; ``made`` has what this call committed before it was repeated."""
+    ids = [change.photo_id for change in changes]
+    # Rows are locked in one order everywhere: batches, then photos.
+    batches = _by_id(
+        session,
+        "SELECT id, generation, finished_at IS NULL AS open,"
+        " coalesce(lease_until > now(), false) AS leased FROM batches"
+        " WHERE id IN (SELECT batch_id FROM media"
+        "   WHERE CAST(id AS text) = ANY (CAST(:ids AS text[]))) ORDER BY id FOR UPDATE",
+        ids,
+    )
+    photos = _by_id(
+        session,
+        f"SELECT {MEDIA_COLUMNS}, reopened, changes,"
+        " CASE WHEN CAST(undo->>'until' AS timestamptz) > now() THEN undo->'to' END AS undo"
+        " FROM media WHERE CAST(id AS text) = ANY (CAST(:ids AS text[])) ORDER BY id FOR UPDATE",
+        ids,
+    )
+    outcomes = []
+    for change in changes:
+        row = photos.get(change.photo_id)
+        if change.photo_id in made:
+            outcome = made[change.photo_id]
+            outcomes.append(replace(outcome, media=media_from(row) if row else None))
+        elif row is None:
+            missing = Refusal(why=f"there is no photo {change.photo_id}", missing=True)
+            outcomes.append(Outcome(change=change, refusal=missing))
+        else:
+            outcomes.append(_outcome(change, row, batches.get(row["batch_id"])))
+    if fresh := [o for o in outcomes if o.changed and o.change.photo_id not in made]:
+        written = _write_photos(session, [o for o in fresh if o.after is not None])
+        _remove_photos(session, [o for o in fresh if o.after is None])
+        _write_history(session, call, fresh, {i: row["changes"] + 1 for i, row in photos.items()})
+        _write_review_items(session, fresh)
+        _reopen_batches(session, fresh)
+        outcomes = [replace(o, media=written.get(o.change.photo_id, o.media)) for o in outcomes]
+    close_finished(session, list(batches))
+    return outcomes
+
+
+def _by_id(session: Session, sql: str, ids: list[str]) -> dict[str, dict[str, Any]]:
+    return {row["id"]: row for row in session.rows(sql, ids=ids)}
+
+
+def _outcome(change: Change, row: dict[str, Any], batch: dict[str, Any] | None) -> Outcome:
+    state, media = _state(row, batch), media_from(row)
+    after = applied(change, state)
+    if isinstance(after, Refusal):
+        return Outcome(change=change, refusal=after)
+    if after == state:
+        return Outcome(change=change, media=media)
+    if after is None:
+        return Outcome(change=change, before=state, file_key=media.file_key)
+    return Outcome(change=change, before=state, after=after, media=media)
+
+
+def _state(row: dict[str, Any], batch: dict[str, Any] | None) -> State:
+    undo = row["undo"]
+    return State(
+        user_id=row["user_id"],
+        status=Status(row["moderation_status"]),
+        reason=row["moderation_reason"],
+        error=row["moderation_error"],
+        decided_by=row["decided_by"],
+        verified_by=row["verified_by"],
+        reopened=row["reopened"],
+        generation=batch["generation"] if batch else None,
+        batch_open=bool(batch and batch["open"]),
+        batch_leased=bool(batch and batch["leased"]),
+        undo=Undo(**undo | {"status": Status(undo["status"])}) if undo else None,
+    )
+
+
+def _write_photos(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Media]:
+    if not outcomes:
+        return {}
+    found = session.rows(
+        "UPDATE media SET moderation_status = wanted.status, moderation_reason = wanted.reason,"
+        " moderation_error = wanted.error, decided_by = wanted.decider,"
+        " verified_by = wanted.verifier, verified_at ="
+        "   CASE WHEN wanted.verifier IS NOT NULL THEN coalesce(verified_at, now()) END,"
+        " reopened = wanted.again,"
+        " moderated_at = CASE WHEN wanted.settled THEN now() ELSE moderated_at END,"
+        " moderation_scores = coalesce(wanted.scores, moderation_scores),"
+        " retry_count = greatest(0, retry_count - wanted.attempts), undo ="
+        "   wanted.replaced || jsonb_build_object('until', now() + make_interval(secs => :undo)),"
+        " changes = changes + 1, updated_at = now()"
+        " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS wanted (photo text, status text,"
+        "   reason text, error text, decider text, verifier text, again boolean,"
+        "   settled boolean, scores jsonb, attempts integer, replaced jsonb)"
+        f" WHERE CAST(id AS text) = wanted.photo RETURNING {MEDIA_COLUMNS}",
+        rows=json.dumps([_row(outcome) for outcome in outcomes], allow_nan=False),
+        undo=UNDO_WITHIN_S,
+    )
+    return {row["id"]: media_from(row) for row in found}
+
+
+#: More than any photo has.
+_ALL_ATTEMPTS = 1_000_000
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    change, after = outcome.change, outcome.after
+    assert after is not None  # noqa: S101 - asked by the caller
+    failed = after.error is not None and after.status is Status.REVIEW
+    attempts = {Action.JUDGE: 0 if failed else 1, Action.REOPEN: _ALL_ATTEMPTS}
+    undo = after.undo if change.action is Action.DECIDE else None
+    return {
+        "photo": change.photo_id,
+        "status": after.status.value,
+        "reason": after.reason,
+        "error": after.error,
+        "decider": after.decided_by,
+        "verifier": after.verified_by,
+        "again": after.reopened,
+        "settled": change.action not in (Action.VERIFY, Action.REOPEN),
+        "scores": change.scores,
+        "attempts": attempts.get(change.action, 0),
+        "replaced": {"to": asdict(undo)} if undo else None,
+    }
+
+
+def _remove_photos(session: Session, outcomes: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
+        assert outcome.before is not None  # noqa: S101 - it was there
+        id_ = outcome.change.photo_id
+        session.rows("DELETE FROM media WHERE CAST(id AS text) = :id", id=id_)
+        session.rows(
+            "INSERT INTO object_deletions (file_key, media_id, user_id)"
+            " VALUES (:key, :id, :u) ON CONFLICT DO NOTHING",
+            key=outcome.file_key,
+            id=id_,
+            u=outcome.before.user_id,
+        )
+
+
+def _write_history(
+    session: Session, call: str, outcomes: Sequence[Outcome], counts: dict[str, int]
+) -> None:
+    rows = [_history_row(outcome, counts[outcome.change.photo_id]) for outcome in outcomes]
+    users = {row["owner"] for row in rows} | {row["person"] for row in rows if row["person"]}
+    session.rows(
+        "INSERT INTO subjects (user_id) SELECT unnest(CAST(:users AS text[]))"
+        " ON CONFLICT DO NOTHING",
+        users=sorted(users),
+    )
+    session.rows(
+        "INSERT INTO history (photo_id, n, call, action, by, person, role, owner, generation,"
+        "   before, after, reason, failed, rule, value, bound, policy, model, correlation_id)"
+        " SELECT photo_id, n, CAST(:call AS uuid), action, by, person.id, role, owner.id,"
+        "   generation, before, after, reason, failed, rule, value, bound, policy, model,"
+        "   correlation_id"
+        " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS wanted (photo_id text, n integer,"
+        "   action text, by text, person text, role text, owner text, generation integer,"
+        "   before text, after text, reason text, failed boolean, rule text,"
+        "   value double precision, bound double precision, policy text, model text,"
+        "   correlation_id text)"
+        " JOIN subjects AS owner ON owner.user_id = wanted.owner"
+        " LEFT JOIN subjects AS person ON person.user_id = wanted.person",
+        call=call,
+        rows=json.dumps(rows, allow_nan=False),
+    )
+    for row in rows:
+        if row["words"] is not None:
+            session.rows(
+                "INSERT INTO history_words VALUES (:id, :n, :words)",
+                id=row["photo_id"],
+                n=row["n"],
+                words=row["words"],
+            )
+
+
+def _history_row(outcome: Outcome, n: int) -> dict[str, Any]:
+    change, before, after = outcome.change, outcome.before, outcome.after
+    assert before is not None  # noqa: S101 - only changes are written
+    rule, verdict = change.rule, change.verdict
+    reason = after.reason if after else None
+    return {
+        "photo_id": change.photo_id,
+        "n": n,
+        "action": change.action.value,
+        "by": change.by.value,
+        "person": change.person.user_id if change.person else None,
+        "role": change.person.role.value if change.by is By.PERSON and change.person else None,
+        "owner": before.user_id,
+        "generation": before.generation,
+        "before": before.status.value,
+        "after": after.status.value if after else None,
+        "reason": reason if reason in _KNOWN_REASONS else None,
+        "words": reason if reason not in _KNOWN_REASONS else None,
+        "failed": bool(after and after.error is not None),
+        "rule": rule.name if rule else None,
+        "value": rule.value if rule else None,
+        "bound": rule.bound if rule else None,
+        "policy": verdict.policy if verdict else None,
+        "model": change.model,
+        "correlation_id": change.correlation_id,
+    }
+
+
+def _write_review_items(session: Session, outcomes: Sequence[Outcome]) -> None:
+    waiting = [o.change.photo_id for o in outcomes if o.after and o.after.status is Status.REVIEW]
+    if waiting:
+        session.rows(
+            "INSERT INTO review_items (photo_id, kind)"
+            " SELECT unnest(CAST(:ids AS text[])), 'doubt' ON CONFLICT DO NOTHING",
+            ids=waiting,
+        )
+    settled = [o.change.photo_id for o in outcomes if o.change.photo_id not in waiting]
+    if settled:
+        session.rows(
+            # A sample is looked at while its photo stays approved.
+            "UPDATE review_items SET closed_at = now() WHERE closed_at IS NULL"
+            " AND photo_id = ANY (CAST(:ids AS text[]))"
+            " AND (kind <> 'sample' OR photo_id = ANY (CAST(:gone AS text[])))",
+            ids=settled,
+            gone=[o.change.photo_id for o in outcomes if o.after is None],
+        )
+
+
+def _reopen_batches(session: Session, outcomes: Sequence[Outcome]) -> None:
+    reopened = [o.media for o in outcomes if o.change.action is Action.REOPEN and o.media]
+    if batches := {media.batch_id for media in reopened if media.batch_id}:
+        session.rows(
+            "UPDATE batches SET generation = generation + 1, finished_at = NULL,"
+            " deliveries = 0, last_error = NULL,"
+            " next_enqueue_at = now(), enqueue_interval = interval '1 minute'"
+            " WHERE id = ANY (CAST(:ids AS text[]))",
+            ids=sorted(batches),
+        )
+
+
+def _made_before(session: Session, call: str, changes: Sequence[Change]) -> dict[str, Outcome]:
+    """Give what this very call wrote, in case it committed just before its connection broke."""
+    found = {
+        row["photo_id"]: row
+        for row in session.rows(
+            "SELECT photo_id, before, after, owner.user_id, file_key FROM history"
+            " JOIN subjects AS owner ON owner.id = owner"
+            " LEFT JOIN object_deletions ON media_id = photo_id AND after IS NULL"
+            " WHERE photo_id = ANY (CAST(:ids AS text[])) AND call = CAST(:call AS uuid)",
+            ids=[change.photo_id for change in changes],
+            call=call,
+        )
+    }
+
+    def state(row: dict[str, Any], status: str) -> State:
+        return State(user_id=row["user_id"], status=Status(status))
+
+    return {
+        change.photo_id: Outcome(
+            change=change,
+            before=state(row, row["before"]),
+            after=state(row, row["after"]) if row["after"] else None,
+            file_key=row["file_key"],
+        )
+        for change in changes
+        if (row := found.get(change.photo_id)) is not None
+    }

@@ -1,0 +1,348 @@
+"""Which changes of a photo are allowed, to whom, and what the photo is like afterwards.
+
+Every change of a photo's state is a ``Change``. ``applied`` alone says what becomes of it: the
+state afterwards, or a ``Refusal``. It knows no database, so that the rules can be tested as a
+table; ``photogate.adapters.postgres.changes`` is the one place that writes what it answers.
+
+The rules, by who acts:
+
+- The *machine* decides photos that wait for it, once in each generation of their batch. It never
+  overwrites a person's decision, and no terminal state goes back to pending.
+- The *sweep* sends to a person what was delivered too often.
+- A *person* decides at any time, for good; may take that back within ``UNDO_WITHIN_S``.
+- The *owner* deletes at any time; a person deletes what is rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from photogate.domain.people import Principal
+from photogate.domain.photos import Media
+from photogate.domain.verdicts import Finding, Rule, Status, Verdict
+
+#: How long a person may take back a decision. Nobody else was told of it until then.
+UNDO_WITHIN_S = 10
+
+
+class Action(StrEnum):
+    """What is done to a photo."""
+
+    #: By the machine: what the policy says of the photo.
+    JUDGE = "judge"
+    #: By the sweep: automatic moderation gave up.
+    GIVE_UP = "give_up"
+    #: By an operator: the machine looks at it once more.
+    REOPEN = "reopen"
+    #: By a person: approved or rejected.
+    DECIDE = "decide"
+    #: By a person: a rejection was right.
+    VERIFY = "verify"
+    #: By the person who decided: as it was before.
+    UNDO = "undo"
+    #: By the owner, or by a person.
+    DELETE = "delete"
+
+
+class By(StrEnum):
+    """Who makes a change."""
+
+    MACHINE = "machine"
+    SWEEP = "sweep"
+    OPERATOR = "operator"
+    #: Who uploaded it.
+    OWNER = "owner"
+    #: A moderator.
+    PERSON = "person"
+    #: Another program, in a database that is shared with it; a trigger notes these.
+    OTHER = "other"
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What a photo's row says, and what its batch says, at the moment of a change."""
+
+    user_id: str
+    status: Status
+    #: A ``Reason``, a person's words, or None.
+    reason: str | None = None
+    #: Why automatic moderation could not finish.
+    error: str | None = None
+    #: The person who decided; None for a machine's verdict.
+    decided_by: str | None = None
+    verified_by: str | None = None
+    #: In review because the machine could not finish, and it looks once more.
+    reopened: bool = False
+    #: Of the batch; None for a photo without one.
+    generation: int | None = None
+    #: Whether the batch still has a job.
+    batch_open: bool = False
+    #: Whether a worker holds the batch now.
+    batch_leased: bool = False
+    #: What a decision can be taken back to, while that is allowed.
+    undo: Undo | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether the photo waits for the machine."""
+        return self.status is Status.PENDING or self.reopened
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it waits for a person because automatic moderation could not finish."""
+        return (
+            self.status is Status.REVIEW
+            and self.error is not None
+            and self.decided_by is None
+            and not self.reopened
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undo:
+    """What a person's decision replaced."""
+
+    by: str
+    status: Status
+    reason: str | None
+    error: str | None
+    decided_by: str | None
+    verified_by: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One change of one photo, wished by its author; made with the functions below."""
+
+    photo_id: str
+    action: Action
+    by: By
+    #: For PERSON and OWNER: who.
+    person: Principal | None = None
+    #: For JUDGE, GIVE_UP and DECIDE: what the photo becomes.
+    verdict: Verdict | None = None
+    #: Why automatic moderation could not finish.
+    error: str | None = None
+    #: The generation that the author saw; None for whichever it is.
+    generation: int | None = None
+    #: The ``moderation_scores`` document; None leaves them.
+    scores: dict[str, Any] | None = None
+    #: sha256 of the model that looked.
+    model: str | None = None
+    correlation_id: str | None = None
+
+    @property
+    def rule(self) -> Rule | None:
+        """The comparison that decided."""
+        return self.verdict.rule if self.verdict else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why a change is not made. Nothing was written."""
+
+    why: str
+    #: There is no such photo, or not for this person.
+    missing: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a change that was asked for."""
+
+    change: Change
+    #: None when it was refused or changed nothing.
+    before: State | None = None
+    after: State | None = None
+    refusal: Refusal | None = None
+    #: The photo's row afterwards; None when it is gone, or the change was refused.
+    media: Media | None = None
+    #: Of the photo's object, when it was deleted: to be removed.
+    file_key: str | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether something was written."""
+        return self.before is not None
+
+
+def judged(finding: Finding, *, generation: int, correlation_id: str | None = None) -> Change:
+    """The machine's verdict on a photo."""
+    return Change(
+        photo_id=finding.photo_id,
+        action=Action.JUDGE,
+        by=By.MACHINE,
+        verdict=finding.verdict,
+        error=finding.error,
+        generation=generation,
+        scores=finding.scores(),
+        model=finding.signals.model,
+        correlation_id=correlation_id,
+    )
+
+
+def given_up(photo_id: str, *, generation: int, error: str) -> Change:
+    """Nothing more is tried: a person looks. An earlier error of the photo's own stays."""
+    return Change(
+        photo_id=photo_id,
+        action=Action.GIVE_UP,
+        by=By.SWEEP,
+        verdict=Verdict(status=Status.REVIEW),
+        error=error,
+        generation=generation,
+    )
+
+
+def reopened(photo_id: str) -> Change:
+    """The machine looks once more; the photo stays in review until then."""
+    return Change(photo_id=photo_id, action=Action.REOPEN, by=By.OPERATOR)
+
+
+def decided(photo_id: str, verdict: Verdict, *, by: Principal) -> Change:
+    """A person approves or rejects."""
+    return Change(photo_id=photo_id, action=Action.DECIDE, by=By.PERSON, person=by, verdict=verdict)
+
+
+def verified(photo_id: str, *, by: Principal) -> Change:
+    """A person confirms a rejection."""
+    return Change(photo_id=photo_id, action=Action.VERIFY, by=By.PERSON, person=by)
+
+
+def undone(photo_id: str, *, by: Principal) -> Change:
+    """A person takes back the decision just made."""
+    return Change(photo_id=photo_id, action=Action.UNDO, by=By.PERSON, person=by)
+
+
+def deleted(photo_id: str, *, by: Principal) -> Change:
+    """A person removes a rejected photo."""
+    return Change(photo_id=photo_id, action=Action.DELETE, by=By.PERSON, person=by)
+
+
+def withdrawn(photo_id: str, *, by: Principal) -> Change:
+    """The owner removes a photo."""
+    return Change(photo_id=photo_id, action=Action.DELETE, by=By.OWNER, person=by)
+
+
+def applied(change: Change, state: State) -> State | Refusal | None:
+    """Say what a photo is like after a change: None when it is gone, ``state`` when it is the same.
+
+    Pure, and the whole of who may do what.
+    """
+    return _RULES[change.action](change, state)
+
+
+def _judge(change: Change, state: State) -> State | Refusal:
+    if refusal := _stale(change, state):
+        return refusal
+    assert change.verdict is not None  # noqa: S101 - ``judged`` gives it
+    return replace(
+        state,
+        status=change.verdict.status,
+        reason=change.verdict.reason,
+        error=change.error,
+        reopened=False,
+    )
+
+
+def _give_up(change: Change, state: State) -> State | Refusal:
+    if refusal := _stale(change, state):
+        return refusal
+    if state.batch_leased:
+        return Refusal(why="a worker holds its batch")
+    error = state.error or change.error
+    return replace(state, status=Status.REVIEW, error=error, reopened=False)
+
+
+def _stale(change: Change, state: State) -> Refusal | None:
+    """Refuse a machine that is late: another was faster, or a person was."""
+    if state.generation != change.generation:
+        return Refusal(why=f"its batch is of generation {state.generation} by now")
+    if not state.open:
+        return Refusal(why=f"it is {state.status} already")
+    return None
+
+
+def _reopen(_: Change, state: State) -> State | Refusal:
+    if state.batch_open or not state.given_up:
+        return Refusal(why="automatic moderation did not give it up")
+    return replace(state, reopened=True)
+
+
+def _decide(change: Change, state: State) -> State | Refusal:
+    assert change.verdict is not None  # noqa: S101 - ``decided`` gives it
+    assert change.person is not None  # noqa: S101
+    verdict = change.verdict
+    if state.decided_by is not None and (state.status, state.reason) == (
+        verdict.status,
+        verdict.reason,
+    ):
+        return state
+    return replace(
+        state,
+        status=verdict.status,
+        reason=verdict.reason,
+        error=None,
+        decided_by=change.person.user_id,
+        verified_by=None,
+        reopened=False,
+        undo=Undo(
+            by=change.person.user_id,
+            # Its batch may be closed by then, and no machine would look at it any more.
+            status=Status.REVIEW if state.status is Status.PENDING else state.status,
+            reason=state.reason,
+            error=state.error,
+            decided_by=state.decided_by,
+            verified_by=state.verified_by,
+        ),
+    )
+
+
+def _verify(change: Change, state: State) -> State | Refusal:
+    assert change.person is not None  # noqa: S101 - ``verified`` gives it
+    if state.status is not Status.REJECTED:
+        return Refusal(why=f"photo {change.photo_id} is {state.status}, not rejected")
+    if state.verified_by is not None:
+        return state
+    who = change.person.user_id
+    return replace(state, verified_by=who, decided_by=state.decided_by or who, undo=None)
+
+
+def _undo(change: Change, state: State) -> State | Refusal:
+    assert change.person is not None  # noqa: S101 - ``undone`` gives it
+    before = state.undo
+    if before is None or before.by != change.person.user_id:
+        return Refusal(
+            why=f"only who decided can take it back, within {UNDO_WITHIN_S} s: decide anew"
+        )
+    return replace(
+        state,
+        status=before.status,
+        reason=before.reason,
+        error=before.error,
+        decided_by=before.decided_by,
+        verified_by=before.verified_by,
+        undo=None,
+    )
+
+
+def _delete(change: Change, state: State) -> Refusal | None:
+    assert change.person is not None  # noqa: S101 - ``deleted`` and ``withdrawn`` give it
+    if change.by is By.OWNER and change.person.user_id != state.user_id:
+        return Refusal(why=f"there is no photo {change.photo_id}", missing=True)
+    if change.by is By.PERSON and state.status is not Status.REJECTED:
+        return Refusal(why=f"photo {change.photo_id} is {state.status}, not rejected")
+    return None
+
+
+_RULES: dict[Action, Callable[[Change, State], State | Refusal | None]] = {
+    Action.JUDGE: _judge,
+    Action.GIVE_UP: _give_up,
+    Action.REOPEN: _reopen,
+    Action.DECIDE: _decide,
+    Action.VERIFY: _verify,
+    Action.UNDO: _undo,
+    Action.DELETE: _delete,
+}
