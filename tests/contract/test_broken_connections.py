@@ -310,9 +310,7 @@ def outcome(
     result = act(through, given)
 
     def state(session: Session) -> list[Any]:
-        return [
-            session.rows(sql, **({"since": since} if ":since" in sql else {})) for sql in STATE
-        ]
+        return [session.rows(sql, **({"since": since} if ":since" in sql else {})) for sql in STATE]
 
     return result, pool.transaction(state)
 

@@ -164,7 +164,9 @@ class Ledger:
             if row["url"] not in keys and row["moderation_status"] not in _TERMINAL
         ]
         wrong += self._decisions_kept(rows)
-        wrong += self._decisions_audited(writes, _audited(pool, users))
+        history = _history(pool, users)
+        wrong += _unrecorded(writes, history)
+        wrong += self._decisions_told(writes, history)
         wrong += _went_back(writes)
         wrong += _over_limit(pool, users, photos_per_day)
         return Account(
@@ -186,18 +188,23 @@ class Ledger:
             if now.get(media_id) != decisions[-1]
         ]
 
-    def _decisions_audited(
+    def _decisions_told(
         self,
         writes: dict[str, list[dict[str, Any]]],
-        audited: dict[str, list[tuple[str, str | None]]],
+        history: dict[str, list[dict[str, Any]]],
     ) -> list[str]:
-        """I3: each decision was written once, with one row of the audit log."""
+        """Each person's decision was written once, with one row of history."""
         wrong = []
-        for media_id in writes.keys() | audited.keys() | self._decided.keys():
-            decided, told = self._decided.get(media_id, []), audited.get(media_id, [])
+        for media_id in writes.keys() | history.keys() | self._decided.keys():
+            decided = self._decided.get(media_id, [])
+            told = [
+                (row["after"], row["reason"])
+                for row in history.get(media_id, [])
+                if row["action"] == "decide"
+            ]
             by_people = [w["after"] for w in writes.get(media_id, []) if w["decided_by"]]
             if told != decided or by_people != [status for status, _ in decided]:
-                wrong.append(f"{media_id}: decided {decided}, wrote {by_people}, audited {told}")
+                wrong.append(f"{media_id}: decided {decided}, wrote {by_people}, history {told}")
         return wrong
 
 
@@ -274,19 +281,37 @@ def _writes(pool: Pool, users: Sequence[str]) -> dict[str, list[dict[str, Any]]]
     return writes
 
 
-def _audited(pool: Pool, users: Sequence[str]) -> dict[str, list[tuple[str, str | None]]]:
-    """Give what the audit log says of decisions, by the photo's id."""
+def _history(pool: Pool, users: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Give the history of these users' photos, by the photo's id, in its order."""
     found = pool.transaction(
         lambda s: s.rows(
-            "SELECT media_id, after->>'status' AS status, after->>'reason' AS reason"
-            " FROM audit_log WHERE user_id = ANY (CAST(:users AS text[])) ORDER BY id",
+            "SELECT photo_id, n, action, before, after, coalesce(words, reason) AS reason"
+            " FROM history LEFT JOIN history_words USING (photo_id, n)"
+            " JOIN subjects ON subjects.id = owner"
+            " WHERE subjects.user_id = ANY (CAST(:users AS text[])) ORDER BY photo_id, n",
             users=list(users),
         )
     )
-    audited: dict[str, list[tuple[str, str | None]]] = {}
+    history: dict[str, list[dict[str, Any]]] = {}
     for row in found:
-        audited.setdefault(row["media_id"], []).append((row["status"], row["reason"]))
-    return audited
+        history.setdefault(row["photo_id"], []).append(row)
+    return history
+
+
+def _unrecorded(
+    writes: dict[str, list[dict[str, Any]]], history: dict[str, list[dict[str, Any]]]
+) -> list[str]:
+    """Every status that was written has its one row of history, in the same order."""
+    wrong = []
+    for media_id in writes.keys() | history.keys():
+        wrote = [(w["before"], w["after"]) for w in writes.get(media_id, [])]
+        rows = history.get(media_id, [])
+        if rows and rows[-1]["action"] == "delete":
+            continue  # what was written is not found by its photo any more
+        told = [(row["before"], row["after"]) for row in rows]
+        if wrote != told or [row["n"] for row in rows] != list(range(1, len(rows) + 1)):
+            wrong.append(f"{media_id}: wrote {wrote}, its history says {told}")
+    return wrong
 
 
 def _went_back(writes: dict[str, list[dict[str, Any]]]) -> list[str]:

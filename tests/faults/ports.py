@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from photogate.bootstrap import ModeratePorts
-from photogate.domain import Delivery, Finding, OpenBatch, OpenPhoto, Signals
+from photogate.domain import Delivery, OpenBatch, OpenPhoto, Signals
+from photogate.domain.changes import Change, Outcome
 from photogate.messages import Job
-from photogate.ports import Attempts, PhotoAnalyzer, Queue
+from photogate.ports import Attempts, Changes, PhotoAnalyzer, Queue
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.sandbox import Sandbox
 from tests.faults.photos import Truth, mark_of
@@ -141,11 +142,13 @@ class _Attempts(_Around):
         self._inner.count(photo, attempt_id=attempt_id)
         self._diary.passes("attempt committed")
 
-    def finish(self, job: Job, findings: Sequence[Finding]) -> frozenset[str]:
+
+class _Changes(_Around):
+    def make(self, changes: Sequence[Change]) -> list[Outcome]:
         """Write verdicts."""
-        written: frozenset[str] = self._inner.finish(job, findings)
+        outcomes: list[Outcome] = self._inner.make(changes)
         self._diary.passes("verdict committed")
-        return written
+        return outcomes
 
 
 class _Analyzer(_Around):
@@ -192,5 +195,6 @@ class Around:
             ports,
             queue=cast(Queue, _Queue(ports.queue, self.diary)),
             attempts=cast(Attempts, _Attempts(ports.attempts, self.diary)),
+            changes=cast(Changes, _Changes(ports.changes, self.diary)),
             analyzer=cast(PhotoAnalyzer, _Analyzer(analyzer, self.diary)),
         )
