@@ -108,7 +108,7 @@ class TestModerate:
         assert [e["message"] for e in events] == ["photo moderated"]
         assert events[0]["user_id"] == "u-3"
         metrics = {(m.name, m.dimensions): m for m in read_metrics([log], after=None)}
-        approved = metrics["Photos", "reason=none, service=moderate, status=approved"]
+        approved = metrics["Photos", "by=machine, reason=none, service=moderate, status=approved"]
         assert sum(approved.values) == 10
         assert len(metrics["TimeToVerdict", "service=moderate"].values) == 10
         assert sum(metrics["ColdStarts", "service=moderate"].values) == 1

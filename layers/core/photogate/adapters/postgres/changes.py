@@ -90,8 +90,7 @@ def _make(
             outcome = made[change.photo_id]
             outcomes.append(replace(outcome, media=media_from(row) if row else None))
         elif row is None:
-            missing = Refusal(why=f"there is no photo {change.photo_id}", missing=True)
-            outcomes.append(Outcome(change=change, refusal=missing))
+            outcomes.append(_outcome_without_photo(session, change))
         else:
             outcomes.append(_outcome(change, row, batches.get(row["batch_id"])))
     if fresh := [o for o in outcomes if o.changed and o.change.photo_id not in made]:
@@ -119,6 +118,20 @@ def _outcome(change: Change, row: dict[str, Any], batch: dict[str, Any] | None) 
     if after is None:
         return Outcome(change=change, before=state, file_key=media.file_key)
     return Outcome(change=change, before=state, after=after, media=media)
+
+
+def _outcome_without_photo(session: Session, change: Change) -> Outcome:
+    """Refuse, unless it was deleted before, by a call whose answer a client never got."""
+    if change.action is Action.DELETE:
+        gone = session.row(
+            "SELECT file_key, user_id FROM object_deletions WHERE media_id = :id",
+            id=change.photo_id,
+        )
+        owner = change.person.user_id if change.person and change.by is By.OWNER else None
+        if gone is not None and owner in (None, gone["user_id"]):
+            return Outcome(change=change, file_key=gone["file_key"])
+    missing = Refusal(why=f"there is no photo {change.photo_id}", missing=True)
+    return Outcome(change=change, refusal=missing)
 
 
 def _state(row: dict[str, Any], batch: dict[str, Any] | None) -> State:
