@@ -1,22 +1,11 @@
-"""Which changes of a photo are allowed, to whom, and what the photo is like afterwards.
+"""Every change of a photo's state, as its author wishes it, and what became of it.
 
-Every change of a photo's state is a ``Change``. ``applied`` alone says what becomes of it: the
-state afterwards, or a ``Refusal``. It knows no database, so that the rules can be tested as a
-table; ``photogate.adapters.postgres.changes`` is the one place that writes what it answers.
-
-The rules, by who acts:
-
-- The *machine* decides photos that wait for it, once in each generation of their batch. It never
-  overwrites a person's decision, and no terminal state goes back to pending.
-- The *sweep* sends to a person what was delivered too often.
-- A *person* decides at any time, for good; may take that back within ``UNDO_WITHIN_S``.
-- The *owner* deletes at any time; a person deletes what is rejected.
+``photogate.domain.transitions`` says which are allowed; the ``Changes`` port makes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -224,125 +213,3 @@ def deleted(photo_id: str, *, by: Principal) -> Change:
 def withdrawn(photo_id: str, *, by: Principal) -> Change:
     """The owner removes a photo."""
     return Change(photo_id=photo_id, action=Action.DELETE, by=By.OWNER, person=by)
-
-
-def applied(change: Change, state: State) -> State | Refusal | None:
-    """Say what a photo is like after a change: None when it is gone, ``state`` when it is the same.
-
-    Pure, and the whole of who may do what.
-    """
-    return _RULES[change.action](change, state)
-
-
-def _judge(change: Change, state: State) -> State | Refusal:
-    if refusal := _stale(change, state):
-        return refusal
-    assert change.verdict is not None  # noqa: S101 - ``judged`` gives it
-    return replace(
-        state,
-        status=change.verdict.status,
-        reason=change.verdict.reason,
-        error=change.error,
-        reopened=False,
-    )
-
-
-def _give_up(change: Change, state: State) -> State | Refusal:
-    if refusal := _stale(change, state):
-        return refusal
-    if state.batch_leased:
-        return Refusal(why="a worker holds its batch")
-    error = state.error or change.error
-    return replace(state, status=Status.REVIEW, error=error, reopened=False)
-
-
-def _stale(change: Change, state: State) -> Refusal | None:
-    """Refuse a machine that is late: another was faster, or a person was."""
-    if state.generation != change.generation:
-        return Refusal(why=f"its batch is of generation {state.generation} by now")
-    if not state.open:
-        return Refusal(why=f"it is {state.status} already")
-    return None
-
-
-def _reopen(_: Change, state: State) -> State | Refusal:
-    if state.batch_open or not state.given_up:
-        return Refusal(why="automatic moderation did not give it up")
-    return replace(state, reopened=True)
-
-
-def _decide(change: Change, state: State) -> State | Refusal:
-    assert change.verdict is not None  # noqa: S101 - ``decided`` gives it
-    assert change.person is not None  # noqa: S101
-    verdict = change.verdict
-    if state.decided_by is not None and (state.status, state.reason) == (
-        verdict.status,
-        verdict.reason,
-    ):
-        return state
-    return replace(
-        state,
-        status=verdict.status,
-        reason=verdict.reason,
-        error=None,
-        decided_by=change.person.user_id,
-        verified_by=None,
-        reopened=False,
-        undo=Undo(
-            by=change.person.user_id,
-            # Its batch may be closed by then, and no machine would look at it any more.
-            status=Status.REVIEW if state.status is Status.PENDING else state.status,
-            reason=state.reason,
-            error=state.error,
-            decided_by=state.decided_by,
-            verified_by=state.verified_by,
-        ),
-    )
-
-
-def _verify(change: Change, state: State) -> State | Refusal:
-    assert change.person is not None  # noqa: S101 - ``verified`` gives it
-    if state.status is not Status.REJECTED:
-        return Refusal(why=f"photo {change.photo_id} is {state.status}, not rejected")
-    if state.verified_by is not None:
-        return state
-    who = change.person.user_id
-    return replace(state, verified_by=who, decided_by=state.decided_by or who, undo=None)
-
-
-def _undo(change: Change, state: State) -> State | Refusal:
-    assert change.person is not None  # noqa: S101 - ``undone`` gives it
-    before = state.undo
-    if before is None or before.by != change.person.user_id:
-        return Refusal(
-            why=f"only who decided can take it back, within {UNDO_WITHIN_S} s: decide anew"
-        )
-    return replace(
-        state,
-        status=before.status,
-        reason=before.reason,
-        error=before.error,
-        decided_by=before.decided_by,
-        verified_by=before.verified_by,
-        undo=None,
-    )
-
-
-def _delete(change: Change, state: State) -> Refusal | None:
-    assert change.person is not None  # noqa: S101 - ``deleted`` and ``withdrawn`` give it
-    if change.by is By.OWNER and change.person.user_id != state.user_id:
-        return Refusal(why=f"there is no photo {change.photo_id}", missing=True)
-    if change.by is By.PERSON and state.status is not Status.REJECTED:
-        return Refusal(why=f"photo {change.photo_id} is {state.status}, not rejected")
-    return None
-
-
-_RULES: dict[Action, Callable[[Change, State], State | Refusal | None]] = {
-    Action.JUDGE: _judge,
-    Action.GIVE_UP: _give_up,
-    Action.REOPEN: _reopen,
-    Action.DECIDE: _decide,
-    Action.VERIFY: _verify,
-    Action.UNDO: _undo,
-    Action.DELETE: _delete,
-}

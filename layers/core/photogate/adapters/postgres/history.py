@@ -1,0 +1,103 @@
+"""What goes with a change of a photo: its row of history, and what then waits for people.
+
+Called by ``changes.py`` alone, in the transaction that makes the changes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from photogate.adapters.postgres.pool import Session
+from photogate.domain import Reason, Status
+from photogate.domain.changes import By, Outcome
+
+#: A person's own words are kept apart from these, so that they can be erased.
+_KNOWN_REASONS = frozenset(Reason)
+
+
+def write_history(
+    session: Session, call: str, outcomes: Sequence[Outcome], counts: dict[str, int]
+) -> None:
+    """Add a row for each change; ``counts`` has the number of each photo's row."""
+    rows = [_history_row(outcome, counts[outcome.change.photo_id]) for outcome in outcomes]
+    users = {row["owner"] for row in rows} | {row["person"] for row in rows if row["person"]}
+    session.rows(
+        "INSERT INTO subjects (user_id) SELECT unnest(CAST(:users AS text[]))"
+        " ON CONFLICT DO NOTHING",
+        users=sorted(users),
+    )
+    session.rows(
+        "INSERT INTO history (photo_id, n, call, action, by, person, role, owner, generation,"
+        "   before, after, reason, failed, rule, value, bound, policy, model, correlation_id)"
+        " SELECT photo_id, n, CAST(:call AS uuid), action, by, person.id, role, owner.id,"
+        "   generation, before, after, reason, failed, rule, value, bound, policy, model,"
+        "   correlation_id"
+        " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS wanted (photo_id text, n integer,"
+        "   action text, by text, person text, role text, owner text, generation integer,"
+        "   before text, after text, reason text, failed boolean, rule text,"
+        "   value double precision, bound double precision, policy text, model text,"
+        "   correlation_id text)"
+        " JOIN subjects AS owner ON owner.user_id = wanted.owner"
+        " LEFT JOIN subjects AS person ON person.user_id = wanted.person",
+        call=call,
+        rows=json.dumps(rows, allow_nan=False),
+    )
+    for row in rows:
+        if row["words"] is not None:
+            session.rows(
+                "INSERT INTO history_words VALUES (:id, :n, :words)",
+                id=row["photo_id"],
+                n=row["n"],
+                words=row["words"],
+            )
+
+
+def _history_row(outcome: Outcome, n: int) -> dict[str, Any]:
+    change, before, after = outcome.change, outcome.before, outcome.after
+    assert before is not None  # noqa: S101 - only changes are written
+    rule, verdict = change.rule, change.verdict
+    reason = after.reason if after else None
+    return {
+        "photo_id": change.photo_id,
+        "n": n,
+        "action": change.action.value,
+        "by": change.by.value,
+        "person": change.person.user_id if change.person else None,
+        "role": change.person.role.value if change.by is By.PERSON and change.person else None,
+        "owner": before.user_id,
+        "generation": before.generation,
+        "before": before.status.value,
+        "after": after.status.value if after else None,
+        "reason": reason if reason in _KNOWN_REASONS else None,
+        "words": reason if reason not in _KNOWN_REASONS else None,
+        "failed": bool(after and after.error is not None),
+        "rule": rule.name if rule else None,
+        "value": rule.value if rule else None,
+        "bound": rule.bound if rule else None,
+        "policy": verdict.policy if verdict else None,
+        "model": change.model,
+        "correlation_id": change.correlation_id,
+    }
+
+
+def write_review_items(session: Session, outcomes: Sequence[Outcome]) -> None:
+    """Open an item for what is in review now, and close those of what no longer is."""
+    waiting = [o.change.photo_id for o in outcomes if o.after and o.after.status is Status.REVIEW]
+    if waiting:
+        session.rows(
+            "INSERT INTO review_items (photo_id, kind)"
+            " SELECT unnest(CAST(:ids AS text[])), 'doubt' ON CONFLICT DO NOTHING",
+            ids=waiting,
+        )
+    settled = [o.change.photo_id for o in outcomes if o.change.photo_id not in waiting]
+    if settled:
+        session.rows(
+            # A sample is looked at while its photo stays approved.
+            "UPDATE review_items SET closed_at = now() WHERE closed_at IS NULL"
+            " AND photo_id = ANY (CAST(:ids AS text[]))"
+            " AND (kind <> 'sample' OR photo_id = ANY (CAST(:gone AS text[])))",
+            ids=settled,
+            gone=[o.change.photo_id for o in outcomes if o.after is None],
+        )
