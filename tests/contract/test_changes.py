@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from photogate.adapters.postgres.attempts import PostgresAttempts
 from photogate.adapters.postgres.batches import PostgresBatches
 from photogate.adapters.postgres.changes import PostgresChanges
 from photogate.adapters.postgres.media import PostgresMediaViews
-from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.pool import Pool, Session
 from photogate.domain import Finding, Principal, Role, Rule, Signals, Status, Verdict
 from photogate.domain.changes import Change, Outcome, decided, judged
 from photogate.errors import Conflict
@@ -189,11 +190,8 @@ class TestOthers:
 
     def test_what_they_write_is_noted(self, pool: Pool, job: Job, ids: dict[str, str]) -> None:
         for status in ("review", "approved"):
-            pool.transaction(
-                lambda s, to=status: s.rows(
-                    "UPDATE media SET moderation_status = :to WHERE url = 'a'", to=to
-                )
-            )
+            statement = "UPDATE media SET moderation_status = :to WHERE url = 'a'"
+            pool.transaction(partial(Session.rows, sql=statement, to=status))
             expected = {(ids["a"], "doubt")} if status == "review" else set()
             assert waiting(pool) == expected
         rows = history(pool, ids["a"])
