@@ -50,10 +50,9 @@ image-test: setup-dev $(SAM) ## Build the moderate images, run them read-only an
 	  PHOTOGATE_RIE=$$(find $(CURDIR)/.venv-sam -name aws-lambda-rie-x86_64) \
 	  $(BIN)/pytest tests/functions/test_image.py
 
-deploy: $(SAM) ## Deploy to AWS and migrate (STACK=name PARAMETERS="CreateDatabase=true …")
+deploy: $(SAM) ## Deploy to AWS; the database is migrated on the way (STACK=name PARAMETERS="CreateDatabase=true …")
 	@$(SAM) build
 	@$(SAM) deploy --stack-name $(STACK) $(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
-	@$(SAM) remote invoke MigrateFunction --stack-name $(STACK)
 
 setup: $(VENV)/run.stamp
 
