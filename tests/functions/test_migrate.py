@@ -314,7 +314,7 @@ class TestByHand:
             blocker = pool._take()
             blocker.run("SELECT pg_advisory_lock(:lock)", lock=_LOCK)
             migrating = thread.submit(bootstrap.migrate)
-            eventually(lambda: waiting(pool, longer_than_s=1) == 1)
+            eventually(lambda: waiting(pool, longer_than_s=2) == 1)
             blocker.close()
             assert migrating.result() == ALL
         bootstrap.forget()
