@@ -145,14 +145,15 @@ def migrate(
     ] = None,
 ) -> None:
     """Bring the database's schema up to this version."""
-    from photogate.adapters.stack_aws import migrate_stack
-    from photogate import bootstrap
-
     with errors_as_lines():
         if stack is None:
+            from photogate import bootstrap
+
             _load_home()
             applied = bootstrap.migrate()
         else:
+            from photogate.adapters.stack_aws import migrate_stack
+
             applied = migrate_stack(stack)
         out.print("\n".join(applied) or "the schema is up to date", highlight=False)
 
