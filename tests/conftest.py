@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +32,20 @@ SECRET = "0123456789abcdef-only-for-the-tests"
 
 # Metrics go to standard output, where they would drown what pytest prints.
 os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
+
+#: Of this run alone: pytest takes other users' rights away from the folder that all runs share,
+#: whenever one begins, and PostgreSQL runs as another user when the tests run as root.
+_TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
+_own_folder: Path | None = None
+if _TEMPORARY not in os.environ:
+    _own_folder = Path(tempfile.mkdtemp(prefix="photogate-tests-"))
+    os.environ[_TEMPORARY] = str(_own_folder)
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """Keep what a failed test left behind, for a look at it."""
+    if _own_folder is not None and exitstatus == 0:
+        shutil.rmtree(_own_folder, ignore_errors=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
