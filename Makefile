@@ -60,10 +60,9 @@ image-test: setup-dev setup-sam ## Build the moderate images, run them read-only
 	  PHOTOGATE_RIE=$$(find $(CURDIR)/.venv-sam -name aws-lambda-rie-x86_64) \
 	  $(BIN)/pytest tests/functions/test_image.py
 
-deploy: setup-sam ## Deploy to AWS and migrate (STACK=name PARAMETERS="CreateDatabase=true …")
+deploy: setup-sam ## Deploy to AWS and migrate on the way (STACK=name PARAMETERS="CreateDatabase=true …")
 	@$(SAM) build
 	@$(SAM) deploy --stack-name $(STACK) $(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
-	@$(SAM) remote invoke MigrateFunction --stack-name $(STACK)
 
 setup:
 	@$(LOCKED) $(MAKE) -s $(VENV)/run.stamp

@@ -6,8 +6,10 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -20,7 +22,8 @@ from local.model_build import ensure_bundle, ensure_faces
 from local.process import start_server, stop, wait_until
 from local.samples import jpeg, photograph
 from photogate.adapters.postgres.migrate import migrate
-from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.pool import Pool, connect_arguments
+from photogate.adapters.postgres.pool import connect as connect_postgres
 from photogate.adapters.queue_redis import connect
 from photogate.errors import ConfigError
 
@@ -106,6 +109,18 @@ def migrated_url(postgres_url: str) -> str:
     migrate(pool)
     pool.close()
     return postgres_url
+
+
+@pytest.fixture
+def fresh_url(postgres_url: str) -> Iterator[str]:
+    """A database without any table, for one test."""
+    name = f"fresh_{time.time_ns()}"
+    # CREATE DATABASE refuses to run in a transaction.
+    connection = connect_postgres(connect_arguments(postgres_url))
+    connection.run(f"CREATE DATABASE {name}")
+    yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
+    connection.run(f"DROP DATABASE {name} WITH (FORCE)")
+    connection.close()
 
 
 @pytest.fixture
