@@ -12,11 +12,17 @@ from urllib.parse import urlsplit
 import pytest
 from pg8000.exceptions import DatabaseError
 
+from photogate.adapters.postgres.attempts import PostgresAttempts
+from photogate.adapters.postgres.batches import PostgresBatches
 from photogate.adapters.postgres.media import PostgresMediaViews
-from photogate.adapters.postgres.migrate import migrate, shipped
+from photogate.adapters.postgres.migrate import _apply, migrate, set_timeouts, shipped
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool, Session, connect_arguments
+from photogate.domain import Finding, Status, Verdict
 from photogate.errors import ConfigError, DatabaseUnavailable, NotFound
+from photogate.messages import Job
+from tests.authors import finish
+from tests.contract.test_batches import new_batch
 
 
 def backend(session: Session) -> int:
@@ -183,6 +189,82 @@ class TestMigrations:
             ]
         assert sorted(applied) == [m.name for m in shipped()]
         assert migrate(empty) == []
+
+    def test_the_audit_log_of_an_older_version_moves_into_the_history(self, empty: Pool) -> None:
+        for migration in shipped()[:4]:
+            empty.transaction(partial(_apply, migration=migration))
+        empty.transaction(
+            lambda s: s.rows(
+                "INSERT INTO media (user_id, url, moderation_status, decided_by)"
+                " VALUES ('u', 'a', 'rejected', 'mod'), ('u', 'b', 'review', NULL);"
+                "INSERT INTO audit_log (actor, actor_role, action, media_id, user_id, before,"
+                " after) SELECT 'mod', 'moderator', action, CAST(id AS text), 'u',"
+                "   jsonb_build_object('status', 'review'), after FROM media,"
+                "   (VALUES ('approve', '{\"status\": \"approved\"}'::jsonb), ('reject',"
+                '   \'{"status": "rejected", "reason": "rude"}\')) AS a (action, after)'
+                " WHERE url = 'a'"
+            )
+        )
+        migrate(empty)
+        rows = empty.transaction(
+            lambda s: s.rows(
+                "SELECT history.n, action, by, role, before, after, words, user_id, changes"
+                " FROM history LEFT JOIN history_words USING (photo_id, n)"
+                " JOIN subjects ON subjects.id = person"
+                " JOIN (SELECT CAST(id AS text) AS photo_id, changes FROM media) AS photos"
+                "   USING (photo_id) ORDER BY history.n"
+            )
+        )
+        told = ("n", "action", "by", "role", "after", "words", "user_id", "changes")
+        assert [tuple(row[name] for name in told) for row in rows] == [
+            (1, "decide", "person", "moderator", "approved", None, "mod", 2),
+            (2, "decide", "person", "moderator", "rejected", "rude", "mod", 2),
+        ]
+        waiting = empty.transaction(lambda s: s.rows("SELECT kind FROM review_items"))
+        assert waiting == [{"kind": "doubt"}]
+
+    def test_the_application_may_have_a_role_that_cannot_change_history(
+        self, empty: Pool, migrated_url: str
+    ) -> None:
+        role = f"app_{time.time_ns()}"
+        empty.transaction(lambda s: s.rows(f"CREATE ROLE {role} LOGIN PASSWORD 'x'"))
+        database = str(empty._arguments["database"])
+        place = urlsplit(migrated_url)
+        url = f"postgresql://{role}:x@{place.hostname}:{place.port}/{database}"
+        application = Pool(url)
+        try:
+            migrate(empty, history_days=40, application=role)
+            set_timeouts(application)
+            application.close()
+            assert application.transaction(lambda s: s.row("SHOW statement_timeout")) == {
+                "statement_timeout": "8s"
+            }
+            batch = PostgresBatches(application).accept(new_batch("a"), photos_per_day=30)
+            job = Job(batch_id=batch.id, generation=1)
+            opened = PostgresAttempts(application).begin(job, job_id="m", lease_s=60)
+            assert opened
+            approved = Verdict(status=Status.APPROVED)
+            assert finish(
+                application, job, [Finding(photo_id=opened.photos[0].id, verdict=approved)]
+            )
+            empty.transaction(
+                lambda s: s.rows(
+                    "INSERT INTO history (photo_id, n, at, action, by, owner, before)"
+                    " SELECT photo_id, 0, now() - interval '41 days', 'set', 'other', owner, 'x'"
+                    " FROM history"
+                )
+            )
+            for statement in (
+                "DELETE FROM history",
+                "UPDATE history SET role = 'x'",
+                "UPDATE history_retention SET days = 30",
+            ):
+                with pytest.raises(DatabaseError, match="permission denied"):
+                    application.transaction(partial(Session.rows, sql=statement))
+            assert PostgresOutbox(application).prune_history(limit=10) == 1
+        finally:
+            application.close()
+            empty.transaction(lambda s: s.rows(f"DROP OWNED BY {role}; DROP ROLE {role}"))
 
     @pytest.mark.parametrize("id_type", ["uuid DEFAULT gen_random_uuid()", "bigserial"])
     def test_the_predecessors_table_is_adopted(self, empty: Pool, id_type: str) -> None:

@@ -196,6 +196,9 @@ class Outbox(Protocol):
     def deleted(self, file_key: str) -> None:
         """Note that the object is gone; forgotten once no upload URL can bring it back."""
 
+    def prune_history(self, *, limit: int) -> int:
+        """Remove rows of history that are older than ``HISTORY_DAYS``; return how many."""
+
 
 class Attempts(Protocol):
     """The worker's side of the database."""

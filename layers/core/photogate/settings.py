@@ -95,6 +95,19 @@ class DatabaseSettings(LogSettings):
         return self
 
 
+class MigrateSettings(DatabaseSettings):
+    """``photogate migrate``."""
+
+    migrate_database_url: SecretStr | None = Field(
+        None,
+        description="`DATABASE_URL` of the role that owns the tables, for `photogate migrate`"
+        " only: Photogate itself then cannot change history.",
+    )
+    history_days: int = Field(
+        730, ge=30, le=36_500, description="Days that the history of changes is kept at least."
+    )
+
+
 class QueueSettings(LogSettings):
     """Where jobs travel."""
 

@@ -284,16 +284,26 @@ def check_settings() -> None:
 def migrate() -> list[str]:
     """Bring the database's schema up to date; gives the names of what was applied."""
     from photogate.adapters.postgres.migrate import migrate as apply
-    from photogate.adapters.postgres.pool import Pool
+    from photogate.adapters.postgres.migrate import set_timeouts
+    from photogate.adapters.postgres.pool import Pool, connect_arguments
 
-    settings = choose.settings_of(s.DatabaseSettings)
+    settings = choose.settings_of(s.MigrateSettings)
+    pool, owner = choose.pool(settings), settings.migrate_database_url
     # A server that does not answer at all is found out within the usual time.
-    choose.pool(settings).transaction(lambda session: session.row("SELECT 1"))
-    patient = Pool(settings.database, size=1, timeout_s=_MIGRATE_WITHIN_S)
+    pool.transaction(lambda session: session.row("SELECT 1"))
+    patient = Pool(
+        owner.get_secret_value() if owner else settings.database,
+        size=1,
+        timeout_s=_MIGRATE_WITHIN_S,
+    )
     try:
-        return apply(patient)
+        application = connect_arguments(settings.database)["user"] if owner else None
+        applied = apply(patient, history_days=settings.history_days, application=application)
     finally:
         patient.close()
+    if owner:
+        set_timeouts(pool)
+    return applied
 
 
 @cache

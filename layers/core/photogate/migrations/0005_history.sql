@@ -110,7 +110,9 @@ COMMENT ON COLUMN media.undo IS 'what the last decision replaced, and until when
 
 -- Whoever else writes a photo's status, another program or an older version of this one, does
 -- not count the change: it is noted here.
-CREATE FUNCTION media_changed_by_other() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION media_changed_by_other() RETURNS trigger LANGUAGE plpgsql
+-- The other program's role need not know these tables.
+SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     subject bigint;
 BEGIN
@@ -137,7 +139,8 @@ CREATE TRIGGER media_changed_by_other BEFORE UPDATE OF moderation_status ON medi
     EXECUTE FUNCTION media_changed_by_other();
 
 -- The earlier audit log moves into the history; an older version may still write to it.
-CREATE FUNCTION audit_into_history(entry audit_log) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION audit_into_history(entry audit_log) RETURNS void LANGUAGE plpgsql
+SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     next integer;
     why text := entry.after->>'reason';

@@ -68,6 +68,7 @@ class Sweep:
         except RetryableError as error:
             logger.warning("the sweep could not send: %s", error)
         self._delete()
+        self._outbox.prune_history(limit=_MOST)
         if resent or concluded:
             logger.info("swept: %d batches sent again, %d photos to review", resent, concluded)
         return Swept(resent=resent, concluded=concluded)

@@ -11,6 +11,9 @@ from pg8000.exceptions import DatabaseError
 from photogate.adapters.postgres.pool import Pool, Session, words
 from photogate.errors import ConfigError
 
+#: How long history is kept, unless ``HISTORY_DAYS`` says otherwise.
+HISTORY_DAYS = 730
+
 #: Two migrations at once wait for each other; any number of our own does.
 _LOCK = 7_467_283_001
 
@@ -43,18 +46,62 @@ def shipped() -> list[Migration]:
     return sorted(found, key=lambda migration: migration.number)
 
 
-def migrate(pool: Pool) -> list[str]:
+def migrate(
+    pool: Pool, *, history_days: int = HISTORY_DAYS, application: str | None = None
+) -> list[str]:
     """Apply what is missing, each file in a transaction of its own; name what was applied.
 
     Safe to repeat, and to run from several processes at once.
+
+    Args:
+        history_days: rows of history that are older may be removed, and no others.
+        application: the role that Photogate runs under, where it is not the one that
+            migrates; it may do what the program does, and not change history.
 
     Raises:
         ConfigError: a migration failed; the database is as it was before that file.
     """
     try:
-        return [m.name for m in shipped() if pool.transaction(partial(_apply, migration=m))]
+        applied = [m.name for m in shipped() if pool.transaction(partial(_apply, migration=m))]
+        pool.transaction(partial(_keep_history, days=history_days))
+        if application is not None:
+            pool.transaction(partial(_grant, role=application))
+        return applied
     except DatabaseError as error:
         raise ConfigError(f"the schema cannot be changed: {words(error)}") from error
+
+
+def set_timeouts(pool: Pool) -> None:
+    """Bound what the role of this pool may wait for; migrating does it for its own role."""
+    (timeouts,) = (m for m in shipped() if m.name == "0002_timeouts.sql")
+    pool.transaction(partial(Session.rows, sql=timeouts.sql))
+
+
+def _keep_history(session: Session, days: int) -> None:
+    session.rows(
+        "UPDATE history_retention SET days = :days WHERE days IS DISTINCT FROM :days", days=days
+    )
+
+
+def _grant(session: Session, role: str) -> None:
+    # DO takes no parameters; this setting ends with the transaction.
+    session.rows("SELECT set_config('photogate.application', :role, true)", role=role)
+    session.rows(
+        """
+        DO $$ DECLARE role text := current_setting('photogate.application');
+        BEGIN
+            EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), role);
+            EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON media, batches, upload_usage,'
+                           ' object_deletions, subjects, history_words, workers, jobs,'
+                           ' review_items TO %I', role);
+            EXECUTE format('GRANT SELECT, INSERT ON history TO %I', role);
+            EXECUTE format('GRANT SELECT ON history_retention, schema_migrations, audit_log'
+                           ' TO %I', role);
+            EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA %I TO %I',
+                           current_schema(), role);
+        END $$
+        """
+    )
 
 
 def _apply(session: Session, migration: Migration) -> bool:

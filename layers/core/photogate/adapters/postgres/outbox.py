@@ -107,3 +107,8 @@ class PostgresOutbox:
             )
 
         self._pool.transaction(work)
+
+    def prune_history(self, *, limit: int) -> int:
+        """See ``photogate.ports.Outbox.prune_history``."""
+        row = self._pool.transaction(lambda s: s.row("SELECT prune_history(:n) AS n", n=limit))
+        return int(row["n"]) if row else 0
