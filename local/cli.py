@@ -109,7 +109,9 @@ def up(
 
     with errors_as_lines():
         uploads = folder_photos(photos) if photos else sample_photos() if demo else []
-        stack = Stack(home=Home(), port=port, workers=workers, model=model, progress=step)
+        stack = Stack(
+            home=Home(), port=port, workers=workers, model=model, progress=step, alert=complain
+        )
         with _interruptible():
             try:
                 stack.start()

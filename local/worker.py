@@ -17,7 +17,7 @@ from typing import Any, cast
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.moderate import app
-from local.process import end_with_parent, on_termination
+from local.process import end_with_parent, on_termination, run_main
 from photogate.bootstrap import ModerateParts
 from photogate.domain import ANNOUNCE_EVERY_S, Delivery
 from photogate.errors import RetryableError
@@ -162,4 +162,4 @@ def main(make_worker: Callable[[], Worker] = lambda: Worker(app.parts())) -> Non
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)
