@@ -24,7 +24,7 @@ from local.process import stop
 from local.verdicts import gate_lines
 from photogate import bootstrap
 from photogate.errors import ConfigError, FacesUnavailable
-from photogate.settings import PolicySettings
+from photogate.settings import setting_names
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +37,9 @@ _CHILDREN_GONE_WITHIN_S = 10.0
 class Stack:
     """PostgreSQL, Redis, the API, workers and the sweep.
 
-    What the environment already names (``DATABASE_URL``, ``REDIS_URL``, ``MODEL_DIR`` …)
-    is used instead of an embedded part. Without any Redis PostgreSQL carries the jobs.
+    What the environment already names (``DATABASE_URL``, ``REDIS_URL``, ``S3_BUCKET_PHOTOS``,
+    ``MODEL_DIR`` …) is used instead of an embedded part. Without any Redis PostgreSQL carries
+    the jobs. All settings are kept in the folder for other commands, until the next stack there.
     """
 
     home: Home
@@ -196,21 +197,22 @@ class Stack:
 
     def _fill_in_settings(self) -> None:
         own = {
-            "PHOTOS_DIR": str(self.home.folder("photos")),
-            "PHOTOS_URL_SECRET": self.home.secret("photos_url"),
             "PUBLIC_URL": self.url,
             # The workers are processes of this very installation.
             "ACCEPT_HEIC": str(find_spec("pillow_heif") is not None),
         }
-        if not os.environ.get("JWT_JWKS_URL"):
+        if not os.environ.get("S3_BUCKET_PHOTOS"):
+            own["PHOTOS_DIR"] = str(self.home.folder("photos"))
+            own["PHOTOS_URL_SECRET"] = self.home.secret("photos_url")
+        if os.environ.get("JWT_JWKS_URL"):
+            own["FILE_KEY_SECRET"] = self.home.secret("file_keys")
+        else:
             own["JWT_SECRET"] = self.home.secret("jwt")
         for name, value in own.items():
             if not os.environ.get(name):
                 os.environ[name] = value
-        names = {*own, "DATABASE_URL", "REDIS_URL", "MODEL_DIR", "JWT_SECRET"}
-        names |= {"FACES_DIR", *(name.upper() for name in PolicySettings.model_fields)}
-        names |= {name for name in os.environ if name.startswith("QUEUE_")}
-        self.home.save_environment({n: os.environ[n] for n in sorted(names) if n in os.environ})
+        said = {name: os.environ.get(name) for name in sorted(setting_names())}
+        self.home.save_environment({name: value for name, value in said.items() if value})
 
     def _child(self, name: str, module: str, *arguments: str) -> Child:
         log = self.home.folder("logs") / f"{name}.log"
