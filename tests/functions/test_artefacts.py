@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from tests.functions.conftest import Installation
+from tests.functions.test_docs_pages import PAGES
+from tests.functions.test_upload import api_gateway_event
 from tests.unit.test_template import FUNCTIONS
 
 FOLDER = os.environ.get("PHOTOGATE_ARTEFACTS")
@@ -76,6 +78,19 @@ class TestZipped:
         # It knows no such path, and says so in its own words.
         answer = run("AdminFunction", "health.json")
         assert answer["headers"]["content-type"] == "application/problem+json"
+
+    @pytest.mark.parametrize("path", PAGES)
+    def test_the_page_of_the_api_has_its_parts(self, path: str, tmp_path: Path) -> None:
+        name = next(n for n, handler in ZIPPED.items() if handler == PAGES[path])
+        for part, words in {
+            path: "start.js",
+            f"{path}/swagger-ui-bundle.js": "SwaggerUIBundle",
+            f"{path}/start.js": "openapi.json",
+        }.items():
+            event = tmp_path / "event.json"
+            event.write_text(json.dumps(api_gateway_event("GET", part)))
+            answer = run(name, str(event))
+            assert (answer["statusCode"], words in answer["body"]) == (200, True)
 
     def test_sweep_answers(self, installation: Installation) -> None:
         assert set(run("SweepFunction", "schedule.json").values()) == {0}
