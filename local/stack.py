@@ -115,9 +115,9 @@ class Stack:
 
     def _revived(self, server: EmbeddedPostgres | EmbeddedRedis) -> bool:
         """Start a server again; a killed one may need a moment until its rest is gone."""
-        name = type(server).__name__
+        logs = self.home.folder("logs")
+        self.alert(f"{server.ending}; it starts again at once (logs: {logs})")
         for _ in range(_SERVER_STARTS):
-            self.alert(f"{name} has ended and starts again")
             try:
                 server.start()
                 return True

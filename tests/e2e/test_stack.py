@@ -238,14 +238,17 @@ def test_a_second_stack_keeps_out_of_the_same_folder(stack: RunningStack, stack_
     assert "5 photos" in stack.run("smoke", "5")
 
 
-@pytest.mark.parametrize("server", ["redis-server", "bin/postgres"])
-def test_a_killed_server_comes_back(stack: RunningStack, server: str) -> None:
+@pytest.mark.parametrize(
+    ("server", "name"), [("redis-server", "Redis"), ("bin/postgres", "PostgreSQL")]
+)
+def test_a_killed_server_comes_back(stack: RunningStack, server: str, name: str) -> None:
     def servers() -> list[int]:
         return [child.pid for child in stack.children(server)]
 
     (before,) = servers()
     psutil.Process(before).kill()
     eventually(lambda: servers() not in ([], [before]), within_s=20)
+    assert f"{name} was killed by SIGKILL; it starts again at once" in stack.said()
     client = stack.client("u")
 
     def answers() -> bool:
