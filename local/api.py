@@ -11,7 +11,7 @@ import uvicorn
 from functions.admin.app import app as admin_app
 from functions.upload.app import app as upload_app
 from local import files
-from local.process import end_with_parent
+from local.process import end_with_parent, run_main
 from photogate import bootstrap
 from photogate.adapters.photos_files import MOUNT
 
@@ -56,4 +56,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

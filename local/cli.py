@@ -109,7 +109,9 @@ def up(
 
     with errors_as_lines():
         uploads = folder_photos(photos) if photos else sample_photos() if demo else []
-        stack = Stack(home=Home(), port=port, workers=workers, model=model, progress=step)
+        stack = Stack(
+            home=Home(), port=port, workers=workers, model=model, progress=step, alert=complain
+        )
         with _interruptible():
             try:
                 stack.start()
@@ -133,8 +135,7 @@ def worker() -> None:
     """Run one more worker until Ctrl-C; needs the settings, or a stack that ran here."""
     from local import worker as module
 
-    with errors_as_lines():
-        _load_home()
+    with _stacks_settings():
         module.main()
 
 
@@ -149,8 +150,8 @@ def migrate(
         if stack is None:
             from photogate import bootstrap
 
-            _load_home()
-            applied = bootstrap.migrate()
+            with _stacks_settings():
+                applied = bootstrap.migrate()
         else:
             from photogate.adapters.stack_aws import migrate_stack
 
@@ -169,8 +170,7 @@ def token(
     from photogate.auth import issue_token
     from photogate.domain import Role
 
-    with errors_as_lines():
-        _load_home()
+    with _stacks_settings():
         if role not in list(Role):
             raise ConfigError(f"--role must be one of {', '.join(Role)}")
         sys.stdout.write(
@@ -198,8 +198,7 @@ def smoke(
     from local.demo import Demo
     from local.samples import sample_photos
 
-    with errors_as_lines():
-        _load_home()
+    with _stacks_settings():
         where = url or os.environ.get("PUBLIC_URL", "http://127.0.0.1:8000")
         uploads = list(islice(cycle(sample_photos()), count))
         if not Demo(where, _jwt_secret(), out).show(uploads):
@@ -214,8 +213,7 @@ def dead(
     from local.given_up import given_up_table
     from photogate import bootstrap
 
-    with errors_as_lines():
-        _load_home()
+    with _stacks_settings():
         table = given_up_table(bootstrap.redrive().given_up(limit=limit))
     if table.rows:
         out.print(table)
@@ -230,8 +228,7 @@ def redrive(
     """Moderate once more what was given up; photos that a person decided stay as they are."""
     from photogate import bootstrap
 
-    with errors_as_lines():
-        _load_home()
+    with _stacks_settings():
         done = bootstrap.redrive().run(limit=limit)
     out.print(
         f"redriven: photos {done.photos}, batches {done.batches}, dead jobs {done.jobs}",
@@ -316,15 +313,30 @@ def _faces() -> Path:
 
 def _jwt_secret() -> str:
     secret = os.environ.get("JWT_SECRET")
-    if not secret:
-        raise ConfigError("JWT_SECRET is not set, and no stack has run here: `photogate up`")
-    return secret
+    if secret:
+        return secret
+    if os.environ.get("JWT_JWKS_URL"):
+        raise ConfigError("tokens are made where the keys of JWT_JWKS_URL come from, not here")
+    raise ConfigError("JWT_SECRET is not set")
 
 
-def _load_home() -> None:
+@contextmanager
+def _stacks_settings() -> Iterator[None]:
+    """Run a command with the settings of the environment, then of the last stack here."""
     from local.home import Home
 
-    Home().load_environment()
+    with errors_as_lines():
+        home = Home()
+        stack_was_here = home.load_environment()
+        try:
+            yield
+        except ConfigError as error:
+            if stack_was_here:
+                raise
+            raise ConfigError(
+                f"{error}. No stack has run in {home.path}: start one with `photogate up`, or set"
+                " the settings yourself (README, Settings)"
+            ) from error
 
 
 def _print_addresses(url: str, user: str, home: Path) -> None:

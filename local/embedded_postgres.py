@@ -16,7 +16,7 @@ from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection
 
 from local.home import Home
-from local.process import start_server, stop, wait_until
+from local.process import how_it_ended, start_server, stop, wait_until
 from photogate.errors import ConfigError
 
 _WAY_OUT = (
@@ -74,6 +74,12 @@ class EmbeddedPostgres:
     def alive(self) -> bool:
         """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in one line; after it did."""
+        assert self._process is not None  # noqa: S101 - it was started
+        return f"PostgreSQL {how_it_ended(self._process, self._log)}"
 
     def _initialise(self) -> None:
         """Make the cluster beside its place and move it there, so that it is never half."""

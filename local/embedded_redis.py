@@ -10,7 +10,7 @@ from pathlib import Path
 import redis
 
 from local.home import Home
-from local.process import start_server, stop, wait_until
+from local.process import how_it_ended, start_server, stop, wait_until
 from photogate.errors import ConfigError
 
 
@@ -60,6 +60,12 @@ class EmbeddedRedis:
     def alive(self) -> bool:
         """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in one line; after it did."""
+        assert self._process is not None  # noqa: S101 - it was started
+        return f"Redis {how_it_ended(self._process, self._log)}"
 
     def _answers(self) -> bool:
         try:

@@ -18,6 +18,13 @@ from photogate.errors import ConfigError
 EMBEDDED_POLICY = "profile"
 #: Below the ports of outgoing connections on Linux (32768 up) and macOS (49152 up).
 _SERVER_PORTS = range(20_000, 32_000)
+#: Each says the same in two ways: who says it in one way means not the other.
+_EITHER = (
+    {"DATABASE_URL", "DB_HOST"},
+    {"REDIS_URL", "REDIS_HOST"},
+    {"PHOTOS_DIR", "S3_BUCKET_PHOTOS"},
+    {"JWT_SECRET", "JWT_JWKS_URL"},
+)
 
 
 class Home:
@@ -79,10 +86,19 @@ class Home:
         """Keep the running stack's settings for other commands of this command line."""
         self._write("environment.json", settings)
 
-    def load_environment(self) -> None:
-        """Fill in, from the last stack here, whatever the environment does not say itself."""
-        for name, value in self._read("environment.json").items():
-            os.environ.setdefault(name, value)
+    def load_environment(self) -> bool:
+        """Fill in, from the last stack here, whatever the environment does not say itself.
+
+        Returns:
+            whether there was a stack.
+        """
+        known = self._read("environment.json")
+        said = {name for name in os.environ if os.environ[name]}
+        for names in _EITHER:
+            if names & said:
+                said |= names
+        os.environ.update({name: known[name] for name in known.keys() - said})
+        return bool(known)
 
     def _read(self, name: str) -> dict[str, Any]:
         try:

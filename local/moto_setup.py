@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.process import run_main
 from photogate.adapters import photos_s3, queue_sqs
 from photogate.errors import ConfigError
 from photogate.service.moderate import MAX_DELIVERIES
@@ -86,4 +87,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

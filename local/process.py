@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -13,13 +13,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from photogate.errors import ConfigError
+from photogate.errors import ConfigError, PhotogateError
 
 #: Set for children that read their parent's end from standard input.
 SUPERVISED = "PHOTOGATE_SUPERVISED"
 _PR_SET_PDEATHSIG = 1
 #: Below the 10 s after which docker compose, and ``stop`` here, send SIGKILL.
 _GONE_WITHIN_S = 9.5
+#: An error stands at the end of a log, if it stands there at all.
+_END_OF_LOG_BYTES = 65_536
+#: What a line begins with that tells of an error of ours.
+_OURS = "photogate: "
 
 
 def start_server(
@@ -113,26 +117,69 @@ def wait_until(
     process: subprocess.Popen[bytes],
     what: str,
     log: Path,
+    log_begins_at: int = 0,
     within_s: float = 30.0,
 ) -> None:
     """Wait until ``ready`` holds.
 
     Raises:
-        ConfigError: the process ended or time ran out; quotes the end of its log.
+        ConfigError: the process ended or time ran out; quotes its log.
     """
     deadline = time.monotonic() + within_s
     while not ready():
         if process.poll() is not None:
-            raise ConfigError(f"{what} ended at once: {last_line(log)} (see {log})")
+            how = how_it_ended(process, log, log_begins_at=log_begins_at)
+            raise ConfigError(f"{what} {how} (see {log})")
         if time.monotonic() > deadline:
             raise ConfigError(f"{what} did not answer within {within_s:.0f} s (see {log})")
         time.sleep(0.02)
 
 
-def last_line(log: Path) -> str:
-    """Give the last line that says something."""
-    with contextlib.suppress(OSError):
-        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        if lines:
-            return lines[-1].strip()[:300]
-    return "no message"
+def how_it_ended(process: subprocess.Popen[bytes], log: Path, *, log_begins_at: int = 0) -> str:
+    """Say with what status a process ended, and why, as far as its log tells.
+
+    Args:
+        log_begins_at: how many bytes of the log others had written before.
+    """
+    code = process.returncode
+    how = f"ended with status {code}" if code >= 0 else f"was killed by {_signal_name(-code)}"
+    # Whoever is killed by SIGKILL cannot say a word about it.
+    why = _last_error(log, log_begins_at) if code != -signal.SIGKILL else None
+    return f"{how}: {why}" if why else how
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
+
+
+def _last_error(log: Path, begins_at: int) -> str | None:
+    """Give the last line that is plain text, or a JSON event of an error; metrics are neither."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(begins_at, log.stat().st_size - _END_OF_LOG_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return None
+    said = (_error_in(line.strip()) for line in reversed(lines))
+    return next((text[:300] for text in said if text), None)
+
+
+def _error_in(line: str) -> str | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return line.removeprefix(_OURS)
+    if not isinstance(event, dict):
+        return line
+    return str(event.get("message")) if event.get("level") in ("ERROR", "CRITICAL") else None
+
+
+def run_main(main: Callable[[], None]) -> None:
+    """Run a module's ``main``; an error of ours ends it with 1 and one plain line."""
+    try:
+        main()
+    except PhotogateError as error:
+        sys.exit(f"{_OURS}{error}")

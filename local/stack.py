@@ -4,57 +4,42 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
+import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from pathlib import Path
 
 import requests
 
+from local.children import Child
 from local.embedded_postgres import EmbeddedPostgres
 from local.embedded_redis import EmbeddedRedis, find_server
 from local.home import EMBEDDED_POLICY, Home, port_is_free
 from local.model_build import DEFAULT, ensure_faces
 from local.own_models import bundle_folder
-from local.process import last_line, start_module, stop, wait_until
+from local.process import stop
 from local.verdicts import gate_lines
 from photogate import bootstrap
 from photogate.errors import ConfigError, FacesUnavailable
-from photogate.settings import PolicySettings
+from photogate.settings import setting_names
 
 logger = logging.getLogger(__name__)
 
-#: A child that lived this long died of something new: its backoff starts afresh.
-_STEADY_S = 60.0
-_LONGEST_BACKOFF_S = 30.0
 _SERVER_STARTS = 5
 #: All of them together.
 _CHILDREN_GONE_WITHIN_S = 10.0
-
-
-@dataclass
-class _Child:
-    """One of our own modules as a process."""
-
-    name: str
-    module: str
-    arguments: Sequence[str] = ()
-    process: subprocess.Popen[bytes] | None = None
-    started_at: float = 0.0
-    deaths: int = 0
-    start_again_at: float | None = None
 
 
 @dataclass(kw_only=True)
 class Stack:
     """PostgreSQL, Redis, the API, workers and the sweep.
 
-    What the environment already names (``DATABASE_URL``, ``REDIS_URL``, ``MODEL_DIR`` …)
-    is used instead of an embedded part. Without any Redis PostgreSQL carries the jobs.
+    What the environment already names (``DATABASE_URL``, ``REDIS_URL``, ``S3_BUCKET_PHOTOS``,
+    ``MODEL_DIR`` …) is used instead of an embedded part. Without any Redis PostgreSQL carries
+    the jobs. All settings are kept in the folder for other commands, until the next stack there.
     """
 
     home: Home
@@ -64,10 +49,12 @@ class Stack:
     model: str | None = None
     #: Called with one line per step.
     progress: Callable[[str], None] = print
+    #: Called with one line when a part has ended by itself.
+    alert: Callable[[str], None] = logger.warning
     #: Why the stack cannot go on, once it cannot.
     failure: ConfigError | None = None
     _servers: list[EmbeddedPostgres | EmbeddedRedis] = field(default_factory=list)
-    _children: list[_Child] = field(default_factory=list)
+    _children: list[Child] = field(default_factory=list)
     _held: ExitStack = field(default_factory=ExitStack)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _tending: threading.Thread | None = None
@@ -112,9 +99,9 @@ class Stack:
     def pids(self, name: str) -> list[int]:
         """Give the process ids of the children whose name starts with ``name``."""
         return [
-            child.process.pid
+            child.pid
             for child in self._children
-            if child.name.startswith(name) and child.process and child.process.poll() is None
+            if child.name.startswith(name) and child.pid is not None
         ]
 
     def _tend(self) -> None:
@@ -124,13 +111,13 @@ class Stack:
                 if not server.alive and not self._revived(server):
                     return
             for child in self._children:
-                self._tend_child(child)
+                child.tend()
 
     def _revived(self, server: EmbeddedPostgres | EmbeddedRedis) -> bool:
         """Start a server again; a killed one may need a moment until its rest is gone."""
-        name = type(server).__name__
+        logs = self.home.folder("logs")
+        self.alert(f"{server.ending}; it starts again at once (logs: {logs})")
         for _ in range(_SERVER_STARTS):
-            logger.warning("%s has ended and starts again", name)
             try:
                 server.start()
                 return True
@@ -140,28 +127,6 @@ class Stack:
                     return False
         self.failure = ConfigError(str(problem))
         return False
-
-    def _tend_child(self, child: _Child) -> None:
-        now = time.monotonic()
-        if child.start_again_at is not None:
-            if now < child.start_again_at:
-                return
-            try:
-                self._launch(child)
-            except OSError as error:  # no memory, no room for its log
-                child.start_again_at = now + _LONGEST_BACKOFF_S
-                logger.warning("%s cannot be started: %s", child.name, error)
-        elif child.process is not None and child.process.poll() is not None:
-            child.deaths = 0 if now - child.started_at > _STEADY_S else child.deaths + 1
-            wait_s = min(_LONGEST_BACKOFF_S, 0.25 * 2**child.deaths)
-            child.start_again_at = now + wait_s
-            logger.warning(
-                "%s ended with %d and starts again in %.1f s: %s",
-                child.name,
-                child.process.returncode,
-                wait_s,
-                last_line(self._logs / f"{child.name}.log"),
-            )
 
     def _start(self) -> None:
         # Photos, logs, jobs and the database are nobody else's business.
@@ -206,12 +171,12 @@ class Stack:
 
         self.progress(f"starting the API, {self.workers} workers and the sweep")
         self._children += [
-            _Child("api", "local.api", ("--port", str(self.port))),
-            *(_Child(f"worker-{n + 1}", "local.worker") for n in range(self.workers)),
-            _Child("sweep", "local.sweep"),
+            self._child("api", "local.api", "--port", str(self.port)),
+            *(self._child(f"worker-{n + 1}", "local.worker") for n in range(self.workers)),
+            self._child("sweep", "local.sweep"),
         ]
         for child in self._children:
-            self._launch(child)
+            child.launch()
         for child in self._children:
             self._await(child)
         if (newest := bootstrap.upload().workers.newest()) is not None:
@@ -232,42 +197,33 @@ class Stack:
 
     def _fill_in_settings(self) -> None:
         own = {
-            "PHOTOS_DIR": str(self.home.folder("photos")),
-            "PHOTOS_URL_SECRET": self.home.secret("photos_url"),
             "PUBLIC_URL": self.url,
             # The workers are processes of this very installation.
             "ACCEPT_HEIC": str(find_spec("pillow_heif") is not None),
         }
-        if not os.environ.get("JWT_JWKS_URL"):
+        if not os.environ.get("S3_BUCKET_PHOTOS"):
+            own["PHOTOS_DIR"] = str(self.home.folder("photos"))
+            own["PHOTOS_URL_SECRET"] = self.home.secret("photos_url")
+        if os.environ.get("JWT_JWKS_URL"):
+            own["FILE_KEY_SECRET"] = self.home.secret("file_keys")
+        else:
             own["JWT_SECRET"] = self.home.secret("jwt")
         for name, value in own.items():
             if not os.environ.get(name):
                 os.environ[name] = value
-        names = {*own, "DATABASE_URL", "REDIS_URL", "MODEL_DIR", "JWT_SECRET"}
-        names |= {"FACES_DIR", *(name.upper() for name in PolicySettings.model_fields)}
-        names |= {name for name in os.environ if name.startswith("QUEUE_")}
-        self.home.save_environment({n: os.environ[n] for n in sorted(names) if n in os.environ})
+        said = {name: os.environ.get(name) for name in sorted(setting_names())}
+        self.home.save_environment({name: value for name, value in said.items() if value})
 
-    def _launch(self, child: _Child) -> None:
-        child.process = start_module(
-            child.module,
-            *child.arguments,
-            log=self._logs / f"{child.name}.log",
-        )
-        child.started_at, child.start_again_at = time.monotonic(), None
+    def _child(self, name: str, module: str, *arguments: str) -> Child:
+        log = self.home.folder("logs") / f"{name}.log"
+        return Child(name=name, module=module, arguments=arguments, log=log, alert=self.alert)
 
-    def _await(self, child: _Child) -> None:
-        assert child.process is not None  # noqa: S101 - just launched
-        ready: Callable[[], bool]
+    def _await(self, child: Child) -> None:
         if child.name == "api":
-            ready = self._api_answers
+            child.wait_until(self._api_answers)
         elif child.name.startswith("worker"):
-            alive, pid = bootstrap.upload().workers, child.process.pid
-            ready = lambda: any(w.pid == pid for w in alive.alive())  # noqa: E731
-        else:
-            return
-        log = self._logs / f"{child.name}.log"
-        wait_until(ready, process=child.process, what=child.name, log=log)
+            workers, here = bootstrap.upload().workers, (socket.gethostname(), child.pid)
+            child.wait_until(lambda: any((w.host, w.pid) == here for w in workers.alive()))
 
     def _api_answers(self) -> bool:
         try:
@@ -275,7 +231,3 @@ class Stack:
             return requests.get(url, timeout=2).ok
         except requests.RequestException:
             return False
-
-    @property
-    def _logs(self) -> Path:
-        return self.home.folder("logs")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from local.process import end_with_parent, on_termination
+from local.process import end_with_parent, on_termination, run_main
 from photogate import bootstrap
 from photogate.errors import RetryableError
 from photogate.settings import SweepSettings, read
@@ -30,4 +30,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -17,9 +17,9 @@ from typing import Any, cast
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.moderate import app
-from local.process import end_with_parent, on_termination
+from local.process import end_with_parent, on_termination, run_main
 from photogate.bootstrap import ModerateParts
-from photogate.domain import Delivery
+from photogate.domain import ANNOUNCE_EVERY_S, Delivery
 from photogate.errors import RetryableError
 
 logger = logging.getLogger("local.worker")  # under -m __name__ is another
@@ -28,7 +28,6 @@ _WAIT_S = 1.0
 _NICENESS = 10
 #: Of private memory, threads' stacks included; a worker has 0.1 GB when it starts.
 _MOST_MEMORY_BYTES = 1_000_000_000
-_ANNOUNCE_EVERY_S = 10.0
 #: After SIGTERM the batch in hand is finished or handed back within this time.
 _GRACE_S = 8.0
 
@@ -105,7 +104,7 @@ class Worker:
         while True:
             try:
                 self._parts.workers.announce(self._info)
-                if self._done.wait(_ANNOUNCE_EVERY_S):
+                if self._done.wait(ANNOUNCE_EVERY_S):
                     self._parts.workers.leave(self._info.id)
                     return
             except RetryableError as error:
@@ -163,4 +162,4 @@ def main(make_worker: Callable[[], Worker] = lambda: Worker(app.parts())) -> Non
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -7,18 +7,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from photogate.bootstrap import ModerateParts
+from photogate.domain import ANNOUNCE_EVERY_S
 from photogate.errors import RetryableError
 from photogate.telemetry import make_logger
 
 logger = make_logger("moderate")
 
-#: Between two announcements: Lambda lets nothing run between invocations, so that a busy
-#: process counts as alive and an idle one does not.
-_EVERY_S = 10.0
-
 
 class Presence:
-    """One process of the function. Its row goes by itself, a day after it was last seen."""
+    """One process of the function. Its row goes by itself, a day after it was last seen.
+
+    Lambda lets nothing run between invocations, so that a busy process counts as alive and an
+    idle one does not.
+    """
 
     def __init__(self, parts: ModerateParts) -> None:
         self._workers = parts.workers
@@ -29,7 +30,7 @@ class Presence:
         """Renew the row when it is time; that it cannot be written holds nothing up."""
         if time.monotonic() < self._next:
             return
-        self._next = time.monotonic() + _EVERY_S
+        self._next = time.monotonic() + ANNOUNCE_EVERY_S
         self._info = replace(self._info, last_photo_at=datetime.now(UTC))
         try:
             self._workers.announce(self._info)

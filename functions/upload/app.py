@@ -41,7 +41,10 @@ def health(
     token: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
     deep: Annotated[bool, Query(description="Ask every part; for admins.")] = False,
 ) -> Health:
-    """Tell that this function answers. With `deep=1` every part is asked; 503 when one fails."""
+    """Tell that this function answers.
+
+    With `deep=1` every part is asked; 503 when one fails, or when no worker lives.
+    """
     if not deep:
         return Health(status="ok", version=__version__)
     require(Role.ADMIN)(request, token)

@@ -8,16 +8,26 @@ from dataclasses import asdict
 from typing import Any
 
 from photogate import __version__
+from photogate.domain import ALIVE_WITHIN_S
 from photogate.errors import PhotogateError
 from photogate.ports import Probe, Workers
 
 from .schemas import Health
 
+_NO_WORKER = (
+    f"no worker: none announced itself in the last {ALIVE_WITHIN_S:.0f} s, so photos wait; the"
+    " workers' logs say why"
+)
+
 
 def deep_health(
     probes: Mapping[str, Probe], workers: Workers, *, workers_on_demand: bool
 ) -> Health:
-    """Probe in parallel; ``degraded`` when a part fails or no worker lives that should."""
+    """Probe in parallel; ``degraded`` when a part fails.
+
+    Args:
+        workers_on_demand: that none lives is no failure then.
+    """
     with ThreadPoolExecutor(len(probes)) as threads:
         parts = dict(zip(probes, threads.map(_probe, probes.values()), strict=True))
     alive: list[dict[str, Any]] = []
@@ -34,9 +44,12 @@ def deep_health(
             }
             for w in workers.alive()
         ]
+        parts["workers"] = {"ok": True, "alive": len(alive)}
+        if not alive and not workers_on_demand:
+            parts["workers"] = {"ok": False, "error": _NO_WORKER}
     except PhotogateError as error:
         parts["workers"] = {"ok": False, "error": str(error)}
-    well = bool(alive or workers_on_demand) and all(part["ok"] for part in parts.values())
+    well = all(part["ok"] for part in parts.values())
     return Health(
         status="ok" if well else "degraded",
         version=__version__,

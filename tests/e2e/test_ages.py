@@ -12,7 +12,7 @@ from local.client import Upload
 from local.home import free_port
 from photogate_vision.faces import EmbeddedFaces
 from tests.compreface import FOREIGN_KEY, KEY, Compreface
-from tests.e2e.test_stack import PHOTOGATE, RunningStack, clean_environment
+from tests.e2e.running import PHOTOGATE, RunningStack, clean_environment
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.samples import sample_photos
-from tests.e2e.test_stack import PHOTOGATE
+from tests.e2e.running import PHOTOGATE
 
 
 def check(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

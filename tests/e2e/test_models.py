@@ -16,7 +16,7 @@ from local.home import free_port
 from local.samples import jpeg, photograph
 from photogate.errors import ConfigError
 from photogate_vision.bundle import load_bundle
-from tests.e2e.test_stack import PHOTOGATE
+from tests.e2e.running import PHOTOGATE
 from tests.model.classifiers import Classifier
 
 MAP = ["--map", "nsfw=explicit", "--map", "normal=neutral"]

@@ -10,125 +10,23 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+import requests
 
 from local.client import ApiRefused, PhotogateClient, Upload
 from local.home import free_port
 from local.samples import jpeg, photograph
 from photogate.adapters.postgres.pool import Pool
-from photogate.auth import issue_token
 from photogate.domain import Role
+from tests.e2e.running import PHOTOGATE, RunningStack, clean_environment
 from tests.servers import eventually
 
 ROOT = Path(__file__).parents[2]
-PHOTOGATE = Path(sys.executable).with_name("photogate")
-
-
-class RunningStack:
-    """``photogate up`` in a folder of its own."""
-
-    def __init__(self, home: Path, *arguments: str, **environment: str) -> None:
-        self.home = home
-        self.output = home.with_suffix(".out")
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        self._environment = {**clean_environment(), "PHOTOGATE_HOME": str(home), **environment}
-        with self.output.open("w") as output:
-            self.process = subprocess.Popen(
-                [PHOTOGATE, "up", "--port", str(port), *arguments],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=self._environment,
-            )
-        try:
-            eventually(
-                lambda: self.process.poll() is not None or "Ctrl-C stops" in self.said(),
-                within_s=60,
-            )
-        except BaseException:
-            self.process.terminate()
-            raise
-        assert self.process.poll() is None, self.said()
-
-    def said(self) -> str:
-        """Give what it printed so far."""
-        return self.output.read_text()
-
-    def run(self, *arguments: str) -> str:
-        """Run another command beside it and give what that prints."""
-        done = subprocess.run(
-            [PHOTOGATE, *arguments],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-        return done.stdout
-
-    def children(self, name: str) -> list[psutil.Process]:
-        """Give the living children whose command line holds ``name``."""
-        found = []
-        for child in psutil.Process(self.process.pid).children():
-            with contextlib.suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
-                if name in " ".join(child.cmdline()):
-                    found.append(child)
-        return found
-
-    def client(self, user: str, role: Role = Role.USER) -> PhotogateClient:
-        """Give a caller."""
-        secret = json.loads((self.home / "secrets.json").read_text())["jwt"]
-        return PhotogateClient(self.url, issue_token(user, secret=secret, role=role))
-
-    def stop(self, how: int = signal.SIGINT) -> int:
-        """Stop it as Ctrl-C does, and check that no process is left."""
-        family = psutil.Process(self.process.pid).children(recursive=True)
-        self.process.send_signal(how)
-        code = self.process.wait(40)
-        _, alive = psutil.wait_procs(family, timeout=15)
-        assert alive == []
-        return code
-
-
-def clean_environment() -> dict[str, str]:
-    """Give the environment without the settings that other tests made."""
-    ours = re.compile(
-        r"DATABASE_URL|DB_|REDIS_|PHOTO|JWT_|MODEL_|PUBLIC_URL|QUEUE_|SWEEP_|POLICY|COMPREFACE_"
-    )
-    return {name: value for name, value in os.environ.items() if not ours.match(name)}
-
-
-@pytest.fixture
-def home(tmp_path: Path, bundle: Path) -> Path:
-    """An empty home, with the model at hand; its path has a space."""
-    return tmp_path / "the home"
-
-
-@pytest.fixture
-def start(home: Path) -> Iterator[Callable[..., RunningStack]]:
-    """Start stacks that end with the test, whatever happens."""
-    started: list[RunningStack] = []
-
-    def launch(*arguments: str, **environment: str) -> RunningStack:
-        started.append(RunningStack(home, *arguments, **environment))
-        return started[-1]
-
-    yield launch
-    for stack in started:
-        if stack.process.poll() is None:
-            stack.stop(signal.SIGTERM)
-
-
-@pytest.fixture
-def stack(start: Callable[..., RunningStack]) -> RunningStack:
-    """A running stack without sample photos."""
-    return start(QUEUE_VISIBILITY_S="2", SWEEP_INTERVAL_S="1", JOB_DEADLINE_S="30")
 
 
 def two_megapixels() -> bytes:
@@ -136,7 +34,7 @@ def two_megapixels() -> bytes:
 
 
 def test_the_demo_shows_verdicts_and_goes_on_serving(
-    home: Path, start: Callable[..., RunningStack]
+    stack_home: Path, start: Callable[..., RunningStack]
 ) -> None:
     stack = start("--demo")
     said = stack.said()
@@ -164,7 +62,7 @@ def test_the_demo_shows_verdicts_and_goes_on_serving(
     # The data survives, and the tokens with it.
     again = start()
     assert re.search("migrated", again.said()) is None
-    secret = json.loads((home / "secrets.json").read_text())["jwt"]
+    secret = json.loads((stack_home / "secrets.json").read_text())["jwt"]
     assert secret
     user = again.client(_subject(user_token))
     (approved, *_) = [p for p in user.photos() if p["moderation_status"] == "approved"]
@@ -222,6 +120,39 @@ def test_killed_workers_lose_nothing(stack: RunningStack) -> None:
     left = stats()["queue"]
     assert (left["length"], left["delayed"], left["dead"], left["pending_media"]) == (0, 0, 0, 0)
     admin.close()
+
+
+def test_it_says_at_once_why_no_worker_lives(
+    start: Callable[..., RunningStack], bundle: Path, tmp_path: Path
+) -> None:
+    model = shutil.copytree(bundle, tmp_path / "model")
+    stack = start("--workers", "1", MODEL_DIR=str(model))
+    token = stack.run("token", "a", "--role", "admin").strip()
+
+    def health() -> dict[str, Any]:
+        url, headers = f"{stack.url}/api/v1/health?deep=1", {"Authorization": f"Bearer {token}"}
+        report: dict[str, Any] = requests.get(url, headers=headers, timeout=10).json()
+        return report
+
+    def no_worker() -> bool:
+        return "no worker" in health()["parts"]["workers"].get("error", "")
+
+    assert health()["status"] == "ok"
+    away = model.rename(tmp_path / "away")
+    (worker,) = stack.children("local.worker")
+    worker.kill()
+    goes_on = (
+        rf"; it starts again in .* \(log: {re.escape(str(stack.home / 'logs/worker-1.log'))}\)$"
+    )
+    eventually(no_worker, within_s=12)
+    assert health()["status"] == "degraded"
+    said = stack.said()
+    assert re.search("^worker-1 was killed by SIGKILL" + goes_on, said, re.M), said
+    assert re.search("^worker-1 ended with status 1: .*make model.*" + goes_on, said, re.M), said
+
+    away.rename(model)
+    eventually(lambda: health()["status"] == "ok", within_s=40)
+    assert "5 photos" in stack.run("smoke", "5")
 
 
 def test_what_was_given_up_is_redriven(start: Callable[..., RunningStack]) -> None:
@@ -299,22 +230,25 @@ def test_postgresql_carries_the_jobs_when_it_is_told_to(
     assert "5 photos" in stack.run("smoke", "5")
 
 
-def test_a_second_stack_keeps_out_of_the_same_folder(stack: RunningStack, home: Path) -> None:
-    done = TestErrors().up("--port", str(free_port()), PHOTOGATE_HOME=str(home))
+def test_a_second_stack_keeps_out_of_the_same_folder(stack: RunningStack, stack_home: Path) -> None:
+    done = TestErrors().up("--port", str(free_port()), PHOTOGATE_HOME=str(stack_home))
     assert done.returncode == 1
     assert "another Photogate runs in" in done.stderr
     assert "PHOTOGATE_HOME" in done.stderr
     assert "5 photos" in stack.run("smoke", "5")
 
 
-@pytest.mark.parametrize("server", ["redis-server", "bin/postgres"])
-def test_a_killed_server_comes_back(stack: RunningStack, server: str) -> None:
+@pytest.mark.parametrize(
+    ("server", "name"), [("redis-server", "Redis"), ("bin/postgres", "PostgreSQL")]
+)
+def test_a_killed_server_comes_back(stack: RunningStack, server: str, name: str) -> None:
     def servers() -> list[int]:
         return [child.pid for child in stack.children(server)]
 
     (before,) = servers()
     psutil.Process(before).kill()
     eventually(lambda: servers() not in ([], [before]), within_s=20)
+    assert f"{name} was killed by SIGKILL; it starts again at once" in stack.said()
     client = stack.client("u")
 
     def answers() -> bool:
@@ -339,12 +273,12 @@ class TestErrors:
             check=False,
         )
 
-    def test_a_taken_port_is_named_with_the_way_out(self, home: Path) -> None:
+    def test_a_taken_port_is_named_with_the_way_out(self, stack_home: Path) -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             port = taken.getsockname()[1]
-            done = self.up("--port", str(port), PHOTOGATE_HOME=str(home))
+            done = self.up("--port", str(port), PHOTOGATE_HOME=str(stack_home))
         assert done.returncode == 1
         assert f"photogate: port {port} is in use" in done.stderr
         assert "PORT=8001" in done.stderr
@@ -361,21 +295,25 @@ class TestErrors:
             ({"REDIS_URL": "nonsense"}, "REDIS_URL: "),
             ({"SWEEP_INTERVAL_S": "0"}, "SWEEP_INTERVAL_S: "),
             ({"POLICY": "mine"}, "POLICY: there is no preset 'mine'"),
+            (
+                {"S3_BUCKET_PHOTOS": "b", "PHOTOS_DIR": "/nowhere"},
+                "set either S3_BUCKET_PHOTOS or PHOTOS_DIR",
+            ),
         ],
     )
     def test_a_wrong_setting_is_one_clear_line(
-        self, home: Path, environment: dict[str, str], words: str
+        self, stack_home: Path, environment: dict[str, str], words: str
     ) -> None:
-        done = self.up("--port", str(free_port()), PHOTOGATE_HOME=str(home), **environment)
+        done = self.up("--port", str(free_port()), PHOTOGATE_HOME=str(stack_home), **environment)
         assert done.returncode == 1
         assert words in done.stderr
         assert "Traceback" not in done.stderr
         assert done.stderr.strip().splitlines()[-1].startswith("photogate: ")
 
-    def test_smoke_without_a_stack(self, home: Path) -> None:
+    def test_smoke_without_a_stack(self, stack_home: Path) -> None:
         done = subprocess.run(
             [PHOTOGATE, "smoke", "--url", "http://127.0.0.1:1"],
-            env={**clean_environment(), "PHOTOGATE_HOME": str(home), "JWT_SECRET": "x" * 32},
+            env={**clean_environment(), "PHOTOGATE_HOME": str(stack_home), "JWT_SECRET": "x" * 32},
             capture_output=True,
             text=True,
             timeout=60,
@@ -385,8 +323,38 @@ class TestErrors:
         assert "does not answer" in done.stderr
         assert "Traceback" not in done.stderr
 
-    def test_a_folder_without_photos(self, home: Path, tmp_path: Path) -> None:
-        done = self.up("--photos", str(tmp_path), PHOTOGATE_HOME=str(home))
+    def test_a_worker_without_a_stack(self, stack_home: Path) -> None:
+        done = subprocess.run(
+            [PHOTOGATE, "worker"],
+            env={**clean_environment(), "PHOTOGATE_HOME": str(stack_home)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+        assert "MODEL_DIR: Field required" in done.stderr
+        assert f"No stack has run in {stack_home}: start one with `photogate up`" in done.stderr
+
+    def test_a_worker_that_cannot_start_is_one_clear_line(
+        self, stack_home: Path, tmp_path: Path
+    ) -> None:
+        # Everything is right until the workers start.
+        (tmp_path / "sitecustomize.py").write_text(
+            "import os, sys\nif 'local.worker' in sys.orig_argv:\n    del os.environ['MODEL_DIR']\n"
+        )
+        done = self.up(
+            *("--port", str(free_port())), PHOTOGATE_HOME=str(stack_home), PYTHONPATH=str(tmp_path)
+        )
+        log = stack_home / "logs" / "worker-1.log"
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1] == (
+            f"photogate: worker-1 ended with status 1: MODEL_DIR: Field required (see {log})"
+        )
+        assert log.read_text() == "photogate: MODEL_DIR: Field required\n"
+
+    def test_a_folder_without_photos(self, stack_home: Path, tmp_path: Path) -> None:
+        done = self.up("--photos", str(tmp_path), PHOTOGATE_HOME=str(stack_home))
         assert (done.returncode, done.stderr.strip()) == (
             1,
             f"photogate: there are no pictures in {tmp_path}",

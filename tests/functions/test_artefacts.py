@@ -17,7 +17,9 @@ import pytest
 
 from photogate.adapters.postgres.pool import Pool
 from tests.functions.conftest import Installation
+from tests.functions.test_docs_pages import PAGES
 from tests.functions.test_events import TABLE, function_of, says_so
+from tests.functions.test_upload import api_gateway_event
 from tests.unit.test_template import FUNCTIONS
 
 FOLDER = os.environ.get("PHOTOGATE_ARTEFACTS")
@@ -84,6 +86,17 @@ class TestZipped:
         # It knows no such path, and says so in its own words.
         answer = run("AdminFunction", "health.json")
         assert answer["headers"]["content-type"] == "application/problem+json"
+
+    @pytest.mark.parametrize("path", PAGES)
+    def test_the_page_of_the_api_has_its_parts(self, path: str) -> None:
+        name = next(n for n, handler in ZIPPED.items() if handler == PAGES[path])
+        for part, words in {
+            path: "start.js",
+            f"{path}/swagger-ui-bundle.js": "SwaggerUIBundle",
+            f"{path}/start.js": "openapi.json",
+        }.items():
+            answer = invoke(name, api_gateway_event("GET", part))
+            assert (answer["statusCode"], words in answer["body"]) == (200, True)
 
     def test_sweep_answers(self, installation: Installation) -> None:
         assert set(run("SweepFunction", "schedule.json").values()) == {0}

@@ -16,7 +16,7 @@ from local.lambda_runtime import run_function
 from local.samples import jpeg, photograph, sample_photos
 from photogate.adapters.postgres.pool import Pool
 from photogate.domain import Role
-from tests.e2e.test_stack import PHOTOGATE
+from tests.e2e.running import PHOTOGATE
 from tests.functions.conftest import Installation
 from tests.functions.test_lambda import batches, job
 from tests.functions.test_moderate import event

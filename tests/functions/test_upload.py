@@ -259,11 +259,17 @@ class TestHealth:
 
         status, report = deep()
         assert (status, report["status"], report["workers"]) == (503, "degraded", [])
-        assert all(part["ok"] for part in report["parts"].values())
+        workers = report["parts"].pop("workers")
+        assert workers["error"].startswith("no worker: ")
+        assert (workers["ok"], all(part["ok"] for part in report["parts"].values())) == (
+            False,
+            True,
+        )
         assert "gates" not in report
         PostgresWorkers(pool).announce(moderate.parts().introduce())
         status, report = deep()
         assert (status, report["policy"]) == (200, "community@2")
+        assert report["parts"]["workers"] == {"ok": True, "alive": 1}
         assert {"name": "nsfw", "on": True, "why": None} in report["gates"]
         assert report["parts"]["queue"]["append_only"] is True
         monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")

@@ -54,7 +54,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "photogate.auth": {"photogate.domain", "photogate.errors"},
     "photogate.telemetry": {"photogate.domain"},
+    "photogate.api_docs": {"photogate.errors"},
     "photogate.http": {
+        "photogate.api_docs",
         "photogate.auth",
         "photogate.domain",
         "photogate.errors",
@@ -95,7 +97,7 @@ ONLY_THERE = {
     "requests": {"photogate.adapters.faces_compreface", "local"},
     "PIL": {"photogate_vision", "local.samples", "local.model_trial"},
     "onnxruntime": {"photogate_vision"},
-    "fastapi": {"photogate.http", "photogate.problems", "functions"},
+    "fastapi": {"photogate.api_docs", "photogate.http", "photogate.problems", "functions"},
     "aws_lambda_powertools": {"photogate.telemetry", "photogate.http", "functions", "local.worker"},
     "jwt": {"photogate.auth"},
     "pydantic_settings": {"photogate.settings"},

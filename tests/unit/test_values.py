@@ -258,6 +258,10 @@ class TestSettings:
     def test_secrets_do_not_show(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert SECRET not in repr(self.read(monkeypatch))
 
+    def test_the_readme_lists_the_settings_that_a_stack_keeps(self) -> None:
+        readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        assert set(re.findall(r"^\| `([A-Z0-9_]+)` \|", readme, re.M)) == s.setting_names()
+
     @pytest.mark.parametrize(
         "model", [s.UploadSettings, s.AdminSettings, s.ModerateSettings, s.SweepSettings]
     )

@@ -18,6 +18,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from mangum import Mangum
 
 from photogate import __version__, errors
+from photogate.api_docs import docs_router
 from photogate.auth import TokenVerifier
 from photogate.domain import Principal, Role
 from photogate.problems import PROBLEM_HANDLERS, PROBLEM_TYPE, document, problem
@@ -68,13 +69,14 @@ def make_app(
         title=title,
         version=__version__,
         summary=summary,
-        docs_url=f"{base}/docs",
+        docs_url=None,  # FastAPI's own pages load their parts from elsewhere
         redoc_url=None,
         openapi_url=f"{base}/openapi.json",
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.parts = parts
     app.include_router(router)
+    app.include_router(docs_router(base, title))
     for kind, answer in PROBLEM_HANDLERS.items():
         app.add_exception_handler(kind, answer)
     logger = make_logger(service)

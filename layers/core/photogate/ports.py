@@ -279,7 +279,7 @@ class Workers(Protocol):
         """Remove it."""
 
     def alive(self) -> list[WorkerInfo]:
-        """List those seen within the last 30 seconds."""
+        """List those seen within ``ALIVE_WITHIN_S``."""
 
     def newest(self) -> WorkerInfo | None:
         """Give the one that started last, seen within a day; None when there was none."""

@@ -14,6 +14,8 @@ from photogate.errors import ConfigError
 
 #: RFC 7518, 3.2: an HS256 key of at least the hash's size.
 MIN_SECRET_BYTES = 32
+#: Read before any model: secrets in Secrets Manager that hold settings themselves.
+SECRET_NAMES = frozenset({"PHOTOGATE_SECRET_ARN", "DB_SECRET_ARN"})
 #: Phones make photos of 2 to 12 MB.
 MAX_PHOTO_BYTES = 20_000_000
 
@@ -308,6 +310,12 @@ class SweepSettings(ServiceSettings):
 
 
 S = TypeVar("S", bound=BaseSettings)
+
+
+def setting_names() -> set[str]:
+    """Give the names of all environment variables that are settings of Photogate."""
+    found = (m for m in globals().values() if isinstance(m, type) and issubclass(m, LogSettings))
+    return {name.upper() for model in found for name in model.model_fields} | SECRET_NAMES
 
 
 def read(model: type[S], **known: Any) -> S:

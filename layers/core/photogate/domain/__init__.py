@@ -1,6 +1,8 @@
 """The nouns of photo moderation, with no technology in them."""
 
 from photogate.domain.operation import (
+    ALIVE_WITHIN_S,
+    ANNOUNCE_EVERY_S,
     DayStats,
     DeadJob,
     Delivery,
@@ -41,6 +43,8 @@ from photogate.domain.verdicts import (
 )
 
 __all__ = [
+    "ALIVE_WITHIN_S",
+    "ANNOUNCE_EVERY_S",
     "NSFW_CATEGORIES",
     "AgeRange",
     "Batch",

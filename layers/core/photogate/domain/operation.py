@@ -7,6 +7,11 @@ from datetime import datetime
 
 from photogate.domain.verdicts import Gate
 
+#: Between two announcements of a worker.
+ANNOUNCE_EVERY_S = 3.0
+#: A worker that missed three of them is dead or stuck; operators know within 10 s.
+ALIVE_WITHIN_S = 3 * ANNOUNCE_EVERY_S
+
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:

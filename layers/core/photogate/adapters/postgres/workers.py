@@ -7,10 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from photogate.adapters.postgres.pool import Pool, Session
-from photogate.domain import Gate, WorkerInfo
-
-#: Three missed announcements of 10 s each.
-ALIVE_WITHIN_S = 30
+from photogate.domain import ALIVE_WITHIN_S, Gate, WorkerInfo
 
 _COLUMNS = "id, host, pid, model, policy, gates, started_at, seen_at, last_photo_at"
 

@@ -1,0 +1,78 @@
+"""Our own modules as child processes of the stack, which start again when they end."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.process import how_it_ended, start_module, wait_until
+
+#: A child that lived this long died of something new: its backoff starts afresh.
+_STEADY_S = 60.0
+_LONGEST_BACKOFF_S = 30.0
+
+
+@dataclass(kw_only=True)
+class Child:
+    """One module, run as ``python -m`` would."""
+
+    name: str
+    module: str
+    arguments: Sequence[str] = ()
+    #: What it writes is added there.
+    log: Path
+    #: Called with one line when it ends by itself.
+    alert: Callable[[str], None]
+    process: subprocess.Popen[bytes] | None = None
+    _log_begins_at: int = 0
+    _started_at: float = 0.0
+    _deaths: int = 0
+    _start_again_at: float | None = None
+
+    def launch(self) -> None:
+        """Start it; raises OSError where there is no memory, or no room for its log."""
+        self._log_begins_at = self.log.stat().st_size if self.log.exists() else 0
+        self.process = start_module(self.module, *self.arguments, log=self.log)
+        self._started_at, self._start_again_at = time.monotonic(), None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it lives."""
+        alive = self.process is not None and self.process.poll() is None
+        return self.process.pid if self.process is not None and alive else None
+
+    def wait_until(self, ready: Callable[[], bool]) -> None:
+        """Wait until ``ready`` holds.
+
+        Raises:
+            ConfigError: it ended, and why; or time ran out.
+        """
+        assert self.process is not None  # noqa: S101 - it was launched
+        wait_until(
+            ready,
+            process=self.process,
+            what=self.name,
+            log=self.log,
+            log_begins_at=self._log_begins_at,
+        )
+
+    def tend(self) -> None:
+        """Notice that it ended, and start it again when it is time."""
+        now = time.monotonic()
+        if self._start_again_at is not None:
+            if now < self._start_again_at:
+                return
+            try:
+                self.launch()
+            except OSError as error:
+                self._start_again_at = now + _LONGEST_BACKOFF_S
+                self.alert(f"{self.name} cannot be started: {error}")
+        elif self.process is not None and self.process.poll() is not None:
+            self._deaths = 0 if now - self._started_at > _STEADY_S else self._deaths + 1
+            wait_s = min(_LONGEST_BACKOFF_S, 0.25 * 2**self._deaths)
+            self._start_again_at = now + wait_s
+            how = how_it_ended(self.process, self.log, log_begins_at=self._log_begins_at)
+            self.alert(f"{self.name} {how}; it starts again in {wait_s:.1f} s (log: {self.log})")

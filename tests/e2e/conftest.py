@@ -1,0 +1,38 @@
+"""Stacks for the tests that need whole ones."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.running import RunningStack
+
+
+@pytest.fixture
+def stack_home(tmp_path: Path, bundle: Path) -> Path:
+    """An empty home, with the model at hand; its path has a space."""
+    return tmp_path / "the home"
+
+
+@pytest.fixture
+def start(stack_home: Path) -> Iterator[Callable[..., RunningStack]]:
+    """Start stacks that end with the test, whatever happens."""
+    started: list[RunningStack] = []
+
+    def launch(*arguments: str, **environment: str) -> RunningStack:
+        started.append(RunningStack(stack_home, *arguments, **environment))
+        return started[-1]
+
+    yield launch
+    for stack in started:
+        if stack.process.poll() is None:
+            stack.stop(signal.SIGTERM)
+
+
+@pytest.fixture
+def stack(start: Callable[..., RunningStack]) -> RunningStack:
+    """A running stack without sample photos."""
+    return start(QUEUE_VISIBILITY_S="2", SWEEP_INTERVAL_S="1", JOB_DEADLINE_S="30")
