@@ -4,19 +4,24 @@ PORT ?= 8000
 WORKERS ?= 2
 STACK ?= photogate
 DOCKER_BUILD ?= docker build
+COMPOSE := docker compose --file local/compose.yaml --env-file .photogate/compose.env
 VENV := .venv
 BIN := $(VENV)/bin
 SAM := .venv-sam/bin/sam
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults check bench model sam-build image-test deploy setup setup-dev lock clean
+.PHONY: help run up test faults check bench model sam-build image-test compose-test deploy setup setup-dev lock clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 run: setup model ## Run everything here and moderate sample photos (PHOTOS=dir for your own)
 	@$(BIN)/photogate up --port $(PORT) --workers $(WORKERS) $(if $(MODEL),--model "$(MODEL)") $(if $(PHOTOS),--photos "$(PHOTOS)",--demo)
+
+up: ## Run the whole stack in containers (docs/compose.md)
+	@$(PYTHON) local/compose_env.py
+	@$(COMPOSE) up --build --detach --wait
 
 test: setup-dev model ## Run all tests
 	@$(BIN)/pytest $(PYTEST)
@@ -49,6 +54,9 @@ image-test: setup-dev $(SAM) ## Build the moderate images, run them read-only an
 	@PHOTOGATE_IMAGE=photogate-moderate \
 	  PHOTOGATE_RIE=$$(find $(CURDIR)/.venv-sam -name aws-lambda-rie-x86_64) \
 	  $(BIN)/pytest tests/functions/test_image.py
+
+compose-test: setup-dev ## Follow docs/compose.md in a copy of this folder
+	@PHOTOGATE_COMPOSE=1 $(BIN)/pytest tests/compose
 
 deploy: $(SAM) ## Deploy to AWS and migrate (STACK=name PARAMETERS="CreateDatabase=true …")
 	@$(SAM) build
