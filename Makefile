@@ -1,4 +1,4 @@
-# make run | test | faults | check | bench | deploy | clean; `make help` tells more.
+# make run | up | test | faults | check | bench | deploy | clean; `make help` tells more.
 PYTHON ?= python3
 PORT ?= 8000
 WORKERS ?= 2

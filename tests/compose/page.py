@@ -83,8 +83,15 @@ class Checkout:
         """Run commands of the page in bash, with its alias and this copy's ports; gives stdout."""
         ours = commands.replace("127.0.0.1:8000", f"127.0.0.1:{self.port}")
         ours = ours.replace("127.0.0.1:5000", f"127.0.0.1:{self.s3_port}")
-        script = f"shopt -s expand_aliases; set -eu -o pipefail\n{self._alias}\n{ours}\n"
-        done = subprocess.run(
+        done = self._bash(ours)
+        if done.returncode:
+            logs = self._bash("stack logs --no-color --tail 10").stdout
+            raise AssertionError(f"{commands}\n{done.stdout}\n{done.stderr}\n{logs}")
+        return done.stdout
+
+    def _bash(self, commands: str) -> subprocess.CompletedProcess[str]:
+        script = f"shopt -s expand_aliases; set -eu -o pipefail\n{self._alias}\n{commands}\n"
+        return subprocess.run(
             ["bash", "-c", script],
             cwd=self.folder,
             env=self.environment,
@@ -92,8 +99,6 @@ class Checkout:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{commands}\n{done.stdout[-3000:]}\n{done.stderr[-5000:]}"
-        return done.stdout
 
     @cached_property
     def _alias(self) -> str:
