@@ -30,7 +30,7 @@ test: setup-dev model ## Run the tests, but for the slow ones
 	@$(BIN)/pytest -m "not slow" -n $(TEST_PROCESSES) --dist worksteal $(PYTEST)
 
 test-slow: setup-dev model ## Run the tests that take long: all models, the largest photos
-	@$(BIN)/pytest -m slow -n $(TEST_PROCESSES) --dist worksteal $(PYTEST)
+	@$(BIN)/pytest -m slow -n $(TEST_PROCESSES) --dist loadfile $(PYTEST)
 
 up: ## Run the whole stack in containers (docs/compose.md)
 	@$(PYTHON) local/compose_env.py

@@ -12,21 +12,15 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from tests.docs import ROOT
 from tests.unit.test_template import known_settings
 
-ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "docs" / "compose.md").read_text(encoding="utf-8")
 
 #: Not what a clone holds.
 _LEFT_OUT = shutil.ignore_patterns(
     *(".git", ".venv", ".venv-sam", ".cache", ".aws-sam", ".photogate", "__pycache__", ".*_cache")
 )
-
-
-def blocks() -> list[str]:
-    """The console blocks, without prompts."""
-    found = re.findall(r"^```console\n(.*?)^```$", DOCS, re.MULTILINE | re.DOTALL)
-    return [re.sub(r"^\$ ", "", block, flags=re.MULTILINE) for block in found]
 
 
 def written(command: str) -> str:

@@ -17,7 +17,8 @@ import requests
 from local.client import ApiRefused, PhotogateClient, Upload
 from local.home import free_port
 from photogate.auth import issue_token
-from tests.compose.page import Checkout, blocks, written
+from tests.compose.page import Checkout, written
+from tests.docs import blocks
 from tests.unit.test_compose import FIXED, MODELS
 from tests.unit.test_template import known_settings
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.skipif(
     not os.environ.get("PHOTOGATE_COMPOSE"), reason="`make compose-test` runs it"
 )
 
-QUICK_START, SMOKE, THROUGH_MOTO = blocks()
+QUICK_START, SMOKE, THROUGH_MOTO = (b.script for b in blocks() if b.page == "docs/compose.md")
 
 
 @pytest.fixture
