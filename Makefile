@@ -1,4 +1,4 @@
-# make run | test | quick | faults | check | bench | deploy | clean; `make help` tells more.
+# make run | up | test | quick | faults | check | bench | deploy | clean; `make help` tells more.
 PYTHON ?= python3
 PORT ?= 8000
 WORKERS ?= 2
@@ -6,6 +6,7 @@ WORKERS ?= 2
 TEST_PROCESSES ?= 3
 STACK ?= photogate
 DOCKER_BUILD ?= docker build
+COMPOSE := docker compose --file local/compose.yaml --env-file .photogate/compose.env
 VENV := .venv
 BIN := $(VENV)/bin
 SAM := .venv-sam/bin/sam
@@ -14,7 +15,7 @@ LOCKED := $(PYTHON) requirements/locked.py
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run quick test test-slow faults check bench model sam-build image-test deploy setup setup-dev setup-sam lock clean
+.PHONY: help run up quick test test-slow faults check bench model sam-build image-test compose-test deploy setup setup-dev setup-sam lock clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -29,7 +30,11 @@ test: setup-dev model ## Run the tests, but for the slow ones
 	@$(BIN)/pytest -m "not slow" -n $(TEST_PROCESSES) --dist worksteal $(PYTEST)
 
 test-slow: setup-dev model ## Run the tests that take long: all models, the largest photos
-	@$(BIN)/pytest -m slow -n $(TEST_PROCESSES) --dist worksteal $(PYTEST)
+	@$(BIN)/pytest -m slow -n $(TEST_PROCESSES) --dist loadfile $(PYTEST)
+
+up: ## Run the whole stack in containers (docs/compose.md)
+	@$(PYTHON) local/compose_env.py
+	@$(COMPOSE) up --build --detach --wait
 
 faults: setup-dev model ## Break everything on purpose, and count what was lost (FAULTS_SEED=1)
 	@$(BIN)/pytest tests/faults --faults full $(if $(FAULTS_SEED),--faults-seed $(FAULTS_SEED)) \
@@ -59,6 +64,9 @@ image-test: setup-dev setup-sam ## Build the moderate images, run them read-only
 	@PHOTOGATE_IMAGE=photogate-moderate \
 	  PHOTOGATE_RIE=$$(find $(CURDIR)/.venv-sam -name aws-lambda-rie-x86_64) \
 	  $(BIN)/pytest tests/functions/test_image.py
+
+compose-test: setup-dev ## Follow docs/compose.md in a copy of this folder
+	@PHOTOGATE_COMPOSE=1 $(BIN)/pytest tests/compose
 
 deploy: setup-sam ## Deploy to AWS and migrate on the way (STACK=name PARAMETERS="CreateDatabase=true …")
 	@$(SAM) build

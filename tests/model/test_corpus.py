@@ -13,6 +13,9 @@ import pytest
 from local.model_build import ensure_faces
 from tests.model.corpus import corpus
 
+#: The largest files that are accepted: tens of seconds.
+pytestmark = pytest.mark.slow
+
 EXPECTED = {name: expected for name, _, expected in corpus()}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from local.model_build import SHIPPED, Precision, ensure_bundle
+from local.model_build import DEFAULT, SHIPPED, Precision, ensure_bundle
 from photogate.domain import NSFW_CATEGORIES
 from photogate_vision.bundle import load_bundle
 from photogate_vision.nsfw import NsfwModel
@@ -45,6 +45,10 @@ INT8_DRIFT = {
 #: Where the first two classes are closer than this, int8 may choose the other one. Of the
 #: golden cuts it does so three times, at distances up to .114 (November 2026).
 CLOSE_CALL = 0.15
+
+
+#: The default model by make test; what builds and runs the others takes longer.
+MODELS = [pytest.param(name, marks=[] if name == DEFAULT else pytest.mark.slow) for name in SHIPPED]
 
 
 class Golden(NamedTuple):
@@ -78,26 +82,26 @@ def our_scores(name: str, precision: Precision) -> NDArray[np.float64]:
     return np.array([[scores[category] for category in ORDER] for scores in scored])
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", MODELS)
 def test_the_tensors_are_those_that_nsfwjs_saw(name: str) -> None:
     pixels, digests, _ = golden(name)
     assert [hashlib.sha256(picture.tobytes()).hexdigest() for picture in pixels] == digests
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", MODELS)
 def test_float32_gives_the_scores_of_nsfwjs(name: str) -> None:
     difference = np.abs(our_scores(name, "float32") - golden(name).scores)
     assert difference.max() <= FLOAT32_LARGEST
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", MODELS)
 def test_int8_stays_close_to_nsfwjs(name: str) -> None:
     difference = np.abs(our_scores(name, "int8") - golden(name).scores)
     assert difference.mean() <= INT8_DRIFT[name].mean
     assert difference.max() <= INT8_DRIFT[name].largest
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", MODELS)
 def test_int8_chooses_the_class_that_nsfwjs_chooses(name: str) -> None:
     theirs, ours = golden(name).scores, our_scores(name, "int8")
     runner_up, winner = np.sort(theirs, axis=1)[:, -2:].T

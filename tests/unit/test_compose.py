@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,19 +11,48 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from local import compose_env
+from photogate import settings as s
 from tests.unit.test_template import known_settings
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "local" / "compose.yaml"
-EXAMPLE = ROOT / "local" / "compose.env.example"
+DOCS = ROOT / "docs" / "compose.md"
 
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [n for n, service in SERVICES.items() if service["image"].startswith("photogate-")]
 COMPREFACE = [name for name in SERVICES if name.startswith("compreface-")]
 
+MOTO = ["moto", "moto-setup"]
+
 #: Of the SDK, which reads them by itself.
 SDK_NAMES = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"}
+#: In the file for the servers; ours are given an empty one instead.
+SERVERS_OWN = {"POSTGRES_PASSWORD", "COMPREFACE_DB_PASSWORD"}
+
+#: What each of ours reads.
+MODELS: dict[str, tuple[type[s.LogSettings], ...]] = {
+    "migrate": (s.DatabaseSettings,),
+    "api": (s.UploadSettings, s.AdminSettings),
+    "moderator-worker": (s.ModerateSettings,),
+    "sweep": (s.SweepSettings,),
+}
+#: Settings of which compose.yaml decides, whatever compose.env says.
+_CONTAINER = "the container's; DATABASE_URL names a server of one's own, and wins"
+_REDIS = "the container's; REDIS_URL names a server of one's own, and wins"
+_IMAGE = "in the image; layers/model/own takes a model of one's own"
+FIXED = {
+    "DB_HOST": _CONTAINER,
+    "DB_PORT": _CONTAINER,
+    "DB_NAME": _CONTAINER,
+    "DB_USER": _CONTAINER,
+    "DB_PASSWORD": _CONTAINER,
+    "REDIS_HOST": _REDIS,
+    "REDIS_PORT": _REDIS,
+    "MODEL_DIR": _IMAGE,
+    "FACES_DIR": _IMAGE,
+}
 
 
 def test_the_whole_stack_is_there() -> None:
@@ -43,8 +71,9 @@ def test_the_whole_stack_is_there() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 class TestEveryService:
-    def test_it_belongs_to_the_profile(self, name: str) -> None:
-        assert SERVICES[name]["profiles"] == ["full"]
+    def test_it_belongs_to_its_profile(self, name: str) -> None:
+        own = "aws" if name in MOTO else "compreface" if name in COMPREFACE else None
+        assert SERVICES[name].get("profiles", []) == ([own, "full"] if own else [])
 
     def test_its_image_is_pinned(self, name: str) -> None:
         service = SERVICES[name]
@@ -82,7 +111,8 @@ class TestEveryService:
 
     def test_no_password_stands_in_it(self, name: str) -> None:
         for variable, value in SERVICES[name].get("environment", {}).items():
-            if re.search("PASSWORD|SECRET", variable) and variable != "EMAIL_PASSWORD":
+            empty = value == "" or name in MOTO  # which takes any password
+            if re.search("PASSWORD|SECRET", variable) and not empty:
                 assert re.fullmatch(r"\$\{[A-Z0-9_]+:\?[^}]+\}", value), variable
 
     def test_it_waits_for_what_exists(self, name: str) -> None:
@@ -90,6 +120,9 @@ class TestEveryService:
             condition = how["condition"]
             assert other in SERVICES
             assert (condition == "service_completed_successfully") == (other == "migrate")
+            # What is in a profile may be waited for by what is in none.
+            optional = other in MOTO and name not in MOTO
+            assert how.get("required", True) is not optional
 
 
 @pytest.mark.parametrize("name", [n for n in SERVICES if n not in COMPREFACE])
@@ -105,7 +138,8 @@ def test_all_but_compreface_are_closed(name: str) -> None:
 @pytest.mark.parametrize("name", OURS)
 class TestOurs:
     def test_its_environment_is_made_of_settings(self, name: str) -> None:
-        assert set(SERVICES[name]["environment"]) - known_settings() - SDK_NAMES == set()
+        names = set(SERVICES[name]["environment"])
+        assert names - known_settings() - SDK_NAMES - SERVERS_OWN == set()
 
     def test_its_user_is_nobody(self, name: str) -> None:
         dockerfile = (ROOT / SERVICES[name]["build"]["dockerfile"]).read_text(encoding="utf-8")
@@ -118,6 +152,49 @@ class TestOurs:
         command = [*service.get("command", []), *service["healthcheck"].get("test", [])]
         for module in re.findall(r"\blocal\.(\w+)", " ".join(command)):
             assert f"local/{module}.py" in dockerfile
+
+
+@pytest.mark.parametrize("name", MODELS)
+class TestSettings:
+    def test_each_reaches_it_but_those_that_are_fixed(self, name: str) -> None:
+        service = SERVICES[name]
+        assert [(FILE.parent / file).resolve() for file in service["env_file"]] == [
+            ROOT / ".photogate" / "compose.env"
+        ]
+        wanted = {field.upper() for model in MODELS[name] for field in model.model_fields}
+        for setting in wanted & set(service["environment"]):
+            passed = f"${{{setting}" in service["environment"][setting]
+            assert passed or setting in FIXED, f"{setting} is not passed on to {name}"
+
+    def test_it_has_no_secret_of_others(self, name: str) -> None:
+        wanted = {field.upper() for model in MODELS[name] for field in model.model_fields}
+        empty = {key for key, value in SERVICES[name]["environment"].items() if value == ""}
+        assert empty == (SERVERS_OWN | {"JWT_SECRET", "FILE_KEY_SECRET"}) - wanted
+
+
+def test_every_setting_is_read_by_one_of_them() -> None:
+    read = {m for models in MODELS.values() for model in models for m in model.model_fields}
+    assert {name.upper() for name in read} == known_settings()
+
+
+def test_what_is_fixed_is_a_setting_that_is_fixed() -> None:
+    written = {name for service in MODELS for name in SERVICES[service]["environment"]}
+    assert set(FIXED) <= written & known_settings()
+
+
+def test_photos_are_in_a_volume_that_the_api_the_workers_and_the_sweep_share() -> None:
+    found = {name: service.get("volumes", []) for name, service in SERVICES.items()}
+    mounted = {name: volumes for name, volumes in found.items() if "photos" in str(volumes)}
+    assert mounted == {
+        "api": ["photos:/photos"],
+        "moderator-worker": ["photos:/photos:ro"],
+        "sweep": ["photos:/photos"],
+    }
+    assert "photos" in COMPOSE["volumes"]
+    for name in mounted:
+        dockerfile = (ROOT / SERVICES[name]["build"]["dockerfile"]).read_text(encoding="utf-8")
+        last_stage = dockerfile.rpartition("\nFROM ")[2]
+        assert "install --directory --owner 65534 --group 65534 /photos\n" in last_stage
 
 
 class TestWorkers:
@@ -141,9 +218,6 @@ class TestWorkers:
 def test_compreface_is_reached_by_those_who_ask_it_and_by_nobody_else() -> None:
     inside = {name for name in SERVICES if "compreface" in SERVICES[name]["networks"]}
     assert inside == {*COMPREFACE, "api", "moderator-worker"}
-    for name in ("api", "moderator-worker"):
-        settings = SERVICES[name]["environment"]
-        assert {"POLICY", "COMPREFACE_URL", "COMPREFACE_API_KEY"} <= set(settings)
 
 
 def test_clients_reach_the_api_the_photos_and_compreface_and_nothing_else() -> None:
@@ -157,24 +231,27 @@ def test_compreface_is_of_one_version() -> None:
     assert versions == {"1.2.0"}
 
 
-def test_the_example_names_every_variable() -> None:
+def test_the_docs_name_every_variable() -> None:
     used = set(re.findall(r"\$\{([A-Z0-9_]+)", FILE.read_text(encoding="utf-8")))
-    named = set(re.findall(r"^#?([A-Z0-9_]+)=", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE))
-    assert used == named
+    made = set(compose_env.missing(""))
+    named = set(re.findall(r"`([A-Z0-9_]+)", DOCS.read_text(encoding="utf-8")))
+    assert used - made - known_settings() <= named
 
 
-def test_docker_compose_takes_it() -> None:
+def test_docker_compose_takes_it(tmp_path: Path) -> None:
     docker = shutil.which("docker")
     asked = docker and subprocess.run(
         [docker, "compose", "version"], capture_output=True, check=False
     )
     if not asked or asked.returncode:
         pytest.skip("docker compose is not here")
-    required = re.findall(r"\$\{([A-Z0-9_]+):\?", FILE.read_text(encoding="utf-8"))
-    command = ["docker", "compose", "--file", str(FILE), "--profile", "full", "config", "--quiet"]
+    settings, copy = tmp_path / ".photogate/compose.env", tmp_path / "local/compose.yaml"
+    compose_env.complete(settings)
+    copy.parent.mkdir()
+    copy.write_bytes(FILE.read_bytes())
+    options = ["--file", str(copy), "--env-file", str(settings), "--profile", "full"]
     done = subprocess.run(
-        command,
-        env={**os.environ, **dict.fromkeys(required, "0" * 64)},
+        ["docker", "compose", *options, "config", "--quiet"],
         capture_output=True,
         text=True,
         check=False,

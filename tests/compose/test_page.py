@@ -1,0 +1,144 @@
+"""docs/compose.md followed word for word, on the images that the engine has.
+
+``make compose-test`` runs it, where Docker and Compose are there; ``.ci/compose`` brings them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from local.client import ApiRefused, PhotogateClient, Upload
+from local.home import free_port
+from photogate.auth import issue_token
+from tests.compose.page import Checkout, written
+from tests.docs import blocks
+from tests.unit.test_compose import FIXED, MODELS
+from tests.unit.test_template import known_settings
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("PHOTOGATE_COMPOSE"), reason="`make compose-test` runs it"
+)
+
+QUICK_START, SMOKE, THROUGH_MOTO = (b.script for b in blocks() if b.page == "docs/compose.md")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
+    """A checkout in which nothing has run; what is started there is removed at the end."""
+    made = Checkout(
+        folder=tmp_path / "checkout",
+        project=f"photogate-test-{secrets.token_hex(4)}",
+        port=free_port(),
+        s3_port=free_port(),
+    )
+    yield made
+    if made.file.exists():
+        made.run("stack --profile full down --volumes --timeout 5")
+
+
+def caller(checkout: Checkout, user: str) -> PhotogateClient:
+    token = issue_token(user, secret=checkout.settings()["JWT_SECRET"])
+    return PhotogateClient(checkout.url, token)
+
+
+def photo(checkout: Checkout) -> tuple[str, bytes]:
+    """The state of the user's one photo, and its bytes."""
+    (found,) = caller(checkout, "keeps").photos()
+    answer = requests.get(found["url"], timeout=10)
+    answer.raise_for_status()
+    return found["moderation_status"], answer.content
+
+
+def containers(checkout: Checkout, service: str) -> list[dict[str, str]]:
+    lines = checkout.run(f"stack ps --format json {service}").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_the_page(checkout: Checkout, portrait: bytes) -> None:
+    checkout.run(QUICK_START)
+    assert checkout.file.stat().st_mode & 0o777 == 0o600
+    made = checkout.file.read_bytes()
+    assert len(containers(checkout, "moderator-worker")) == 4
+    assert "5 photos; all verdicts" in checkout.run(SMOKE)
+
+    client = caller(checkout, "keeps")
+    key = client.put(Upload(name="mine.jpg", data=portrait))
+    client.complete([key])
+    client.wait([key])
+    assert photo(checkout) == ("approved", portrait)
+
+    checkout.run(written("stack up --detach --wait --scale moderator-worker=6"))
+    workers = containers(checkout, "moderator-worker")
+    assert [worker["Health"] for worker in workers] == ["healthy"] * 6
+    checkout.run(SMOKE)
+    assert "photo moderated" in checkout.run(written("stack logs api moderator-worker"))
+
+    # A second time: the same passwords, and what was there is there.
+    checkout.run(QUICK_START)
+    assert checkout.file.read_bytes() == made
+    checkout.run(SMOKE)
+    assert photo(checkout) == ("approved", portrait)
+
+    checkout.run(written("stack down"))
+    assert containers(checkout, "") == []
+    checkout.run(written("make up"))
+    assert photo(checkout) == ("approved", portrait)
+    checkout.run(SMOKE)
+
+    with checkout.file.open("a", encoding="utf-8") as file:
+        file.write("PHOTOS_PER_DAY=1\n")
+    checkout.run(written("stack up --detach --wait"))
+    with pytest.raises(ApiRefused, match="429"):
+        client.complete([client.put(Upload(name="second.jpg", data=portrait))])
+
+    checkout.run(written("stack down --volumes"))
+    assert checkout.project not in checkout.run("docker volume ls")
+
+
+def test_photos_and_jobs_through_moto(checkout: Checkout, portrait: bytes) -> None:
+    checkout.run("python3 local/compose_env.py")
+    checkout.run(THROUGH_MOTO)
+    assert containers(checkout, "moto")[0]["Health"] == "healthy"
+    # Jobs go through SQS: nothing else is there to carry them.
+    checkout.run("stack stop redis")
+    checkout.run(SMOKE)
+    client = caller(checkout, "s3")
+    key = client.put(Upload(name="mine.jpg", data=portrait))
+    client.complete([key])
+    settled = client.wait([key])
+    assert settled[key]["url"].startswith(f"http://127.0.0.1:{checkout.s3_port}/photos/")
+    assert requests.get(settled[key]["url"], timeout=10).content == portrait
+    assert checkout.run("stack exec api find /photos -type f") == ""
+
+
+def test_every_setting_reaches_the_containers(checkout: Checkout) -> None:
+    checkout.run("python3 local/compose_env.py")
+    wanted = {name: f"value-of-{name}" for name in known_settings()}
+    with checkout.file.open("a", encoding="utf-8") as file:
+        file.writelines(f"{name}={value}\n" for name, value in wanted.items())
+    services = json.loads(checkout.run("stack config --format json"))["services"]
+    for service, models in MODELS.items():
+        passed = services[service]["environment"]
+        for name in {field.upper() for model in models for field in model.model_fields}:
+            assert (passed[name] == wanted[name]) is (name not in FIXED), (service, name)
+
+
+def test_nothing_is_started_that_was_not_asked_for(checkout: Checkout) -> None:
+    checkout.run("python3 local/compose_env.py")
+
+    def everything(options: str) -> set[str]:
+        return set(checkout.run(f"stack {options} config --services").split())
+
+    usual = {"postgres", "redis", "migrate", "api", "moderator-worker", "sweep"}
+    faces = {f"compreface-{part}" for part in ("postgres-db", "core", "api", "admin", "fe")}
+    assert everything("") == usual
+    assert everything("--profile aws") == usual | {"moto", "moto-setup"}
+    assert everything("--profile compreface") == usual | faces
+    assert everything("--profile full") == usual | {"moto", "moto-setup"} | faces

@@ -1,0 +1,118 @@
+"""What the docs tell people to type, typed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from local.home import free_port
+from local.samples import jpeg, photograph
+from tests.docs import ROOT, block
+from tests.e2e.running import RunningStack, clean_environment
+from tests.e2e.test_models import Machine
+from tests.model.classifiers import Classifier
+from tests.servers import eventually
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that looks like a checkout, with a photo in it."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    (folder / "photo.jpg").write_bytes(jpeg(photograph("astronaut.png")))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def typed(script: str, **environment: str) -> str:
+    """Run a page's commands as a shell does, up to the first that fails; give what they say."""
+    done = subprocess.run(
+        ["bash", "-euc", script],
+        env={**clean_environment(), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, (script, done.stdout, done.stderr)
+    return done.stdout
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_readmes_calls(start: Callable[..., RunningStack]) -> None:
+    stack = start()
+    setting, ask, put, complete, status = block("README.md", holding="<upload_url>").commands
+    setting = setting.replace("http://127.0.0.1:8000", stack.url)
+
+    def call(command: str) -> str:
+        return typed(f"{setting}\n{command}", PHOTOGATE_HOME=str(stack.home))
+
+    answer = call(ask)
+    found = {
+        name: re.search(rf'"{name}":\s*"([^"]+)"', answer) for name in ("upload_url", "file_key")
+    }
+    given = {name: match[1] for name, match in found.items() if match}
+    call(put.replace("<upload_url>", given["upload_url"]))
+    assert '"photos_count":1' in call(complete.replace("<file_key>", given["file_key"]))
+    eventually(lambda: '"moderation_status":"approved"' in call(status), within_s=20)
+
+
+@pytest.mark.usefixtures("folder", "faces_bundle")
+def test_the_readmes_commands(start: Callable[..., RunningStack]) -> None:
+    stack = start("--demo", POWERTOOLS_METRICS_DISABLED="false")
+    batch = re.search(r'"batch_id":\s*"(\w{8})', (stack.home / "logs" / "api.log").read_text())
+    assert batch
+
+    def says(holding: str) -> str:
+        script = block("README.md", holding=holding).script.replace("0f8fad5b", batch[1])
+        return typed(script, PHOTOGATE_HOME=str(stack.home), COLUMNS="300")
+
+    assert re.search(r"nsfw\.explicit.*approved", says("check --explain"))
+    told = says("photogate logs")
+    assert re.search(r"moderate .*rejected .*group_photo", told), told
+    assert re.search(r"Photos.*approved", told), told
+    assert "nothing was given up" in says("photogate dead")
+
+
+def test_the_page_on_models(folder: Path, tmp_path: Path, bundle: Path) -> None:
+    machine = Machine(tmp_path / "cache", bundle)
+    Classifier(labels=["normal", "nsfw"]).write(folder / "DIR")
+    cache = machine.environment["PHOTOGATE_CACHE"]
+    # Nobody is here to answer its question.
+    add = block("docs/models.md", holding="model add").script
+    typed(f"{add} --yes", PHOTOGATE_CACHE=cache)
+    check, run, *others = block("docs/models.md", holding="make run MODEL=").commands
+    assert "photo.jpg" in typed(check, PHOTOGATE_CACHE=cache, COLUMNS="200")
+    said = typed("\n".join(others), PHOTOGATE_CACHE=cache)
+    assert "my-vit" in said
+    (folder / "layers" / "model" / "own").mkdir(parents=True)
+    typed(block("docs/models.md", holding="layers/model/own").commands[0], PHOTOGATE_CACHE=cache)
+    assert (folder / "layers" / "model" / "own" / "model.onnx").stat().st_size
+
+    output = tmp_path / "make.out"
+    with output.open("w") as out:
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {run}"],
+            cwd=ROOT,
+            env={
+                **clean_environment(),
+                "PHOTOGATE_CACHE": cache,
+                "PHOTOGATE_HOME": str(tmp_path / "home"),
+                "PORT": str(free_port()),
+            },
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        eventually(lambda: "Ctrl-C stops" in output.read_text(), within_s=90)
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(60)

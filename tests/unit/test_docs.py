@@ -1,0 +1,78 @@
+"""Each command of the docs is run by a test or by .ci/run, or its block says that it is not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.docs import ROOT, Block, blocks
+
+#: Page -> the beginning of a command -> what runs it, as the page spells it: ``file::name``, or a
+#: script that ``.ci/run`` calls.
+RUN_BY: dict[str, dict[str, str]] = {
+    "README.md": {
+        "make run": ".ci/first-run",
+        "API=": "tests/e2e/test_docs.py::test_the_readmes_calls",
+        "curl ": "tests/e2e/test_docs.py::test_the_readmes_calls",
+        ".venv/bin/photogate check": "tests/e2e/test_docs.py::test_the_readmes_commands",
+        ".venv/bin/photogate logs": "tests/e2e/test_docs.py::test_the_readmes_commands",
+        ".venv/bin/photogate metrics": "tests/e2e/test_docs.py::test_the_readmes_commands",
+        ".venv/bin/photogate dead": "tests/e2e/test_docs.py::test_the_readmes_commands",
+        ".venv/bin/photogate redrive": "tests/e2e/test_docs.py::test_the_readmes_commands",
+    },
+    "docs/aws.md": {
+        ".venv/bin/photogate migrate --stack": "tests/functions/test_migrate_stack.py",
+    },
+    "docs/compose.md": {
+        "make up": "tests/compose/test_page.py::QUICK_START",
+        "alias stack=": "tests/compose/test_page.py::QUICK_START",
+        "stack ps": "tests/compose/test_page.py::QUICK_START",
+        "make setup": "tests/compose/test_page.py::SMOKE",
+        "(set -a;": "tests/compose/test_page.py::SMOKE",
+        "sed -i ": "tests/compose/test_page.py::THROUGH_MOTO",
+        "cat >> .photogate": "tests/compose/test_page.py::THROUGH_MOTO",
+    },
+    "docs/models.md": {
+        ".venv/bin/photogate model": "tests/e2e/test_docs.py::test_the_page_on_models",
+        ".venv/bin/photogate check": "tests/e2e/test_docs.py::test_the_page_on_models",
+        "make run MODEL=": "tests/e2e/test_docs.py::test_the_page_on_models",
+        "cp ": "tests/e2e/test_docs.py::test_the_page_on_models",
+    },
+}
+
+
+BLOCKS = list(blocks())
+COMMANDS = [(b, c) for b in BLOCKS if b.why_not_run is None for c in b.commands]
+
+
+def runner(block: Block, command: str) -> str | None:
+    known = RUN_BY.get(block.page, {})
+    return next((known[begin] for begin in known if command.startswith(begin)), None)
+
+
+@pytest.mark.parametrize(
+    ("block", "command"), COMMANDS, ids=[f"{b.page}: {c[:60]}" for b, c in COMMANDS]
+)
+def test_each_command_is_run_somewhere(block: Block, command: str) -> None:
+    place = runner(block, command)
+    assert place, f"{block.page}: nothing runs {command!r}, and its block does not say so"
+    path, _, test = place.partition("::")
+    text = (ROOT / path).read_text(encoding="utf-8")
+    if test:
+        assert re.search(rf"\b{test}\b", text), f"there is no {place}"
+    if path.startswith(".ci/"):
+        assert path in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", RUN_BY)
+def test_the_table_knows_no_command_that_is_gone(page: str) -> None:
+    typed = [command for block, command in COMMANDS if block.page == page]
+    for begin in RUN_BY[page]:
+        assert any(command.startswith(begin) for command in typed), begin
+
+
+def test_what_is_not_run_says_why() -> None:
+    for block in BLOCKS:
+        assert block.commands, f"{block.page} has a console block without a command"
+        assert block.why_not_run != ""
