@@ -17,6 +17,7 @@ from rich.table import Table
 from bench.dull_frames import dull_frames
 from local.model_build import ensure_bundle
 from local.samples import jpeg, photograph
+from photogate.domain.measures import read
 from photogate.policy import COMMUNITY, decide
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.decode import decode
@@ -82,7 +83,7 @@ def _dull(analyzer: VisionAnalyzer) -> Table:
 def _harmless(analyzer: VisionAnalyzer) -> Table:
     rng = random.Random(1)  # noqa: S311 - not for secrets
     crops = [_crop(photograph(name), rng) for name in PHOTOGRAPHS for _ in range(_CROPS)]
-    measured = [dict(analyzer.analyze(jpeg(crop))[0].measures()) for crop in crops]
+    measured = [read(analyzer.analyze(jpeg(crop))[0]) for crop in crops]
     table = Table(title=f"{len(crops)} crops of harmless photographs, share beyond each bound")
     for title in ("measure", "bound", "value", "share"):
         table.add_column(title, justify="right")

@@ -19,6 +19,7 @@ from PIL import Image, ImageFilter
 from local.model_build import DEFAULT, bundle_path
 from local.samples import photograph
 from photogate.domain import Signals
+from photogate.domain.measures import read
 from photogate.errors import ConfigError
 from photogate.policy import COMMUNITY
 from photogate_vision.bundle import Bundle, Gives, load_bundle
@@ -161,4 +162,4 @@ def _timed(score: Callable[[], dict[str, float]]) -> tuple[dict[str, float], flo
 
 
 def _explicit(scores: dict[str, float]) -> float:
-    return dict(Signals(nsfw_scores=scores).measures())["nsfw.explicit"]
+    return read(Signals(nsfw_scores=scores))["nsfw.explicit"]

@@ -67,7 +67,7 @@ def test_the_policy_can_be_chosen(samples: list[Path]) -> None:
 def test_an_explanation_shows_each_rule_and_the_one_that_decided(samples: list[Path]) -> None:
     told = check("--explain", *samples).stdout
     assert "portrait.jpg: approved: no rule has anything against it" in told
-    assert "couple.jpg: rejected: face_count is 2, above 1" in told
+    assert "couple.jpg: rejected: number of faces is 2, above 1" in told
     (decided,) = re.findall(r"blur_variance ◀ decided.*", told)
     assert "below 35" in decided
     assert "below 10" in decided

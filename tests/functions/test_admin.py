@@ -122,7 +122,7 @@ def test_the_rule_that_decided_is_told_with_its_value_and_bound(
             "name": "rms_contrast",
             "value": 0.0,
             "bound": COMMUNITY_BLANK,
-            "words": f"rms_contrast is 0, below {COMMUNITY_BLANK:g}",
+            "words": f"contrast is 0, below {COMMUNITY_BLANK:g}",
         },
         None: None,
     }

@@ -32,6 +32,7 @@ from photogate.domain import (
     Status,
     Verdict,
 )
+from photogate.domain.measures import read
 from photogate.errors import DatabaseUnavailable, RetryableError, StorageUnavailable
 from photogate.messages import Job
 from photogate.policy import COMMUNITY
@@ -114,7 +115,7 @@ class ScriptedAnalyzer:
     """Gives what the test says, by the photo's bytes."""
 
     model_digest = "none"
-    measures = frozenset(name for name, _ in FINE.measures())
+    measures = frozenset(read(FINE))
 
     def __init__(self, **answers: Signals | BaseException | Callable[[], Signals]) -> None:
         self.answers = answers

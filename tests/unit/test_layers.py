@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "photogate.domain": {"photogate.domain"},
     "photogate.errors": set(),
     "photogate.file_keys": set(),
-    "photogate.texts": set(),
+    "photogate.texts": {"photogate.domain"},
     "photogate.policy": {"photogate.domain", "photogate.errors"},
     "photogate.messages": {"photogate.domain", "photogate.errors"},
     "photogate.ports": {"photogate.domain", "photogate.messages"},

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photogate.domain import NSFW_CATEGORIES, AgeRange, Face, Reason, Rule, Signals, Status
+from photogate.domain import NSFW_CATEGORIES, AgeRange, Face, Reason, Signals, Status
+from photogate.domain.measures import read
 from photogate.policy import (
     COMMUNITY,
     DATING,
@@ -155,7 +156,7 @@ def test_only_complete_finite_and_plausible_signals_are_ever_approved(
 ) -> None:
     if decide(signals, policy).status is not Status.APPROVED:
         return
-    measures = dict(signals.measures())
+    measures = read(signals)
     assert measures.keys() >= policy.required
     for name in policy.measures & measures.keys():
         assert math.isfinite(measures[name])
@@ -293,7 +294,7 @@ class TestAnimations:
 
 
 class TestGates:
-    ALL = frozenset(name for name, _ in replace(FINE, faces=(ADULT,)).measures())
+    ALL = frozenset(read(replace(FINE, faces=(ADULT,))))
 
     def told(self, policy: Policy, provided: frozenset[str]) -> dict[str, str | None]:
         return {g.name: "on" if g.on and not g.why else g.why for g in gates(policy, provided)}
@@ -344,14 +345,3 @@ class TestExplanations:
             assert outcomes == {Status.APPROVED}
         else:
             assert verdict.status in outcomes
-
-    @pytest.mark.parametrize(
-        ("rule", "words"),
-        [
-            (Rule(name="x", value=0.97, bound=0.9), "x is 0.97, above 0.9"),
-            (Rule(name="x", value=3.0, bound=12.0), "x is 3, below 12"),
-            (Rule(name="x", value=None, bound=None), "x was not measured"),
-        ],
-    )
-    def test_a_rule_has_words(self, rule: Rule, words: str) -> None:
-        assert str(rule) == words

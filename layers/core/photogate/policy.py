@@ -7,11 +7,11 @@ a person, before anything else is asked: a failure is never a score.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from photogate.domain import Gate, Reason, Rule, Signals, Status, Verdict
+from photogate.domain.measures import MEASURES, Side, read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +23,12 @@ class Threshold:
     is None never holds.
     """
 
-    #: As ``Signals.measures`` names it.
+    #: Its name in ``photogate.domain.measures``.
     measure: str
     reason: Reason
     reject: float | None
     review: float | None
-    worse: str = "above"
+    worse: Side = "above"
 
     def exceeds(self, value: float, bound: float | None) -> bool:
         """Tell whether ``value`` lies strictly on the bad side of ``bound``."""
@@ -178,31 +178,15 @@ def _given_and_sound(signals: Signals) -> tuple[frozenset[str], dict[str, float]
     A model's categories are one answer: all of them make sense or none does. The sum
     ``nsfw.explicit`` may hide what is wrong in its parts.
     """
-    given = dict(signals.measures())
-    sound = {name: value for name, value in given.items() if _plausible(name, value)}
-    if any(name.startswith(_NSFW) for name in given.keys() - sound.keys()):
-        sound = {name: value for name, value in sound.items() if not name.startswith(_NSFW)}
-    return frozenset(given), sound
+    given = read(signals)
+    wrong = {name for name, value in given.items() if not MEASURES[name].plausible(value)}
+    if any(MEASURES[name].signal == _ONE_ANSWER for name in wrong):
+        wrong |= {name for name in given if MEASURES[name].signal == _ONE_ANSWER}
+    return frozenset(given), {name: value for name, value in given.items() if name not in wrong}
 
 
-def _plausible(name: str, value: float) -> bool:
-    """Tell whether a measure lies in the range that it can have.
-
-    Probabilities may exceed 1 by the rounding of their float32 sum.
-    """
-    return math.isfinite(value) and 0.0 <= value <= _largest(name)
-
-
-def _largest(name: str) -> float:
-    if name.startswith(_NSFW):
-        return 1.0 + 1e-3
-    return _OLDEST if name.startswith("age.") else math.inf
-
-
-#: What the names of a model's categories begin with.
-_NSFW = "nsfw."
-#: More than anybody has reached.
-_OLDEST = 130.0
+#: The signal whose measures make sense together or not at all.
+_ONE_ANSWER = "nsfw_scores"
 
 
 #: For communities and marketplaces: no nudity, no pictures that nobody can make out.

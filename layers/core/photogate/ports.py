@@ -45,7 +45,7 @@ class PhotoAnalyzer(Protocol):
 
     @property
     def measures(self) -> frozenset[str]:
-        """Names, as ``Signals.measures`` gives them, of all that it can measure."""
+        """Names of all that it can measure, of those in ``photogate.domain.measures``."""
 
     def analyze(self, data: bytes) -> Sequence[Signals]:
         """Measure one photo: one entry, or one for each frame looked at of an animation.
