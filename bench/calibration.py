@@ -18,7 +18,8 @@ from bench.dull_frames import dull_frames
 from local.model_build import ensure_bundle
 from local.samples import jpeg, photograph
 from photogate.domain.measures import read
-from photogate.policy import COMMUNITY, decide
+from photogate.domain.policy import decide
+from photogate.policies import preset
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.decode import decode
 from photogate_vision.quality import blur_variance, canonical_grey
@@ -69,7 +70,7 @@ def _dull(analyzer: VisionAnalyzer) -> Table:
         table.add_column(title, justify="left" if title == "frame" else "right")
     for name, frame in dull_frames():
         (signals,) = analyzer.analyze(jpeg(frame))
-        verdict = decide(signals, COMMUNITY)
+        verdict = decide(signals, preset("community"))
         rule = f" by {verdict.rule.name}" if verdict.rule else ""
         table.add_row(
             name,
@@ -87,7 +88,7 @@ def _harmless(analyzer: VisionAnalyzer) -> Table:
     table = Table(title=f"{len(crops)} crops of harmless photographs, share beyond each bound")
     for title in ("measure", "bound", "value", "share"):
         table.add_column(title, justify="right")
-    for threshold in COMMUNITY.thresholds:
+    for threshold in preset("community").thresholds:
         if not threshold.measure.startswith("nsfw."):
             continue
         for name, bound in (("review", threshold.review), ("reject", threshold.reject)):

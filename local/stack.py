@@ -23,6 +23,7 @@ from local.own_models import bundle_folder
 from local.process import last_line, start_module, stop, wait_until
 from local.verdicts import gate_lines
 from photogate import bootstrap
+from photogate.bootstrap import choose
 from photogate.errors import ConfigError, FacesUnavailable
 from photogate.settings import PolicySettings
 
@@ -176,8 +177,11 @@ class Stack:
             os.environ["MODEL_DIR"] = str(bundle_folder(self.model or DEFAULT, self.progress))
         if not os.environ.get("POLICY"):
             os.environ["POLICY"] = EMBEDDED_POLICY
+        policy = choose.policy(choose.settings_of(PolicySettings))
+        if policy.content is not None:  # a file, which the children may not find from elsewhere
+            os.environ["POLICY"] = str(Path(os.environ["POLICY"]).resolve())
         detector = os.environ.get("COMPREFACE_URL") or os.environ.get("FACES_DIR")
-        if bootstrap.needs_faces(os.environ["POLICY"]) and not detector:
+        if policy.needs("faces") and not detector:
             os.environ["FACES_DIR"] = str(ensure_faces(self.progress))
         if not (os.environ.get("DATABASE_URL") or os.environ.get("DB_HOST")):
             self.progress("starting PostgreSQL")

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from photogate.domain import Finding, Gate, Signals, Verdict
 from photogate.domain.measures import read
-from photogate.policy import Policy, Weighed, weigh
+from photogate.domain.policy import Policy, Weighed, weigh
 from photogate.texts import rule_text
 
 _COLOURS = {"approved": "green", "rejected": "red", "review": "yellow", "refused": "red"}

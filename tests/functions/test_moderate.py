@@ -35,7 +35,7 @@ from photogate.domain import (
 from photogate.domain.measures import read
 from photogate.errors import DatabaseUnavailable, RetryableError, StorageUnavailable
 from photogate.messages import Job
-from photogate.policy import COMMUNITY
+from photogate.policies import preset
 from photogate.ports import PhotoStore
 from photogate.service.moderate import Moderation
 from photogate.service.sweep import Sweep
@@ -203,7 +203,7 @@ class TestService:
             attempts=PostgresAttempts(pool),
             store=store,
             analyzer=analyzer,
-            policy=COMMUNITY,
+            policy=preset("community"),
             lease_s=60,
             max_bytes=1000,
             watcher=watcher,

@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "photogate.errors": set(),
     "photogate.file_keys": set(),
     "photogate.texts": {"photogate.domain"},
-    "photogate.policy": {"photogate.domain", "photogate.errors"},
+    "photogate.policies": {"photogate.domain", "photogate.errors", "photogate.policies"},
     "photogate.messages": {"photogate.domain", "photogate.errors"},
     "photogate.ports": {"photogate.domain", "photogate.messages"},
     "photogate.service": {
@@ -29,7 +29,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.errors",
         "photogate.file_keys",
         "photogate.messages",
-        "photogate.policy",
         "photogate.ports",
         "photogate.service",
     },
@@ -98,6 +97,7 @@ ONLY_THERE = {
     "fastapi": {"photogate.http", "photogate.problems", "functions"},
     "aws_lambda_powertools": {"photogate.telemetry", "photogate.http", "functions", "local.worker"},
     "jwt": {"photogate.auth"},
+    "yaml": {"photogate.policies.source"},
     "pydantic_settings": {"photogate.settings"},
 }
 

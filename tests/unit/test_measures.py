@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from photogate.domain import NSFW_CATEGORIES, AgeRange, Face, Rule, Signals
 from photogate.domain.measures import MEASURES, read
-from photogate.policy import PRESETS, Policy, decide
+from photogate.domain.policy import Policy, decide
+from photogate.policies import PRESETS, preset
 from photogate.texts import measure_text, rule_text
 from photogate_vision.mapping import CATEGORIES
 
@@ -62,7 +63,7 @@ def test_what_was_not_computed_comes_back_as_not_computed(
     assert all(getattr(back, name) is None for name in absent)
 
 
-@pytest.mark.parametrize("policy", PRESETS.values(), ids=lambda policy: policy.name)
+@pytest.mark.parametrize("policy", [preset(name) for name in PRESETS], ids=PRESETS)
 @given(signals=st.builds(Signals, **_members(NUMBERS | st.sampled_from([math.nan, math.inf]))))
 def test_a_verdict_can_be_replayed_from_what_is_stored(policy: Policy, signals: Signals) -> None:
     again = decide(Signals.from_json(signals.to_json()), policy)

@@ -11,11 +11,7 @@ from hypothesis import strategies as st
 
 from photogate.domain import NSFW_CATEGORIES, AgeRange, Face, Reason, Signals, Status
 from photogate.domain.measures import read
-from photogate.policy import (
-    COMMUNITY,
-    DATING,
-    PRESETS,
-    PROFILE,
+from photogate.domain.policy import (
     Policy,
     decide,
     decide_all,
@@ -23,7 +19,9 @@ from photogate.policy import (
     unprovided,
     weigh,
 )
+from photogate.policies import PRESETS, preset
 
+COMMUNITY, PROFILE, DATING = preset("community"), preset("profile"), preset("dating")
 FINE = Signals(
     nsfw_scores={"porn": 0.01, "sexy": 0.02, "hentai": 0.01, "neutral": 0.95, "drawing": 0.01},
     blur_variance=400.0,
@@ -117,7 +115,7 @@ def aged(low: int, high: int) -> Face:
 
 
 CHILD, TEENAGER, ADULT = aged(8, 12), aged(15, 20), aged(25, 32)
-POLICIES = pytest.mark.parametrize("policy", PRESETS.values(), ids=lambda policy: policy.name)
+POLICIES = pytest.mark.parametrize("policy", [preset(name) for name in PRESETS], ids=PRESETS)
 NUMBERS = st.floats(0, 5000) | st.sampled_from([math.nan, math.inf, -math.inf, -0.1])
 AGES = st.builds(AgeRange, low=st.integers(-5, 200), high=st.integers(-5, 200))
 SIGNALS = st.builds(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from photogate.domain import Finding, OpenBatch, OpenPhoto, Reason, Signals, Status, Verdict
+from photogate.domain.policy import Policy, decide_all
 from photogate.errors import (
     ConfigError,
     DecoderFailed,
@@ -19,7 +20,6 @@ from photogate.errors import (
     RetryableError,
 )
 from photogate.messages import Job
-from photogate.policy import Policy, decide_all
 from photogate.ports import Attempts, PhotoAnalyzer, PhotoStore
 
 logger = logging.getLogger(__name__)
