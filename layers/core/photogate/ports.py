@@ -307,7 +307,11 @@ class Workers(Protocol):
         """List those seen within the last 30 seconds."""
 
     def newest(self) -> WorkerInfo | None:
-        """Give the one that started last, seen within a day; None when there was none."""
+        """Give the living one that started last: its policy is in force.
+
+        Where none lives, as between photos on Lambda, it is the one that started last of
+        those that were seen within a day; None when there was none.
+        """
 
 
 class Probe(Protocol):
