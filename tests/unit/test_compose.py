@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,17 @@ def test_compreface_is_reached_by_those_who_ask_it_and_by_nobody_else() -> None:
     for name in ("api", "moderator-worker"):
         settings = SERVICES[name]["environment"]
         assert {"POLICY", "COMPREFACE_URL", "COMPREFACE_API_KEY"} <= set(settings)
+
+
+def test_a_policy_of_ones_own_goes_to_those_who_follow_it() -> None:
+    """The second compose file of ``docs/policies.md``."""
+    docs = (ROOT / "docs" / "policies.md").read_text(encoding="utf-8")
+    (snippet,) = re.findall(r"```\n( +services:.*?)```", docs, re.DOTALL)
+    added = yaml.safe_load(textwrap.dedent(snippet))["services"]
+    assert added.keys() == {n for n in SERVICES if "POLICY" in SERVICES[n].get("environment", {})}
+    for service in added.values():
+        (volume,) = service["volumes"]
+        assert volume.split(":")[1] == service["environment"]["POLICY"]
 
 
 def test_clients_reach_the_api_the_photos_and_compreface_and_nothing_else() -> None:

@@ -24,7 +24,9 @@ from photogate.policies.source import NotYaml, Source, parse
 _FOLDER = files("photogate.policies")
 #: Names of the policies that are packaged with this version.
 PRESETS = tuple(
-    sorted(item.name.removesuffix(".yaml") for item in _FOLDER.iterdir() if ".yaml" in item.name)
+    sorted(
+        item.name.removesuffix(".yaml") for item in _FOLDER.iterdir() if item.name.endswith(".yaml")
+    )
 )
 _ENDINGS = (".yaml", ".yml")
 
