@@ -21,7 +21,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "photogate.errors": set(),
     "photogate.file_keys": set(),
     "photogate.texts": {"photogate.domain"},
-    "photogate.policies": {"photogate.domain", "photogate.errors", "photogate.policies"},
+    "photogate.policies": {
+        "photogate.domain",
+        "photogate.errors",
+        "photogate.policies",
+        "photogate.texts",
+    },
     "photogate.messages": {"photogate.domain", "photogate.errors"},
     "photogate.ports": {"photogate.domain", "photogate.messages"},
     "photogate.service": {

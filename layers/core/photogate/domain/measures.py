@@ -35,6 +35,13 @@ class Measure:
     #: Gives the value, or None when it was not computed.
     read: Callable[[Signals], float | None]
 
+    @property
+    def range(self) -> str:
+        """The values that make sense, in words."""
+        if math.isinf(self.largest):
+            return f"from {self.smallest:g} up ({self.unit})"
+        return f"between {self.smallest:g} and {self.largest:g} ({self.unit})"
+
     def plausible(self, value: float) -> bool:
         """Tell whether ``value`` is finite and in the range that it can have."""
         return math.isfinite(value) and self.smallest <= value <= self.largest + self.tolerance

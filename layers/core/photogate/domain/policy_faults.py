@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -63,20 +62,14 @@ def _faults_of(threshold: Threshold) -> Iterator[tuple[tuple[str, ...], str]]:
 
 def _out_of_range(measure: Measure, threshold: Threshold, bound: float) -> str | None:
     if not measure.plausible(bound) or bound > measure.largest:
-        return f"{bound:g} is no value of {measure.name}, which lies {_range(measure)}"
+        return f"{bound:g} is no value of {measure.name}, which lies {measure.range}"
     end = measure.largest if threshold.worse == "above" else measure.smallest
     if bound == end:
         return (
             f"can never hold: no value of {measure.name} lies {threshold.worse} {bound:g};"
-            f" it lies {_range(measure)}"
+            f" it lies {measure.range}"
         )
     return None
-
-
-def _range(measure: Measure) -> str:
-    if math.isinf(measure.largest):
-        return f"from {measure.smallest:g} up ({measure.unit})"
-    return f"between {measure.smallest:g} and {measure.largest:g} ({measure.unit})"
 
 
 def _faults_between(thresholds: tuple[Threshold, ...]) -> Iterator[Fault]:

@@ -9,10 +9,12 @@ from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import TypeAliasType
 
 from photogate.domain import Reason
 from photogate.domain.measures import MEASURES, Side
 from photogate.domain.policy import REASONS, Policy, Threshold
+from photogate.texts import measure_text
 
 _REASONS = tuple(reason.value for reason in REASONS)
 #: Digits of a policy's hash: enough to tell apart what one installation ever used.
@@ -37,11 +39,27 @@ def _once_each(names: list[str]) -> list[str]:
     return names
 
 
-MeasureName = Annotated[
-    str,
-    AfterValidator(_one_of(tuple(MEASURES), "measure")),
-    Field(json_schema_extra={"enum": list(MEASURES)}),
-]
+def _describe_measures(schema: dict[str, Any]) -> None:
+    """Say in the schema what each measure tells, for editors and for people."""
+    schema["oneOf"] = [
+        {
+            "const": measure.name,
+            "description": f"{measure_text(measure.name)}; {measure.range};"
+            f" doubtful values lie {measure.worse or 'above or below'}",
+        }
+        for measure in MEASURES.values()
+    ]
+
+
+#: A type of its own, so that the schema holds it once.
+MeasureName = TypeAliasType(
+    "MeasureName",
+    Annotated[
+        str,
+        AfterValidator(_one_of(tuple(MEASURES), "measure")),
+        Field(json_schema_extra=_describe_measures),
+    ],
+)
 ReasonName = Annotated[
     str,
     AfterValidator(_one_of(_REASONS, "reason for policies")),
