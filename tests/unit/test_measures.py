@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -77,15 +77,15 @@ def test_what_stands_beside_the_signals_is_left_alone() -> None:
 
 
 def test_every_measure_is_read_from_a_signal_and_has_words() -> None:
-    signals = Signals(
+    numbers = {f.name: 1.0 for f in fields(Signals) if f.type == "float | None"}
+    signals = replace(
+        Signals.from_json(numbers),
         nsfw_scores={"porn": 0.25, "sexy": 0.1, "hentai": 0.5, "neutral": 0.1, "drawing": 0.05},
         faces=(
             Face(box=(0, 0, 1, 1), score=1, age=AgeRange(low=8, high=12)),
             Face(box=(0, 0, 1, 1), score=1, age=AgeRange(low=4, high=40)),
             Face(box=(0, 0, 1, 1), score=1),
         ),
-        blur_variance=300.0,
-        rms_contrast=40.0,
         width=640,
         height=480,
     )
