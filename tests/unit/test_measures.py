@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from photogate.policies import PRESETS, preset
 from photogate.texts import measure_text, rule_text
 from photogate_vision.mapping import CATEGORIES
 
+TEXTS = Path(__file__).parents[2] / "layers" / "core" / "photogate" / "texts"
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 COUNTS = st.integers(0, 2**31)
 FACES = st.builds(
@@ -76,7 +78,7 @@ def test_what_stands_beside_the_signals_is_left_alone() -> None:
     assert Signals.from_json(document) == Signals(width=3)
 
 
-def test_every_measure_is_read_from_a_signal_and_has_words() -> None:
+def test_every_measure_is_read_from_a_signal() -> None:
     numbers = {f.name: 1.0 for f in fields(Signals) if f.type == "float | None"}
     signals = replace(
         Signals.from_json(numbers),
@@ -97,7 +99,13 @@ def test_every_measure_is_read_from_a_signal_and_has_words() -> None:
     assert found["short_side_px"] == 480
     assert all(MEASURES[name].plausible(value) for name, value in found.items())
     assert {m.signal for m in MEASURES.values()} <= {f.name for f in fields(Signals)}
-    assert all(measure_text(name) != name for name in MEASURES)
+
+
+def test_every_measure_has_words_in_every_language() -> None:
+    for path in TEXTS.glob("*.json"):
+        words = json.loads(path.read_text(encoding="utf-8"))["measures"]
+        assert words.keys() == MEASURES.keys()
+        assert all(measure_text(name, path.stem) == words[name] for name in MEASURES)
 
 
 def test_nothing_is_read_from_nothing() -> None:
