@@ -1,16 +1,20 @@
-# make run | test | faults | check | bench | deploy | clean; `make help` tells more.
+# make run | test | quick | faults | check | bench | deploy | clean; `make help` tells more.
 PYTHON ?= python3
 PORT ?= 8000
 WORKERS ?= 2
+# Test processes at once: many tests wait for something, so more than there are processors.
+TEST_PROCESSES ?= 3
 STACK ?= photogate
 DOCKER_BUILD ?= docker build
 VENV := .venv
 BIN := $(VENV)/bin
 SAM := .venv-sam/bin/sam
+# One make at a time installs; see the file.
+LOCKED := $(PYTHON) requirements/locked.py
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults check bench model sam-build image-test deploy setup setup-dev lock clean
+.PHONY: help run quick test test-slow faults check bench model sam-build image-test deploy setup setup-dev setup-sam lock clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -18,8 +22,14 @@ help: ## Show what can be made
 run: setup model ## Run everything here and moderate sample photos (PHOTOS=dir for your own)
 	@$(BIN)/photogate up --port $(PORT) --workers $(WORKERS) $(if $(MODEL),--model "$(MODEL)") $(if $(PHOTOS),--photos "$(PHOTOS)",--demo)
 
-test: setup-dev model ## Run all tests
-	@$(BIN)/pytest $(PYTEST)
+quick: setup-dev ## Run the tests that need no server and no model
+	@$(BIN)/pytest tests/unit -n $(TEST_PROCESSES) --dist worksteal $(PYTEST)
+
+test: setup-dev model ## Run the tests, but for the slow ones
+	@$(BIN)/pytest -m "not slow" -n $(TEST_PROCESSES) --dist worksteal $(PYTEST)
+
+test-slow: setup-dev model ## Run the tests that take long: all models, the largest photos
+	@$(BIN)/pytest -m slow -n $(TEST_PROCESSES) --dist worksteal $(PYTEST)
 
 faults: setup-dev model ## Break everything on purpose, and count what was lost (FAULTS_SEED=1)
 	@$(BIN)/pytest tests/faults --faults full $(if $(FAULTS_SEED),--faults-seed $(FAULTS_SEED)) \
@@ -37,12 +47,12 @@ bench: setup-dev model ## Measure, and print the tables of the README and the mo
 model: setup ## Build the model's bundle when it is missing
 	@$(BIN)/photogate model build > /dev/null
 
-sam-build: setup-dev $(SAM) ## Check template.yaml, build the zip functions, run what was built
+sam-build: setup-dev setup-sam ## Check template.yaml, build the zip functions, run what was built
 	@$(SAM) validate --lint --region us-east-1
 	@$(SAM) build --exclude ModerateFunction
 	@PHOTOGATE_ARTEFACTS=$(CURDIR)/.aws-sam/build $(BIN)/pytest tests/functions/test_artefacts.py
 
-image-test: setup-dev $(SAM) ## Build the moderate images, run them read-only and invoke them
+image-test: setup-dev setup-sam ## Build the moderate images, run them read-only and invoke them
 	@for stage in function worker; do \
 	  $(DOCKER_BUILD) --quiet --file functions/moderate/Dockerfile --target $$stage \
 	    --tag photogate-moderate:$$stage . || exit; done
@@ -50,24 +60,29 @@ image-test: setup-dev $(SAM) ## Build the moderate images, run them read-only an
 	  PHOTOGATE_RIE=$$(find $(CURDIR)/.venv-sam -name aws-lambda-rie-x86_64) \
 	  $(BIN)/pytest tests/functions/test_image.py
 
-deploy: $(SAM) ## Deploy to AWS and migrate (STACK=name PARAMETERS="CreateDatabase=true …")
+deploy: setup-sam ## Deploy to AWS and migrate on the way (STACK=name PARAMETERS="CreateDatabase=true …")
 	@$(SAM) build
 	@$(SAM) deploy --stack-name $(STACK) $(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
-	@$(SAM) remote invoke MigrateFunction --stack-name $(STACK)
 
-setup: $(VENV)/run.stamp
+setup:
+	@$(LOCKED) $(MAKE) -s $(VENV)/run.stamp
 
-setup-dev: setup $(VENV)/dev.stamp
+setup-dev:
+	@$(LOCKED) $(MAKE) -s $(VENV)/dev.stamp
 
-$(VENV)/bin/python:
+setup-sam:
+	@$(LOCKED) $(MAKE) -s $(SAM)
+
+$(VENV)/made.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Photogate needs Python 3.11 to 3.13: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
 	  { echo "Python's venv is missing (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@echo "· making a virtual environment"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
 
-$(VENV)/run.stamp: requirements/run.txt requirements/samples.txt pyproject.toml layers/core/pyproject.toml layers/model/pyproject.toml | $(VENV)/bin/python
+$(VENV)/run.stamp: requirements/run.txt requirements/samples.txt pyproject.toml layers/core/pyproject.toml layers/model/pyproject.toml | $(VENV)/made.stamp
 	@echo "· installing what Photogate needs"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/run.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/samples.txt
@@ -82,7 +97,7 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 # Apart, because it brings 80 packages with versions of their own.
 $(SAM): requirements/sam.txt
 	@echo "· installing the SAM CLI"
-	@$(PYTHON) -m venv .venv-sam && echo '*' > .venv-sam/.gitignore
+	@$(PYTHON) -m venv --clear .venv-sam && echo '*' > .venv-sam/.gitignore
 	@.venv-sam/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/sam.txt
 	@touch $@
 

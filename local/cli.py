@@ -142,13 +142,22 @@ def worker() -> None:
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    stack: Annotated[
+        str | None, typer.Option(help="Of this CloudFormation stack, by its own function.")
+    ] = None,
+) -> None:
     """Bring the database's schema up to this version."""
-    from photogate import bootstrap
-
     with errors_as_lines():
-        _load_home()
-        applied = bootstrap.migrate()
+        if stack is None:
+            from photogate import bootstrap
+
+            _load_home()
+            applied = bootstrap.migrate()
+        else:
+            from photogate.adapters.stack_aws import migrate_stack
+
+            applied = migrate_stack(stack)
         out.print("\n".join(applied) or "the schema is up to date", highlight=False)
 
 

@@ -102,7 +102,8 @@ class EmbeddedPostgres:
         )
         password.unlink()
         if done.returncode:
-            said = (done.stderr.strip() or "no message").splitlines()[-1]
+            # The first error is the cause; others follow from it.
+            said = next((line for line in done.stderr.splitlines() if "error:" in line), "no word")
             raise ConfigError(f"PostgreSQL's initdb failed: {said}; {_WAY_OUT}")
         fresh.rename(self._data)
 

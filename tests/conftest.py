@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -18,7 +22,8 @@ from local.model_build import ensure_bundle, ensure_faces
 from local.process import start_server, stop, wait_until
 from local.samples import jpeg, photograph
 from photogate.adapters.postgres.migrate import migrate
-from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.pool import Pool, connect_arguments
+from photogate.adapters.postgres.pool import connect as connect_postgres
 from photogate.adapters.queue_redis import connect
 from photogate.errors import ConfigError
 
@@ -27,6 +32,20 @@ SECRET = "0123456789abcdef-only-for-the-tests"
 
 # Metrics go to standard output, where they would drown what pytest prints.
 os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
+
+#: Of this run alone: pytest takes other users' rights away from the folder that all runs share,
+#: whenever one begins, and PostgreSQL runs as another user when the tests run as root.
+_TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
+_own_folder: Path | None = None
+if _TEMPORARY not in os.environ:
+    _own_folder = Path(tempfile.mkdtemp(prefix="photogate-tests-"))
+    os.environ[_TEMPORARY] = str(_own_folder)
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """Keep what a failed test left behind, for a look at it."""
+    if _own_folder is not None and exitstatus == 0:
+        shutil.rmtree(_own_folder, ignore_errors=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -90,6 +109,18 @@ def migrated_url(postgres_url: str) -> str:
     migrate(pool)
     pool.close()
     return postgres_url
+
+
+@pytest.fixture
+def fresh_url(postgres_url: str) -> Iterator[str]:
+    """A database without any table, for one test."""
+    name = f"fresh_{time.time_ns()}"
+    # CREATE DATABASE refuses to run in a transaction.
+    connection = connect_postgres(connect_arguments(postgres_url))
+    connection.run(f"CREATE DATABASE {name}")
+    yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
+    connection.run(f"DROP DATABASE {name} WITH (FORCE)")
+    connection.close()
 
 
 @pytest.fixture

@@ -167,18 +167,11 @@ def test_the_audit_log_only_grows(pool: Pool) -> None:
 
 class TestMigrations:
     @pytest.fixture
-    def empty(self, migrated_url: str) -> Iterator[Pool]:
+    def empty(self, fresh_url: str) -> Iterator[Pool]:
         """A pool on a database without any table."""
-        admin = Pool(migrated_url)
-        name = f"fresh_{time.time_ns()}"
-        # CREATE DATABASE refuses to run in a transaction.
-        connection = admin._take()
-        connection.run(f"CREATE DATABASE {name}")
-        pool = Pool(urlsplit(migrated_url)._replace(path=f"/{name}").geturl())
+        pool = Pool(fresh_url)
         yield pool
         pool.close()
-        connection.run(f"DROP DATABASE {name} WITH (FORCE)")
-        connection.close()
 
     def test_they_are_numbered_without_gaps(self) -> None:
         assert [m.number for m in shipped()] == list(range(1, len(shipped()) + 1))

@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from photogate.adapters.postgres.pool import Pool
 from tests.functions.conftest import Installation
+from tests.functions.test_events import TABLE, function_of, says_so
 from tests.unit.test_template import FUNCTIONS
 
 FOLDER = os.environ.get("PHOTOGATE_ARTEFACTS")
@@ -37,7 +39,7 @@ handler = getattr(importlib.import_module(module), name)
 class Context:
     function_name, memory_limit_in_mb, invoked_function_arn, aws_request_id = "f", 512, "arn", "id"
     def get_remaining_time_in_millis(self): return 20_000
-print("ANSWER", json.dumps(handler(json.load(open(sys.argv[2])), Context())))
+print("ANSWER", json.dumps(handler(json.load(sys.stdin), Context())))
 """
 
 
@@ -47,13 +49,19 @@ def folder() -> Path:
 
 
 def run(name: str, event: str) -> Any:
+    """Give a function's answer to a file of ``events/``."""
+    return invoke(name, json.loads((ROOT / "events" / event).read_text("utf-8")))
+
+
+def invoke(name: str, event: dict[str, Any]) -> Any:
     """Give a function's answer; only its artefact and the layer can be imported."""
     python = shutil.which("python3.11")
     assert python
     path = f"{folder() / name}:{folder() / 'CoreLayer' / 'python'}"
     done = subprocess.run(
         # Without site-packages.
-        [python, "-S", "-c", RUN, ZIPPED[name], str(ROOT / "events" / event)],
+        [python, "-S", "-c", RUN, ZIPPED[name]],
+        input=json.dumps(event),
         env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
         cwd=folder() / name,
         capture_output=True,
@@ -82,6 +90,15 @@ class TestZipped:
 
     def test_migrate_answers(self, installation: Installation) -> None:
         assert run("MigrateFunction", "schedule.json") == {"applied": []}
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"), [row for row in TABLE if function_of(row[0]) in ZIPPED]
+)
+def test_a_command_answers_what_the_docs_say(
+    command: str, answer: str, on_aws: Installation, pool: Pool, portrait: bytes
+) -> None:
+    says_so(command, answer, invoke, portrait)
 
 
 @pytest.mark.parametrize("name", ZIPPED)

@@ -38,6 +38,8 @@ _LOOK_UP_WITHIN_S = 3.0
 _SEND_WITHIN_S = 1.0
 #: Deep health has the same 20 s; it asks CompreFace two things, connecting has 2 s beside each.
 _PROBE_WITHIN_S = 6.0
+#: A migration may rewrite a large table: as long as a function may run.
+_MIGRATE_WITHIN_S = 900.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,8 +272,16 @@ def check_settings() -> None:
 def migrate() -> list[str]:
     """Bring the database's schema up to date; gives the names of what was applied."""
     from photogate.adapters.postgres.migrate import migrate as apply
+    from photogate.adapters.postgres.pool import Pool
 
-    return apply(choose.pool(choose.settings_of(s.DatabaseSettings)))
+    settings = choose.settings_of(s.DatabaseSettings)
+    # A server that does not answer at all is found out within the usual time.
+    choose.pool(settings).transaction(lambda session: session.row("SELECT 1"))
+    patient = Pool(settings.database, size=1, timeout_s=_MIGRATE_WITHIN_S)
+    try:
+        return apply(patient)
+    finally:
+        patient.close()
 
 
 @cache

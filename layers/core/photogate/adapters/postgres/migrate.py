@@ -8,11 +8,20 @@ from importlib.resources import files
 
 from pg8000.exceptions import DatabaseError
 
-from photogate.adapters.postgres.pool import Pool, Session
+from photogate.adapters.postgres.pool import Pool, Session, words
 from photogate.errors import ConfigError
 
 #: Two migrations at once wait for each other; any number of our own does.
 _LOCK = 7_467_283_001
+
+#: A statement whose client gave up must not go on holding locks. Not every system can tell
+#: PostgreSQL that a client is gone; there it notices when the statement ends.
+_STOP_WITH_CLIENT = """
+DO $$ BEGIN
+    PERFORM set_config('client_connection_check_interval', '1s', true);
+EXCEPTION WHEN invalid_parameter_value THEN NULL;
+END $$
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +51,16 @@ def migrate(pool: Pool) -> list[str]:
     Raises:
         ConfigError: a migration failed; the database is as it was before that file.
     """
-    return [m.name for m in shipped() if pool.transaction(partial(_apply, migration=m))]
+    try:
+        return [m.name for m in shipped() if pool.transaction(partial(_apply, migration=m))]
+    except DatabaseError as error:
+        raise ConfigError(f"the schema cannot be changed: {words(error)}") from error
 
 
 def _apply(session: Session, migration: Migration) -> bool:
     session.rows("SET LOCAL statement_timeout = 0")
     session.rows("SET LOCAL lock_timeout = 0")
+    session.rows(_STOP_WITH_CLIENT)
     session.rows("SELECT pg_advisory_xact_lock(:lock)", lock=_LOCK)
     session.rows(
         "CREATE TABLE IF NOT EXISTS schema_migrations"
@@ -59,7 +72,7 @@ def _apply(session: Session, migration: Migration) -> bool:
     try:
         session.rows(migration.sql)
     except DatabaseError as error:
-        raise ConfigError(f"migration {migration.name} failed: {error.args[0]}") from error
+        raise ConfigError(f"migration {migration.name} failed: {words(error)}") from error
     session.rows(
         "INSERT INTO schema_migrations (number, name) VALUES (:n, :name)",
         n=migration.number,

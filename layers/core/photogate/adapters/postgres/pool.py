@@ -206,7 +206,7 @@ def connect(arguments: dict[str, Any]) -> Connection:
         return Connection(**arguments)
     except DatabaseError as error:
         if _sqlstate(error).startswith(_SETUP):
-            raise ConfigError(f"PostgreSQL refuses: {_words(error)}; see DATABASE_URL") from error
+            raise ConfigError(f"PostgreSQL refuses: {words(error)}; see DATABASE_URL") from error
         raise _unavailable(error) from error
     except (InterfaceError, OSError) as error:
         raise _unavailable(error) from error
@@ -221,8 +221,12 @@ def connect_arguments(url: str) -> dict[str, Any]:
     try:
         parts = urlsplit(url)
         port = parts.port or 5432
-    except ValueError as error:
-        raise ConfigError(f"DATABASE_URL: {error}") from error
+    except ValueError:
+        # Python's own message quotes what may be half of a password.
+        raise ConfigError(
+            "DATABASE_URL: Port or host cannot be read;"
+            " write special characters of the password as %XX"
+        ) from None
     if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
         raise ConfigError("DATABASE_URL must look like postgresql://user:password@host:5432/name")
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
@@ -270,12 +274,13 @@ def _sqlstate(error: DatabaseError) -> str:
     return str(fields.get("C", "")) if isinstance(fields, dict) else ""
 
 
-def _words(error: Exception | None) -> str:
+def words(error: Exception | None) -> str:
+    """Give PostgreSQL's message alone: its other fields may quote rows."""
     fields = error.args[0] if error is not None and error.args else None
     return str(fields.get("M", error)) if isinstance(fields, dict) else str(error)
 
 
 def _unavailable(error: Exception | None) -> DatabaseUnavailable:
     return DatabaseUnavailable(
-        f"the database does not answer: {_words(error)}", retry_after_s=_RETRY_AFTER_S
+        f"the database does not answer: {words(error)}", retry_after_s=_RETRY_AFTER_S
     )

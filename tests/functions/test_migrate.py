@@ -1,0 +1,332 @@
+"""The migrate function as CloudFormation calls it: a process that answers to a signed URL."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from functions.migrate.app import handler
+from local.lambda_runtime import FunctionFailed, LambdaRuntime, run_function
+from photogate import bootstrap
+from photogate.adapters.postgres.migrate import _LOCK, migrate, shipped
+from photogate.adapters.postgres.pool import Pool
+from photogate.errors import ConfigError
+from tests.servers import eventually
+from tests.unit.test_deployment_order import RESOURCES, SERVING, order
+
+pytest.importorskip("awslambdaric", reason="the runtime interface client has wheels for Linux only")
+
+ALL = [migration.name for migration in shipped()]
+SIGNATURE = "X-Amz-Signature=0f8fad5bd9cb469fa165"
+Run = Callable[..., Any]
+
+
+class Answers:
+    """CloudFormation's bucket: keeps what is put, and refuses as often as it is told to."""
+
+    def __init__(self) -> None:
+        self.refusals: list[int] = []
+        self.got: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.url = ""
+
+    def serve(self) -> ThreadingHTTPServer:
+        answers = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_PUT(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                status = answers.refusals.pop(0) if answers.refusals else 200
+                if status == 200:
+                    assert len(body) <= 4096
+                    answers.got.append(json.loads(body))
+                    answers.headers.append(dict(self.headers))
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{server.server_port}/answer?{SIGNATURE}"
+        return server
+
+
+@pytest.fixture
+def answers() -> Iterator[Answers]:
+    answers = Answers()
+    server = answers.serve()
+    yield answers
+    server.shutdown()
+    server.server_close()
+
+
+def request(kind: str, url: str, **more: Any) -> dict[str, Any]:
+    """What CloudFormation sends for the template's ``Migration``."""
+    return {
+        "RequestType": kind,
+        "ResponseURL": url,
+        "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/photogate/1",
+        "RequestId": "33333333-3333-4333-8333-333333333333",
+        "ResourceType": "Custom::Migration",
+        "LogicalResourceId": "Migration",
+        "ResourceProperties": properties(RESOURCES["Migration"]["Properties"]["Schema"]),
+        **({} if kind == "Create" else {"PhysicalResourceId": "photogate-schema"}),
+        **more,
+    }
+
+
+def properties(schema: int, database: str = "arn") -> dict[str, Any]:
+    """The resource's values, as texts, which is how CloudFormation passes them on."""
+    return {"ServiceToken": "arn", "Schema": str(schema), "Database": database, "Network": []}
+
+
+@contextmanager
+def migrate_function(url: str, log: Path, *, timeout_s: float = 120) -> Iterator[LambdaRuntime]:
+    environment = {"DATABASE_URL": url, "PHOTOGATE_SECRET_ARN": "", "DB_SECRET_ARN": ""}
+    name = "functions.migrate.app.handler"
+    with run_function(name, environment, log=log, timeout_s=timeout_s) as function:
+        yield function
+
+
+def tables(url: str) -> set[str]:
+    with closing(Pool(url)) as pool:
+        rows = pool.transaction(
+            lambda s: s.rows(
+                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            )
+        )
+    return {row["relname"] for row in rows}
+
+
+def spoil(url: str) -> None:
+    """Put something in the way of the first migration."""
+    with closing(Pool(url)) as pool:
+        pool.transaction(lambda s: s.rows("CREATE VIEW media AS SELECT 1 AS id"))
+
+
+class TestDeployment:
+    def test_a_new_stack_gets_its_tables(
+        self, fresh_url: str, answers: Answers, tmp_path: Path
+    ) -> None:
+        with migrate_function(fresh_url, tmp_path / "log") as function:
+            function.invoke(request("Create", answers.url))
+            # Lambda delivers at least once.
+            function.invoke(request("Create", answers.url))
+        sent = request("Create", answers.url)
+        copied = {name: sent[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+        for applied, answer in zip([", ".join(ALL), "nothing"], answers.got, strict=True):
+            assert answer == {
+                "Status": "SUCCESS",
+                "PhysicalResourceId": "photogate-schema",
+                "Data": {"Applied": applied},
+                **copied,
+            }
+        assert answers.headers[0].get("Content-Type", "") == ""
+        assert {"media", "batches", "schema_migrations"} <= tables(fresh_url)
+
+    def test_a_failed_migration_fails_the_deployment(
+        self, fresh_url: str, answers: Answers, tmp_path: Path
+    ) -> None:
+        spoil(fresh_url)
+        with migrate_function(fresh_url, tmp_path / "log") as function:
+            function.invoke(request("Create", answers.url))
+        (answer,) = answers.got
+        assert answer["Status"] == "FAILED"
+        assert answer["Reason"].startswith(f"migration {ALL[0]} failed: ")
+        assert "\n" not in answer["Reason"]
+        assert tables(fresh_url) == {"media"}
+
+    def test_no_code_that_serves_is_deployed_before_the_schema(
+        self, fresh_url: str, answers: Answers, tmp_path: Path
+    ) -> None:
+        """CloudFormation's walk through the template, once with a failure and once without."""
+
+        def deploy(function: LambdaRuntime) -> set[str]:
+            done = set[str]()
+            for name in order():
+                if RESOURCES[name]["Type"] == "Custom::Migration":
+                    function.invoke(request("Create", answers.url))
+                    if answers.got[-1]["Status"] != "SUCCESS":
+                        break
+                done.add(name)
+            return done
+
+        spoil(fresh_url)
+        with migrate_function(fresh_url, tmp_path / "log") as function:
+            assert not deploy(function) & set(SERVING)
+            with closing(Pool(fresh_url)) as pool:
+                pool.transaction(lambda s: s.rows("DROP VIEW media"))
+            assert deploy(function) == set(RESOURCES)
+
+    def test_nothing_is_deleted_and_a_database_that_is_gone_does_not_matter(
+        self, answers: Answers, tmp_path: Path
+    ) -> None:
+        with migrate_function("postgresql://u:p@127.0.0.1:1/d", tmp_path / "log") as function:
+            function.invoke(request("Delete", answers.url))
+        assert [answer["Status"] for answer in answers.got] == ["SUCCESS"]
+
+
+class TestRollback:
+    def test_older_code_leaves_a_newer_schema_alone(self, fresh_url: str) -> None:
+        with closing(Pool(fresh_url)) as pool:
+            later = "INSERT INTO schema_migrations VALUES (9999, '9999_later.sql')"
+            migrate(pool)
+            pool.transaction(lambda s: s.rows(later))
+            assert migrate(pool) == []
+
+    def test_going_back_needs_no_database(self, answers: Answers, tmp_path: Path) -> None:
+        back = {"ResourceProperties": properties(3), "OldResourceProperties": properties(4)}
+        with migrate_function("postgresql://u:p@127.0.0.1:1/d", tmp_path / "log") as function:
+            function.invoke(request("Update", answers.url, **back))
+        assert [answer["Status"] for answer in answers.got] == ["SUCCESS"]
+
+    @pytest.mark.parametrize(
+        ("new", "old"),
+        [(properties(4), properties(3)), (properties(3, "new"), properties(4))],
+        ids=["a new version", "another database"],
+    )
+    def test_anything_else_asks_the_database(
+        self,
+        fresh_url: str,
+        answers: Answers,
+        tmp_path: Path,
+        new: dict[str, Any],
+        old: dict[str, Any],
+    ) -> None:
+        update = {"ResourceProperties": new, "OldResourceProperties": old}
+        with migrate_function(fresh_url, tmp_path / "log") as function:
+            function.invoke(request("Update", answers.url, **update))
+        assert answers.got[0]["Data"] == {"Applied": ", ".join(ALL)}
+
+
+class TestFailures:
+    def test_a_request_that_is_none_is_answered(self, answers: Answers, tmp_path: Path) -> None:
+        with migrate_function("postgresql://u:p@127.0.0.1:1/d", tmp_path / "log") as function:
+            function.invoke(request("Create", answers.url, ResourceProperties={"Schema": "four"}))
+            function.invoke(
+                request(
+                    "Update", answers.url, ResourceProperties={}, OldResourceProperties={"x": "y"}
+                )
+            )
+        assert [a["Status"] for a in answers.got] == ["FAILED", "FAILED"]
+
+    @pytest.mark.parametrize("password", ["hunter2-is-wrong", "hunter2/is?half#read"])
+    def test_what_is_told_holds_no_secret(
+        self, fresh_url: str, answers: Answers, tmp_path: Path, password: str
+    ) -> None:
+        parts = urlsplit(fresh_url)
+        url = fresh_url.replace(f":{parts.password}@", f":{password}@")
+        with migrate_function(url, tmp_path / "log") as function:
+            function.invoke(request("Create", answers.url))
+        (answer,) = answers.got
+        assert answer["Status"] == "FAILED"
+        assert "DATABASE_URL" in answer["Reason"]
+        log = (tmp_path / "log").read_text("utf-8")
+        assert "hunter2" not in answer["Reason"] + log
+
+    def test_time_that_ends_is_told_and_the_database_is_let_go(
+        self, fresh_url: str, answers: Answers, tmp_path: Path
+    ) -> None:
+        with closing(Pool(fresh_url)) as pool:
+            blocker = pool._take()
+            blocker.run("SELECT pg_advisory_lock(:lock)", lock=_LOCK)
+            with migrate_function(fresh_url, tmp_path / "log", timeout_s=2) as function:
+                function.invoke(request("Create", answers.url))
+                (answer,) = answers.got
+                assert answer["Status"] == "FAILED"
+                assert "took longer than the function may run" in answer["Reason"]
+                # It would take the lock, and keep it, if it were still there.
+                eventually(lambda: waiting(pool) == 0)
+            blocker.close()
+        with migrate_function(fresh_url, tmp_path / "log") as function:
+            function.invoke(request("Create", answers.url))
+        assert answers.got[1]["Status"] == "SUCCESS"
+
+    def test_a_bucket_that_has_trouble_is_asked_again(
+        self, migrated_url: str, answers: Answers, tmp_path: Path
+    ) -> None:
+        answers.refusals = [503, 500]
+        with migrate_function(migrated_url, tmp_path / "log") as function:
+            function.invoke(request("Create", answers.url))
+        assert [answer["Status"] for answer in answers.got] == ["SUCCESS"]
+
+    @pytest.mark.parametrize("fault", ["refused", "unreachable"])
+    def test_an_answer_that_cannot_be_given_is_an_error_of_the_function(
+        self, migrated_url: str, answers: Answers, tmp_path: Path, fault: str
+    ) -> None:
+        answers.refusals = [403]
+        url = answers.url if fault == "refused" else f"http://127.0.0.1:1/answer?{SIGNATURE}"
+        with (
+            migrate_function(migrated_url, tmp_path / "log") as function,
+            pytest.raises(FunctionFailed, match="CloudFormation"),
+        ):
+            function.invoke(request("Create", url))
+        assert SIGNATURE not in (tmp_path / "log").read_text("utf-8")
+
+
+class TestByHand:
+    def test_it_answers_with_what_it_applied(self, fresh_url: str, tmp_path: Path) -> None:
+        with migrate_function(fresh_url, tmp_path / "log") as function:
+            assert function.invoke({}) == {"applied": ALL}
+            assert function.invoke({}) == {"applied": []}
+
+    def test_a_failure_is_an_error_of_the_function(self, fresh_url: str, tmp_path: Path) -> None:
+        spoil(fresh_url)
+        with (
+            migrate_function(fresh_url, tmp_path / "log") as function,
+            pytest.raises(FunctionFailed, match=f"migration {ALL[0]} failed"),
+        ):
+            function.invoke({})
+
+    def test_a_failure_in_a_container_is_raised(
+        self, fresh_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        spoil(fresh_url)
+        monkeypatch.setenv("DATABASE_URL", fresh_url)
+        bootstrap.forget()
+        with pytest.raises(ConfigError, match=f"migration {ALL[0]} failed"):
+            handler({}, None)
+        bootstrap.forget()
+
+    def test_a_migration_may_take_longer_than_any_other_statement(
+        self, fresh_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DATABASE_URL", fresh_url)
+        defaults = Pool.__init__.__kwdefaults__
+        assert defaults
+        monkeypatch.setitem(defaults, "timeout_s", 0.3)
+        bootstrap.forget()
+        with closing(Pool(fresh_url, timeout_s=10)) as pool, ThreadPoolExecutor(1) as thread:
+            blocker = pool._take()
+            blocker.run("SELECT pg_advisory_lock(:lock)", lock=_LOCK)
+            migrating = thread.submit(bootstrap.migrate)
+            eventually(lambda: waiting(pool, longer_than_s=2) == 1)
+            blocker.close()
+            assert migrating.result() == ALL
+        bootstrap.forget()
+
+
+def waiting(pool: Pool, *, longer_than_s: float = 0) -> int:
+    """Count the migrations that wait for another one."""
+    row = pool.transaction(
+        lambda s: s.row(
+            "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()"
+            " AND wait_event = 'advisory' AND now() - query_start > make_interval(secs => :s)",
+            s=longer_than_s,
+        )
+    )
+    return int(row["n"]) if row else 0

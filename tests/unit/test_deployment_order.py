@@ -1,0 +1,109 @@
+"""In which order CloudFormation goes through the template: the schema before code that serves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from typing import Any
+
+import pytest
+
+from photogate.adapters.postgres.migrate import shipped
+from tests.unit.test_template import FUNCTIONS, GLOBALS, ROOT, listed, template, walk
+
+RESOURCES = template()["Resources"]
+SERVING = sorted(set(FUNCTIONS) - {"MigrateFunction"})
+
+
+def named(value: Any) -> Iterator[str]:
+    """Every name that a value refers to, in whichever branch of a condition."""
+    for _, part in walk(value):
+        if not isinstance(part, dict):
+            continue
+        if "Ref" in part:
+            yield part["Ref"]
+        if "Fn::GetAtt" in part:
+            yield part["Fn::GetAtt"].partition(".")[0]
+        if "Fn::Sub" in part:
+            text = listed(part["Fn::Sub"])[0]
+            yield from (name.partition(".")[0] for name in re.findall(r"\$\{([^}!]+)\}", text))
+
+
+def needs() -> dict[str, set[str]]:
+    """What has to be there before each resource."""
+    graph = {}
+    for name, resource in RESOURCES.items():
+        found = {*listed(resource.get("DependsOn", [])), *named(resource.get("Properties", {}))}
+        if name in FUNCTIONS:
+            found |= set(named(GLOBALS))
+        graph[name] = found & set(RESOURCES)
+    return graph
+
+
+def order() -> list[str]:
+    """One order in which CloudFormation may make or update the resources."""
+    return list(TopologicalSorter(needs()).static_order())
+
+
+def before(name: str) -> set[str]:
+    """Everything that is surely there before ``name``."""
+    found, todo = set[str](), [name]
+    while todo:
+        for needed in needs()[todo.pop()] - found:
+            found.add(needed)
+            todo.append(needed)
+    return found
+
+
+def test_there_is_an_order() -> None:
+    assert set(order()) == set(RESOURCES)
+
+
+def test_everything_depended_on_exists() -> None:
+    for name, resource in RESOURCES.items():
+        assert set(listed(resource.get("DependsOn", []))) <= set(RESOURCES), name
+
+
+@pytest.mark.parametrize("name", SERVING)
+def test_a_function_that_serves_comes_after_the_migration(name: str) -> None:
+    assert RESOURCES[name]["DependsOn"] == "Migration"
+    assert before(name) >= {"Migration", "MigrateFunction", "CoreLayer"}
+
+
+def test_the_migration_comes_after_what_it_runs_on() -> None:
+    assert before("Migration") >= {
+        *("MigrateFunction", "MigrateOnce", "MigrateRole", "CommonPolicy", "MigrateLogs"),
+        *("CoreLayer", "DatabaseInstance"),
+        *("S3Endpoint", "SecretsEndpoint", "RoutesOfSubnetA", "RoutesOfSubnetB"),
+    }
+    assert not before("Migration") & set(SERVING)
+
+
+class TestMigration:
+    properties = RESOURCES["Migration"]["Properties"]
+
+    def test_its_number_is_that_of_the_newest_file(self) -> None:
+        # CloudFormation calls when a value changes: whoever adds a file raises it.
+        assert self.properties["Schema"] == shipped()[-1].number
+
+    def test_another_database_is_migrated_too(self) -> None:
+        assert {"DatabaseInstance", "SettingsSecretArn"} <= set(named(self.properties["Database"]))
+
+    def test_it_runs_once(self) -> None:
+        once = RESOURCES["MigrateOnce"]["Properties"]
+        assert once["FunctionName"] == {"Ref": "MigrateFunction"}
+        assert (once["Qualifier"], once["MaximumRetryAttempts"]) == ("$LATEST", 0)
+
+    def test_cloudformation_waits_as_long_as_it_may_take_and_no_longer(self) -> None:
+        waits_s = RESOURCES["MigrateOnce"]["Properties"]["MaximumEventAgeInSeconds"]
+        runs_s = FUNCTIONS["MigrateFunction"]["Timeout"]
+        assert waits_s + runs_s <= self.properties["ServiceTimeout"] < 3600
+
+
+def test_deploying_needs_no_step_after_it() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    recipe = makefile.partition("\ndeploy:")[2].partition("\n\n")[0].splitlines()[1:]
+    assert [line.split()[1] for line in recipe] == ["build", "deploy"]
+    # Nothing to deploy is no failure: `make deploy` may be run twice.
+    assert "fail_on_empty_changeset = false" in (ROOT / "samconfig.toml").read_text("utf-8")
