@@ -17,7 +17,9 @@ from rich.table import Table
 from bench.dull_frames import dull_frames
 from local.model_build import ensure_bundle
 from local.samples import jpeg, photograph
-from photogate.policy import COMMUNITY, decide
+from photogate.domain.measures import read
+from photogate.domain.policy import decide
+from photogate.policies import preset
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.decode import decode
 from photogate_vision.quality import blur_variance, canonical_grey
@@ -68,7 +70,7 @@ def _dull(analyzer: VisionAnalyzer) -> Table:
         table.add_column(title, justify="left" if title == "frame" else "right")
     for name, frame in dull_frames():
         (signals,) = analyzer.analyze(jpeg(frame))
-        verdict = decide(signals, COMMUNITY)
+        verdict = decide(signals, preset("community"))
         rule = f" by {verdict.rule.name}" if verdict.rule else ""
         table.add_row(
             name,
@@ -82,11 +84,11 @@ def _dull(analyzer: VisionAnalyzer) -> Table:
 def _harmless(analyzer: VisionAnalyzer) -> Table:
     rng = random.Random(1)  # noqa: S311 - not for secrets
     crops = [_crop(photograph(name), rng) for name in PHOTOGRAPHS for _ in range(_CROPS)]
-    measured = [dict(analyzer.analyze(jpeg(crop))[0].measures()) for crop in crops]
+    measured = [read(analyzer.analyze(jpeg(crop))[0]) for crop in crops]
     table = Table(title=f"{len(crops)} crops of harmless photographs, share beyond each bound")
     for title in ("measure", "bound", "value", "share"):
         table.add_column(title, justify="right")
-    for threshold in COMMUNITY.thresholds:
+    for threshold in preset("community").thresholds:
         if not threshold.measure.startswith("nsfw."):
             continue
         for name, bound in (("review", threshold.review), ("reject", threshold.reject)):

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from photogate.domain import Finding, Reason, Signals, Status, Verdict
+from photogate.domain.policy import Policy
 from photogate.errors import DecoderFailed, RetryableError
-from photogate.policy import Policy
 from photogate.ports import PhotoAnalyzer
 from photogate.service.moderate import judge
 

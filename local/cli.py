@@ -38,7 +38,7 @@ def check(
         typer.Option(help="Which model looks; else MODEL_DIR's, or the small one."),
     ] = None,
     policy: Annotated[
-        str, typer.Option(help="Which preset decides.", envvar="POLICY")
+        str, typer.Option(help="Which preset or file decides.", envvar="POLICY")
     ] = EMBEDDED_POLICY,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show what each rule says, and which one decided.")
@@ -51,17 +51,20 @@ def check(
     from local.check import check_file
     from local.verdicts import coloured, explanation, score_columns, verdict_table
     from photogate import bootstrap
+    from photogate.bootstrap import choose
     from photogate.settings import MAX_PHOTO_BYTES, ModelSettings, PolicySettings, read
 
     with errors_as_lines():
         bundles = {}
         if model is not None or not os.environ.get("MODEL_DIR"):
             bundles["model_dir"] = _bundle(model)
-        embedded = bootstrap.needs_faces(policy) and read(PolicySettings).compreface_url is None
+        chosen = read(PolicySettings, policy=policy)
+        rules = choose.policy(chosen)
+        embedded = rules.needs("faces") and chosen.compreface_url is None
         if embedded and not os.environ.get("FACES_DIR"):
             bundles["faces_dir"] = _faces()
         settings = read(ModelSettings, policy=policy, **bundles)
-        rules, analyzer = bootstrap.preset(policy), bootstrap.analyzer(settings)
+        analyzer = bootstrap.analyzer(settings, rules)
     table, missing = verdict_table(), False
     for path in files:
         try:

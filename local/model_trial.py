@@ -19,15 +19,18 @@ from PIL import Image, ImageFilter
 from local.model_build import DEFAULT, bundle_path
 from local.samples import photograph
 from photogate.domain import Signals
+from photogate.domain.measures import read
 from photogate.errors import ConfigError
-from photogate.policy import COMMUNITY
+from photogate.policies import preset
 from photogate_vision.bundle import Bundle, Gives, load_bundle
 from photogate_vision.huggingface import HuggingFaceModel, tell_gives
 from photogate_vision.nsfw import ModelFailed, NsfwModel
 
 _RUNS = 3
 #: From here on the presets ask a person.
-REVIEW = next(t.review or 1.0 for t in COMMUNITY.thresholds if t.measure == "nsfw.explicit")
+REVIEW = next(
+    t.review or 1.0 for t in preset("community").thresholds if t.measure == "nsfw.explicit"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,4 +164,4 @@ def _timed(score: Callable[[], dict[str, float]]) -> tuple[dict[str, float], flo
 
 
 def _explicit(scores: dict[str, float]) -> float:
-    return dict(Signals(nsfw_scores=scores).measures())["nsfw.explicit"]
+    return read(Signals(nsfw_scores=scores))["nsfw.explicit"]

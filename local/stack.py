@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from pathlib import Path
 
 import requests
 
@@ -23,8 +24,9 @@ from local.own_models import bundle_folder
 from local.process import stop
 from local.verdicts import gate_lines
 from photogate import bootstrap
+from photogate.bootstrap import choose
 from photogate.errors import ConfigError, FacesUnavailable
-from photogate.settings import setting_names
+from photogate.settings import PolicySettings, setting_names
 
 logger = logging.getLogger(__name__)
 
@@ -141,8 +143,11 @@ class Stack:
             os.environ["MODEL_DIR"] = str(bundle_folder(self.model or DEFAULT, self.progress))
         if not os.environ.get("POLICY"):
             os.environ["POLICY"] = EMBEDDED_POLICY
+        policy = choose.policy(choose.settings_of(PolicySettings))
+        if policy.content is not None:  # a file, which the children may not find from elsewhere
+            os.environ["POLICY"] = str(Path(os.environ["POLICY"]).resolve())
         detector = os.environ.get("COMPREFACE_URL") or os.environ.get("FACES_DIR")
-        if bootstrap.needs_faces(os.environ["POLICY"]) and not detector:
+        if policy.needs("faces") and not detector:
             os.environ["FACES_DIR"] = str(ensure_faces(self.progress))
         if not (os.environ.get("DATABASE_URL") or os.environ.get("DB_HOST")):
             self.progress("starting PostgreSQL")

@@ -8,10 +8,20 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from photogate.domain import Finding, Gate, Verdict
-from photogate.policy import Policy, Weighed, weigh
+from photogate.domain import Finding, Gate, Signals, Verdict
+from photogate.domain.measures import read
+from photogate.domain.policy import Policy, Weighed, weigh
+from photogate.texts import rule_text
 
 _COLOURS = {"approved": "green", "rejected": "red", "review": "yellow", "refused": "red"}
+
+#: Title of a column -> the measure that it shows, and with how many digits.
+_SHOWN = {
+    "explicit": ("nsfw.explicit", ".3f"),
+    "sexy": ("nsfw.sexy", ".3f"),
+    "faces": ("face_count", ".0f"),
+    "sharpness": ("blur_variance", ".0f"),
+}
 
 
 def coloured(status: str) -> str:
@@ -25,33 +35,29 @@ def verdict_table() -> Table:
     table = Table(header_style="bold")
     for title in ("photo", "verdict", "reason"):
         table.add_column(title, overflow="fold")
-    for title in ("explicit", "sexy", "faces", "sharpness", "pixels", "ms"):
+    for title in (*_SHOWN, "pixels", "ms"):
         table.add_column(title, justify="right")
     return table
 
 
 def score_columns(scores: dict[str, Any]) -> list[str]:
-    """Give explicit, sexy, faces, blur and size as a table shows them; empty where unknown."""
-    nsfw = scores.get("nsfw_scores", {})
-    explicit = nsfw.get("explicit")
-    if {"porn", "hentai"} <= nsfw.keys():
-        explicit = nsfw["porn"] + nsfw["hentai"]
-    sexy, blur, width = nsfw.get("sexy"), scores.get("blur_variance"), scores.get("width")
-    return [
-        f"{explicit:.3f}" if explicit is not None else "",
-        f"{sexy:.3f}" if sexy is not None else "",
-        str(scores.get("face_count", "")),
-        f"{blur:.0f}" if blur is not None else "",
-        f"{width}×{scores['height']}" if width else "",
+    """Give what ``verdict_table`` shows of a ``moderation_scores`` document; "" where unknown."""
+    signals = Signals.from_json(scores)
+    measured = read(signals)
+    shown = [
+        format(measured[name], digits) if name in measured else ""
+        for name, digits in _SHOWN.values()
     ]
+    return [*shown, f"{signals.width}×{signals.height}" if signals.width else ""]
 
 
 def explanation(name: str, finding: Finding, policy: Policy) -> RenderableType:
     """Show what each rule of the policy says of one photo, and which one decided."""
     verdict, signals = finding.verdict, finding.signals
-    why = verdict.rule or verdict.detail or finding.error or "no rule has anything against it"
+    rule = verdict.rule and rule_text(verdict.rule)
+    why = rule or verdict.detail or finding.error or "no rule has anything against it"
     frame = "" if signals.frame is None else f" (frame {signals.frame} of {signals.frames})"
-    title = f"{escape(name)}: {coloured(verdict.status)}: {escape(str(why))}{frame}"
+    title = f"{escape(name)}: {coloured(verdict.status)}: {escape(why)}{frame}"
     if verdict.policy is None:
         return title
     table = Table(title=title, title_justify="left", title_style="", header_style="bold")

@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from photogate import domain
 from photogate.domain import Media, Status, WorkerInfo
 from photogate.service.review import QueueReport
-from photogate.texts import reason_text
+from photogate.texts import reason_text, rule_text
 
 
 class Queue(BaseModel):
@@ -70,10 +71,15 @@ class InForce(BaseModel):
 class Rule(BaseModel):
     """The one comparison that decided."""
 
-    name: str = Field(examples=["nsfw.explicit"])
+    name: str = Field(description="The measure.", examples=["nsfw.explicit"])
     value: float | None = Field(description="Null when it was not measured.", examples=[0.97])
     bound: float | None = Field(examples=[0.9])
-    words: str = Field(examples=["nsfw.explicit is 0.97, above 0.9"])
+    words: str = Field(examples=["probability of explicit content is 0.97, above 0.9"])
+
+    @classmethod
+    def of(cls, rule: domain.Rule) -> Rule:
+        """Translate what decided."""
+        return cls(name=rule.name, value=rule.value, bound=rule.bound, words=rule_text(rule))
 
 
 class Worker(BaseModel):
@@ -178,7 +184,7 @@ class ReviewedPhoto(BaseModel):
             moderation_reason=media.reason,
             reason_text=reason_text(media.reason),
             moderation_scores=media.scores,
-            rule=rule and Rule(name=rule.name, value=rule.value, bound=rule.bound, words=str(rule)),
+            rule=rule and Rule.of(rule),
             moderation_error=media.error,
             batch_id=media.batch_id,
             decided_by=media.decided_by,

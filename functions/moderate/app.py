@@ -5,6 +5,7 @@ On Lambda SQS feeds it; on one machine ``local.worker`` feeds it the same events
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -23,6 +24,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from photogate.bootstrap import ModerateParts, moderate
 from photogate.domain import Delivery, Finding, OpenBatch
+from photogate.domain.measures import read
 from photogate.errors import PhotogateError, RetryableError
 from photogate.messages import Job
 from photogate.ports import JobReceiver
@@ -109,9 +111,7 @@ class EventLog:
             rule=asdict(verdict.rule) if verdict.rule else None,
             policy=verdict.policy,
             model=signals.model,
-            scores=signals.nsfw_scores,
-            face_count=None if signals.faces is None else len(signals.faces),
-            blur_variance=signals.blur_variance,
+            measures={n: round(v, 6) for n, v in read(signals).items() if math.isfinite(v)},
             duration_ms=signals.processing_time_ms,
             waited_ms=round(waited_ms, 1),
             error=finding.error,

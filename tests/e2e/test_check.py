@@ -12,10 +12,17 @@ import pytest
 from local.samples import sample_photos
 from tests.e2e.running import PHOTOGATE
 
+ROOT = Path(__file__).parents[2]
 
-def check(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+
+def check(*arguments: str | Path, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [PHOTOGATE, "check", *arguments], capture_output=True, text=True, timeout=60, check=False
+        [PHOTOGATE, "check", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=folder,
     )
 
 
@@ -67,7 +74,7 @@ def test_the_policy_can_be_chosen(samples: list[Path]) -> None:
 def test_an_explanation_shows_each_rule_and_the_one_that_decided(samples: list[Path]) -> None:
     told = check("--explain", *samples).stdout
     assert "portrait.jpg: approved: no rule has anything against it" in told
-    assert "couple.jpg: rejected: face_count is 2, above 1" in told
+    assert "couple.jpg: rejected: number of faces is 2, above 1" in told
     (decided,) = re.findall(r"blur_variance ◀ decided.*", told)
     assert "below 35" in decided
     assert "below 10" in decided
@@ -98,3 +105,29 @@ def test_an_unknown_choice_is_named(samples: list[Path], option: str, words: str
     done = check(option, "nonsense", samples[0])
     assert done.returncode == 1
     assert words in done.stderr
+
+
+class TestPolicyFiles:
+    """The commands of ``docs/policies.md``, on its own example."""
+
+    EXAMPLE = re.findall(
+        r"```yaml\n(.*?)```", (ROOT / "docs" / "policies.md").read_text(encoding="utf-8"), re.S
+    )[0]
+
+    def test_a_file_decides(self, samples: list[Path], tmp_path: Path) -> None:
+        (tmp_path / "mine.yaml").write_text(self.EXAMPLE, encoding="utf-8")
+        couple = next(path for path in samples if path.name == "couple.jpg")
+        done = check("--policy", "mine.yaml", "--explain", couple, folder=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        # Nothing in it asks for a single face.
+        assert "couple.jpg: approved" in done.stdout
+        decided = check("--policy", "mine.yaml", "--json", couple, folder=tmp_path).stdout
+        assert re.fullmatch(r"mine@1\+[0-9a-f]{8}", json.loads(decided)["scores"]["policy"])
+
+    def test_a_mistake_is_one_line(self, samples: list[Path], tmp_path: Path) -> None:
+        wrong = self.EXAMPLE.replace("reject_below: 8", "reject_below: 40")
+        (tmp_path / "mine.yaml").write_text(wrong, encoding="utf-8")
+        done = check("--policy", "mine.yaml", samples[0], folder=tmp_path)
+        assert done.returncode == 1
+        assert done.stderr.startswith("photogate: mine.yaml, line 13, rule 2, review_below: ")
+        assert "Traceback" not in done.stderr

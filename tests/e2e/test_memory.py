@@ -69,7 +69,7 @@ CHECK_AND_TELL = """
 import re, sys
 from pathlib import Path
 import psutil
-from photogate.policy import COMMUNITY
+from photogate.policies import preset
 from photogate.service.moderate import judge
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.sandbox import Sandbox
@@ -77,7 +77,7 @@ from photogate_vision.sandbox import Sandbox
 sandbox = Sandbox()
 analyzer = VisionAnalyzer(Path(sys.argv[2]), decode=sandbox.decode)
 for _ in range(2):
-    judge(Path(sys.argv[1]).read_bytes(), analyzer, COMMUNITY)
+    judge(Path(sys.argv[1]).read_bytes(), analyzer, preset("community"))
 for process in (psutil.Process(), *psutil.Process().children()):
     status = Path(f"/proc/{process.pid}/status").read_text()
     print(re.search(r"VmHWM:\\s+(\\d+)", status)[1])

@@ -202,6 +202,21 @@ def test_the_policy_of_the_stack_can_be_chosen(start: Callable[..., RunningStack
     assert "no_face is off: community@2 does not ask for it" in said
 
 
+def test_the_policy_of_the_stack_can_be_a_file(
+    start: Callable[..., RunningStack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preset = ROOT / "layers" / "core" / "photogate" / "policies" / "community.yaml"
+    sharp = preset.read_text(encoding="utf-8").replace("reject_below: 10", "reject_below: 0.1")
+    (tmp_path / "mine.yaml").write_text(sharp.replace("community", "mine"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    stack = start("--demo", POLICY="./mine.yaml")
+    assert re.search(r"policy mine@2\+[0-9a-f]{8} looks for nsfw, ", stack.said()), stack.said()
+    assert re.search(r"blurred\.jpg.*review", stack.said()), stack.said()
+    # Other commands find the file from other folders.
+    saved = json.loads((stack.home / "environment.json").read_text())
+    assert saved["POLICY"] == str(tmp_path / "mine.yaml")
+
+
 def test_postgresql_carries_the_jobs_where_no_redis_can_be_had(
     start: Callable[..., RunningStack], tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from photogate.adapters.postgres.media import PostgresMediaViews
 from photogate.adapters.postgres.pool import Pool
 from photogate.domain import Finding, NewBatch, NewPhoto, OpenBatch
 from photogate.messages import Job
-from photogate.policy import COMMUNITY
+from photogate.policies import preset
 from photogate.service.moderate import Moderation
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.sandbox import Sandbox
@@ -69,7 +69,7 @@ def test_the_others_finish_in_the_same_delivery(
         changes=PostgresChanges(pool),
         store=store,
         analyzer=VisionAnalyzer(bundle, decode=sandbox.decode),
-        policy=COMMUNITY,
+        policy=preset("community"),
         lease_s=60,
         max_bytes=1_000_000,
         watcher=Deaf(),

@@ -15,10 +15,12 @@ from local.samples import jpeg
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.domain import Role
-from photogate.policy import COMMUNITY
+from photogate.policies import preset
 from tests.functions.conftest import Installation
 
-COMMUNITY_BLANK = next(t.reject for t in COMMUNITY.thresholds if t.measure == "rms_contrast")
+COMMUNITY_BLANK = next(
+    t.reject for t in preset("community").thresholds if t.measure == "rms_contrast"
+)
 
 
 def ids(installation: Installation, user: str = "u-1") -> dict[str, str]:
@@ -122,7 +124,7 @@ def test_the_rule_that_decided_is_told_with_its_value_and_bound(
             "name": "rms_contrast",
             "value": 0.0,
             "bound": COMMUNITY_BLANK,
-            "words": f"rms_contrast is 0, below {COMMUNITY_BLANK:g}",
+            "words": f"contrast is 0, below {COMMUNITY_BLANK:g}",
         },
         None: None,
     }

@@ -20,6 +20,7 @@ from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.auth import issue_token
 from photogate.domain import Role
 from photogate.messages import Job
+from photogate.policies import preset
 from tests.conftest import SECRET
 from tests.functions.conftest import Installation
 from tests.functions.test_moderate import event
@@ -107,6 +108,7 @@ class TestModerate:
         events = read_events([log], LogFilter(batch=batches(pool)[3]))
         assert [e["message"] for e in events] == ["photo moderated"]
         assert events[0]["user_id"] == "u-3"
+        assert events[0]["measures"].keys() >= preset("community").required
         metrics = {(m.name, m.dimensions): m for m in read_metrics([log], after=None)}
         approved = metrics["Photos", "by=machine, reason=none, service=moderate, status=approved"]
         assert sum(approved.values) == 10

@@ -32,9 +32,10 @@ from photogate.domain import (
     Status,
     Verdict,
 )
+from photogate.domain.measures import read
 from photogate.errors import DatabaseUnavailable, RetryableError, StorageUnavailable
 from photogate.messages import Job
-from photogate.policy import COMMUNITY
+from photogate.policies import preset
 from photogate.ports import PhotoStore
 from photogate.service.moderate import Moderation
 from photogate.service.sweep import Sweep
@@ -115,7 +116,7 @@ class ScriptedAnalyzer:
     """Gives what the test says, by the photo's bytes."""
 
     model_digest = "none"
-    measures = frozenset(name for name, _ in FINE.measures())
+    measures = frozenset(read(FINE))
 
     def __init__(self, **answers: Signals | BaseException | Callable[[], Signals]) -> None:
         self.answers = answers
@@ -204,7 +205,7 @@ class TestService:
             changes=PostgresChanges(pool),
             store=store,
             analyzer=analyzer,
-            policy=COMMUNITY,
+            policy=preset("community"),
             lease_s=60,
             max_bytes=1000,
             watcher=watcher,

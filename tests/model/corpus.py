@@ -21,7 +21,7 @@ import psutil
 from PIL import Image, ImageCms
 
 from local.samples import photograph
-from photogate.policy import PROFILE
+from photogate.policies import preset
 from photogate.service.moderate import judge
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.faces import EmbeddedFaces
@@ -223,7 +223,7 @@ def main(bundle: Path, faces: Path) -> None:
     for name, make, _ in corpus():
         data = make()
         started = time.perf_counter()
-        verdict, _ = judge(data, analyzer, PROFILE)
+        verdict, _ = judge(data, analyzer, preset("profile"))
         seconds[name] = time.perf_counter() - started
         endings[name] = "/".join(filter(None, (verdict.status.value, verdict.reason)))
         decoders |= {child.pid for child in psutil.Process().children()}

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from local.samples import photograph
 from photogate.domain import Reason, Status
 from photogate.errors import PhotoRefused
-from photogate.policy import COMMUNITY
+from photogate.policies import preset
 from photogate.service.moderate import judge
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.decode import MAX_FRAMES_LOOKED_AT, decode, sampled
@@ -82,12 +82,12 @@ def test_the_worst_frame_decides_and_is_named(kind: str, cat: Image.Image, bundl
     frames = [cat.rotate(angle) for angle in range(20)]
     frames[5] = Image.new("RGB", cat.size, "teal")
     analyzer = VisionAnalyzer(bundle)
-    verdict, signals = judge(animation(frames, kind), analyzer, COMMUNITY)
+    verdict, signals = judge(animation(frames, kind), analyzer, preset("community"))
     assert (verdict.status, verdict.reason) == (Status.REJECTED, Reason.BLANK)
     assert (signals.frame, signals.frames) == (6, 20)
     document = signals.to_json()
     assert (document["frame"], document["frames"]) == (6, 20)
-    verdict, signals = judge(animation(frames[:5], kind), analyzer, COMMUNITY)
+    verdict, signals = judge(animation(frames[:5], kind), analyzer, preset("community"))
     assert (verdict.status, signals.frame) == (Status.APPROVED, 1)
 
 

@@ -17,8 +17,9 @@ from PIL import Image
 from local.model_trial import trial_photos, try_model
 from local.samples import jpeg, photograph
 from photogate.domain import Status
+from photogate.domain.policy import decide_all, gates
 from photogate.errors import ConfigError
-from photogate.policy import COMMUNITY, decide_all, gates
+from photogate.policies import preset
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.bundle import Gives, load_bundle
 from photogate_vision.huggingface import read_model
@@ -516,7 +517,7 @@ class TestVerdicts:
         self, analyzer: VisionAnalyzer, tint: float, status: Status, low: float, high: float
     ) -> None:
         frames = analyzer.analyze(jpeg(_tinted(tint)))
-        verdict, signals = decide_all(frames, COMMUNITY)
+        verdict, signals = decide_all(frames, preset("community"))
         assert signals.nsfw_scores is not None
         assert set(signals.nsfw_scores) == {"explicit", "neutral"}
         assert low <= signals.nsfw_scores["explicit"] <= high
@@ -527,7 +528,9 @@ class TestVerdicts:
             assert verdict.rule.value == signals.nsfw_scores["explicit"]
 
     def test_what_it_cannot_tell_is_said(self, analyzer: VisionAnalyzer) -> None:
-        nsfw = next(gate for gate in gates(COMMUNITY, analyzer.measures) if gate.name == "nsfw")
+        nsfw = next(
+            gate for gate in gates(preset("community"), analyzer.measures) if gate.name == "nsfw"
+        )
         assert (nsfw.on, nsfw.why) == (True, "in part: nothing measures nsfw.sexy")
 
 

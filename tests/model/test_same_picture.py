@@ -14,7 +14,7 @@ from PIL import Image
 from local.model_build import ensure_faces
 from local.samples import photograph
 from photogate.domain import Signals
-from photogate.policy import PROFILE
+from photogate.policies import preset
 from photogate.service.moderate import judge
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.faces import EmbeddedFaces
@@ -57,7 +57,7 @@ def assert_alike(
     contrast: float = 0.1,
 ) -> Signals:
     (verdict, signals), (wanted, original) = (
-        judge(file, analyzer, PROFILE) for file in (data, encoded(picture, "PNG"))
+        judge(file, analyzer, preset("profile")) for file in (data, encoded(picture, "PNG"))
     )
     assert (verdict.status, verdict.reason) == (wanted.status, wanted.reason)
     assert signals.nsfw_scores == pytest.approx(original.nsfw_scores, abs=probability)

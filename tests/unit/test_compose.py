@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ SERVERS_OWN = {"POSTGRES_PASSWORD", "COMPREFACE_DB_PASSWORD"}
 
 #: What each of ours reads.
 MODELS: dict[str, tuple[type[s.LogSettings], ...]] = {
-    "migrate": (s.DatabaseSettings,),
+    "migrate": (s.MigrateSettings,),
     "api": (s.UploadSettings, s.AdminSettings),
     "moderator-worker": (s.ModerateSettings,),
     "sweep": (s.SweepSettings,),
@@ -169,7 +170,8 @@ class TestSettings:
     def test_it_has_no_secret_of_others(self, name: str) -> None:
         wanted = {field.upper() for model in MODELS[name] for field in model.model_fields}
         empty = {key for key, value in SERVICES[name]["environment"].items() if value == ""}
-        assert empty == (SERVERS_OWN | {"JWT_SECRET", "FILE_KEY_SECRET"}) - wanted
+        secrets = {"JWT_SECRET", "FILE_KEY_SECRET", "MIGRATE_DATABASE_URL"}
+        assert empty == (SERVERS_OWN | secrets) - wanted
 
 
 def test_every_setting_is_read_by_one_of_them() -> None:
@@ -218,6 +220,20 @@ class TestWorkers:
 def test_compreface_is_reached_by_those_who_ask_it_and_by_nobody_else() -> None:
     inside = {name for name in SERVICES if "compreface" in SERVICES[name]["networks"]}
     assert inside == {*COMPREFACE, "api", "moderator-worker"}
+
+
+def test_a_policy_of_ones_own_goes_to_those_who_follow_it() -> None:
+    """The second compose file of ``docs/policies.md``."""
+    docs = (ROOT / "docs" / "policies.md").read_text(encoding="utf-8")
+    (snippet,) = re.findall(r"```\n( +services:.*?)```", docs, re.DOTALL)
+    added = yaml.safe_load(textwrap.dedent(snippet))["services"]
+    followers = {
+        n for n, models in MODELS.items() if any("policy" in m.model_fields for m in models)
+    }
+    assert added.keys() == followers
+    for service in added.values():
+        (volume,) = service["volumes"]
+        assert volume.split(":")[1] == service["environment"]["POLICY"]
 
 
 def test_clients_reach_the_api_the_photos_and_compreface_and_nothing_else() -> None:

@@ -39,6 +39,9 @@ RUN_BY: dict[str, dict[str, str]] = {
         "make run MODEL=": "tests/e2e/test_docs.py::test_the_page_on_models",
         "cp ": "tests/e2e/test_docs.py::test_the_page_on_models",
     },
+    "docs/policies.md": {
+        ".venv/bin/photogate check --policy": "tests/e2e/test_check.py::TestPolicyFiles",
+    },
 }
 
 

@@ -20,8 +20,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "photogate.domain": {"photogate.domain"},
     "photogate.errors": set(),
     "photogate.file_keys": set(),
-    "photogate.texts": set(),
-    "photogate.policy": {"photogate.domain", "photogate.errors"},
+    "photogate.texts": {"photogate.domain"},
+    "photogate.policies": {
+        "photogate.domain",
+        "photogate.errors",
+        "photogate.policies",
+        "photogate.texts",
+    },
     "photogate.messages": {"photogate.domain", "photogate.errors"},
     "photogate.ports": {"photogate.domain", "photogate.messages"},
     "photogate.service": {
@@ -29,7 +34,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.errors",
         "photogate.file_keys",
         "photogate.messages",
-        "photogate.policy",
         "photogate.ports",
         "photogate.service",
     },
@@ -100,6 +104,7 @@ ONLY_THERE = {
     "fastapi": {"photogate.api_docs", "photogate.http", "photogate.problems", "functions"},
     "aws_lambda_powertools": {"photogate.telemetry", "photogate.http", "functions", "local.worker"},
     "jwt": {"photogate.auth"},
+    "yaml": {"photogate.policies.source"},
     "pydantic_settings": {"photogate.settings"},
 }
 

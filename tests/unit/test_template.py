@@ -14,7 +14,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from photogate import settings as s
-from photogate.policy import PRESETS
+from photogate.policies import PRESETS
 from photogate.service.moderate import MAX_DELIVERIES
 
 ROOT = Path(__file__).parents[2]

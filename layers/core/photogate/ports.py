@@ -44,7 +44,7 @@ class PhotoAnalyzer(Protocol):
 
     @property
     def measures(self) -> frozenset[str]:
-        """Names, as ``Signals.measures`` gives them, of all that it can measure."""
+        """Names of all that it can measure, of those in ``photogate.domain.measures``."""
 
     def analyze(self, data: bytes) -> Sequence[Signals]:
         """Measure one photo: one entry, or one for each frame looked at of an animation.
@@ -282,7 +282,11 @@ class Workers(Protocol):
         """List those seen within ``ALIVE_WITHIN_S``."""
 
     def newest(self) -> WorkerInfo | None:
-        """Give the one that started last, seen within a day; None when there was none."""
+        """Give the living one that started last: its policy is in force.
+
+        Where none lives, as between photos on Lambda, it is the one that started last of
+        those that were seen within a day; None when there was none.
+        """
 
 
 class Probe(Protocol):

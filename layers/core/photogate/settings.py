@@ -213,7 +213,8 @@ class PolicySettings(LogSettings):
     """By which rules photos are judged, and the service that these may need."""
 
     policy: str = Field(
-        "community", description="The preset that decides: `community`, `profile` or `dating`."
+        "community",
+        description="What decides: `community`, `profile`, `dating`, or a file: `./mine.yaml`.",
     )
     compreface_url: Annotated[str, AfterValidator(_is_address)] | None = Field(
         None, description="Where CompreFace answers: it then looks for faces, and tells ages."

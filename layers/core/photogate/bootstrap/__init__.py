@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from photogate import settings as s
 from photogate.bootstrap import choose
 from photogate.domain import Gate, WorkerInfo
+from photogate.domain.measures import MEASURES
+from photogate.domain.policy import Policy, gates, unprovided
 from photogate.errors import ConfigError
-from photogate.policy import PRESETS, Policy, gates, unprovided
 
 if TYPE_CHECKING:
     from photogate.adapters.photos_files import FilePhotoStore
@@ -131,7 +132,7 @@ def upload() -> UploadParts:
     store = choose.store(settings, read_timeout_s=_LOOK_UP_WITHIN_S)
     queue = choose.queue(settings, read_timeout_s=_SEND_WITHIN_S)
     probes: dict[str, Probe] = {"database": pool, "queue": queue, "storage": store}
-    if needs_faces(settings.policy):
+    if choose.policy(settings).needs("faces"):
         service = choose.compreface(settings, at_most_s=_PROBE_WITHIN_S)
         if service is not None:
             probes["faces"] = service
@@ -198,14 +199,14 @@ def moderate(
 
     settings = choose.settings_of(s.ModerateSettings)
     pool = choose.pool(settings)
-    rules = preset(settings.policy)
-    service = choose.compreface(settings) if needs_faces(rules.name) else None
+    policy = choose.policy(settings)
+    service = choose.compreface(settings) if policy.needs("faces") else None
     ports = around(
         ModeratePorts(
             attempts=PostgresAttempts(pool),
             changes=_changes(pool, "moderate"),
             store=choose.store(settings),
-            analyzer=analyzer(settings),
+            analyzer=analyzer(settings, policy),
             workers=PostgresWorkers(pool),
             queue=choose.queue(settings),
         )
@@ -216,14 +217,14 @@ def moderate(
             changes=ports.changes,
             store=ports.store,
             analyzer=ports.analyzer,
-            policy=rules,
+            policy=policy,
             lease_s=settings.job_deadline_s,
             max_bytes=settings.max_photo_bytes,
             watcher=watcher,
             longest_wait_s=service.longest_wait_s if service else 0.0,
         ),
         analyzer=ports.analyzer,
-        policy=rules,
+        policy=policy,
         workers=ports.workers,
         queue=ports.queue,
         settings=settings,
@@ -278,7 +279,8 @@ def check_settings() -> None:
     """
     for model in (s.UploadSettings, s.AdminSettings, s.SweepSettings):
         choose.settings_of(model)
-    analyzer(choose.settings_of(s.ModerateSettings))
+    settings = choose.settings_of(s.ModerateSettings)
+    analyzer(settings, choose.policy(settings))
 
 
 def migrate() -> list[str]:
@@ -318,7 +320,7 @@ def max_photo_bytes() -> int:
     return choose.settings_of(s.StorageSettings).max_photo_bytes
 
 
-def analyzer(settings: s.ModelSettings) -> PhotoAnalyzer:
+def analyzer(settings: s.ModelSettings, policy: Policy) -> PhotoAnalyzer:
     """Load the model, and the face detector where the policy asks for faces.
 
     Raises:
@@ -330,8 +332,7 @@ def analyzer(settings: s.ModelSettings) -> PhotoAnalyzer:
 
     # Its child starts while the models are loaded.
     sandbox = Sandbox()
-    policy = preset(settings.policy)
-    faces = choose.faces(settings) if needs_faces(policy.name) else None
+    faces = choose.faces(settings) if policy.needs("faces") else None
     built = VisionAnalyzer(
         settings.model_dir, decode=sandbox.decode, faces=faces, threads=settings.model_threads
     )
@@ -342,30 +343,16 @@ def analyzer(settings: s.ModelSettings) -> PhotoAnalyzer:
 
 def _way_out(policy: Policy, missing: tuple[str, ...]) -> str:
     """Say what a policy that cannot run here needs."""
-    if "faces_without_age" in missing:
-        return f"POLICY={policy.name} needs ages: set COMPREFACE_URL and COMPREFACE_API_KEY"
-    if "face_count" in missing:
+    name = f"POLICY={policy.name}" if policy.content is None else f"the policy {policy.id}"
+    of_faces = {measure for measure in missing if MEASURES[measure].signal == "faces"}
+    if of_faces - {"face_count"}:
+        return f"{name} needs ages: set COMPREFACE_URL and COMPREFACE_API_KEY"
+    if of_faces:
         return (
-            f"POLICY={policy.name} counts faces: set FACES_DIR to what"
+            f"{name} counts faces: set FACES_DIR to what"
             " `photogate model build faces` prints, or COMPREFACE_URL and COMPREFACE_API_KEY"
         )
     return (
-        f"POLICY={policy.name} needs {', '.join(missing)}, which the model in MODEL_DIR does not"
+        f"{name} needs {', '.join(missing)}, which the model in MODEL_DIR does not"
         " tell: choose another model, or another policy"
     )
-
-
-def needs_faces(policy: str) -> bool:
-    """Tell whether the preset asks for faces; otherwise nothing is spent on them."""
-    return "face_count" in preset(policy).measures
-
-
-def preset(name: str) -> Policy:
-    """Give a shipped policy.
-
-    Raises:
-        ConfigError: there is none of this name.
-    """
-    if name not in PRESETS:
-        raise ConfigError(f"POLICY: there is no preset {name!r}; choose {', '.join(PRESETS)}")
-    return PRESETS[name]

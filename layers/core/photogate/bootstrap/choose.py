@@ -1,4 +1,4 @@
-"""From settings to adapters: which database, queue, photo store and token check are used."""
+"""From settings to what is used: database, queue, photo store, policy, token check."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from photogate.adapters.photos_files import FilePhotoStore
     from photogate.adapters.postgres.pool import Pool
     from photogate.auth import TokenVerifier
+    from photogate.domain.policy import Policy
     from photogate.ports import FaceDetector, Queue, Store
 
 S = TypeVar("S", bound=s.LogSettings)
@@ -29,7 +30,7 @@ _to_close: list[Callable[[], None]] = []
 
 def forget() -> None:
     """Close every connection; what is chosen next reads its settings anew."""
-    for cached in (_pool_of, _redis, _sqs, _compreface, _load_secrets):
+    for cached in (_pool_of, _redis, _sqs, _policy_of, _compreface, _load_secrets):
         cached.cache_clear()
     while _to_close:
         _to_close.pop()()
@@ -185,6 +186,23 @@ def _s3_store(settings: s.StorageSettings, read_timeout_s: float | None) -> Stor
     )
     _to_close.append(store.close)
     return store
+
+
+def policy(settings: s.PolicySettings) -> Policy:
+    """Give the policy that decides in this process: a preset or a file, by ``POLICY``.
+
+    Raises:
+        ConfigError: there is none, or it is not sound.
+    """
+    return _policy_of(settings.policy)
+
+
+@cache
+def _policy_of(choice: str) -> Policy:
+    """Read it once, so that all of a process decide alike, also when the file changes."""
+    from photogate.policies import load
+
+    return load(choice)
 
 
 def faces(settings: s.ModelSettings) -> FaceDetector | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 #: The five classes that the shipped models tell apart.
 NSFW_CATEGORIES = ("porn", "sexy", "hentai", "neutral", "drawing")
+#: Decimal places of what a face detector tells: less than a pixel of the pictures it sees.
+_PLACES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,20 +19,32 @@ class AgeRange:
 
     low: int
     high: int
-    #: How sure the detector is of this range, 0..1; None when it does not say.
+    #: How sure the detector is of this range, 0..1, to four places; None when it does not say.
     probability: float | None = None
+
+    def __post_init__(self) -> None:
+        """Keep what is stored, so that stored signals are the ones that were judged."""
+        if self.probability is not None:
+            object.__setattr__(self, "probability", round(self.probability, _PLACES))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Face:
     """One face in a picture."""
 
-    #: x0, y0, x1, y1 as shares (0..1) of the upright picture's width and height.
+    #: x0, y0, x1, y1 as shares (0..1) of the upright picture's width and height, to four
+    #: places.
     box: tuple[float, float, float, float]
-    #: How sure the detector is, 0..1.
+    #: How sure the detector is, 0..1, to four places.
     score: float
     #: As the detector tells it; None when it tells none of this face.
     age: AgeRange | None = None
+
+    def __post_init__(self) -> None:
+        """Keep what is stored, so that stored signals are the ones that were judged."""
+        x0, y0, x1, y1 = (round(edge, _PLACES) for edge in self.box)
+        object.__setattr__(self, "box", (x0, y0, x1, y1))
+        object.__setattr__(self, "score", round(self.score, _PLACES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +107,19 @@ class Signals:
                 document["estimated_age"] = {"low": youngest.low, "high": youngest.high}
         return {name: value for name, value in document.items() if _finite(value)}
 
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Signals:
+        """Read what ``to_json`` gave; a verdict can be replayed from it.
+
+        Members that are not there were not computed. What else stands in a
+        ``moderation_scores`` document (the policy, the rule) is left alone.
+        """
+        names = {f.name for f in fields(cls)} - {"faces"}
+        members = {name: value for name, value in document.items() if name in names}
+        if "faces" in document:
+            members["faces"] = tuple(_face_from_json(face) for face in document["faces"])
+        return cls(**members)
+
     @property
     def youngest(self) -> AgeRange | None:
         """The lowest ends among the faces whose age is known; None when none is."""
@@ -100,32 +127,6 @@ class Signals:
         if not ages:
             return None
         return AgeRange(low=min(age.low for age in ages), high=min(age.high for age in ages))
-
-    def measures(self) -> Iterator[tuple[str, float]]:
-        """Yield each number that a policy can bound, by name.
-
-        ``nsfw.<category>``, and ``nsfw.explicit`` also as the sum of ``porn`` and
-        ``hentai``; ``face_count``; ``faces_without_age``; ``age.low`` and ``age.high`` of
-        the youngest face whose age is known; ``blur_variance``; ``rms_contrast``;
-        ``short_side_px``.
-        """
-        if self.nsfw_scores is not None:
-            yield from ((f"nsfw.{name}", score) for name, score in self.nsfw_scores.items())
-            told = self.nsfw_scores.keys()
-            if {"porn", "hentai"} <= told and "explicit" not in told:
-                yield "nsfw.explicit", self.nsfw_scores["porn"] + self.nsfw_scores["hentai"]
-        if self.faces is not None:
-            yield "face_count", float(len(self.faces))
-            yield "faces_without_age", float(sum(face.age is None for face in self.faces))
-        if (youngest := self.youngest) is not None:
-            yield "age.low", float(youngest.low)
-            yield "age.high", float(youngest.high)
-        if self.blur_variance is not None:
-            yield "blur_variance", self.blur_variance
-        if self.rms_contrast is not None:
-            yield "rms_contrast", self.rms_contrast
-        if self.width is not None and self.height is not None:
-            yield "short_side_px", float(min(self.width, self.height))
 
 
 def _finite(value: Any) -> bool:
@@ -138,12 +139,19 @@ def _finite(value: Any) -> bool:
 
 
 def _face_to_json(face: Face) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "box": [round(edge, 4) for edge in face.box],
-        "score": round(face.score, 4),
-    }
+    document: dict[str, Any] = {"box": list(face.box), "score": face.score}
     if face.age is not None:
         document["age"] = {"low": face.age.low, "high": face.age.high}
         if face.age.probability is not None:
-            document["age"]["probability"] = round(face.age.probability, 4)
+            document["age"]["probability"] = face.age.probability
     return document
+
+
+def _face_from_json(document: Mapping[str, Any]) -> Face:
+    age = document.get("age")
+    x0, y0, x1, y1 = document["box"]
+    return Face(
+        box=(x0, y0, x1, y1),
+        score=document["score"],
+        age=None if age is None else AgeRange(**age),
+    )

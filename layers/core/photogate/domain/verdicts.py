@@ -36,18 +36,11 @@ class Reason(StrEnum):
 class Rule:
     """The one comparison that decided."""
 
-    #: The measure, as ``Signals.measures`` names it.
+    #: The measure's name.
     name: str
     #: None when it was not measured, or not sensibly.
     value: float | None
     bound: float | None
-
-    def __str__(self) -> str:
-        """Give it in words, for people who ask why."""
-        if self.value is None or self.bound is None:
-            return f"{self.name} was not measured"
-        side = "above" if self.value > self.bound else "below"
-        return f"{self.name} is {self.value:.4g}, {side} {self.bound:.4g}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from photogate.domain import Finding, OpenBatch, OpenPhoto, Reason, Signals, Status, Verdict
 from photogate.domain.changes import judged
+from photogate.domain.policy import Policy, decide_all
 from photogate.errors import (
     ConfigError,
     DecoderFailed,
@@ -20,7 +21,6 @@ from photogate.errors import (
     RetryableError,
 )
 from photogate.messages import Job
-from photogate.policy import Policy, decide_all
 from photogate.ports import Attempts, Changes, PhotoAnalyzer, PhotoStore
 
 logger = logging.getLogger(__name__)

@@ -62,7 +62,12 @@ class PostgresWorkers:
     def newest(self) -> WorkerInfo | None:
         """See ``photogate.ports.Workers.newest``."""
         row = self._pool.transaction(
-            lambda s: s.row(f"SELECT {_COLUMNS} FROM workers ORDER BY started_at DESC LIMIT 1")
+            lambda s: s.row(
+                f"SELECT {_COLUMNS} FROM workers WHERE seen_at > now() - interval '1 day'"
+                " ORDER BY seen_at > now() - make_interval(secs => :s) DESC, started_at DESC"
+                " LIMIT 1",
+                s=ALIVE_WITHIN_S,
+            )
         )
         return None if row is None else _worker_from(row)
 

@@ -7,11 +7,12 @@ a person, before anything else is asked: a failure is never a score.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from photogate.domain import Gate, Reason, Rule, Signals, Status, Verdict
+from photogate.domain.measures import MEASURES, Side, read
+from photogate.domain.signals import Signals
+from photogate.domain.verdicts import Gate, Reason, Rule, Status, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +24,12 @@ class Threshold:
     is None never holds.
     """
 
-    #: As ``Signals.measures`` names it.
+    #: Its name in ``photogate.domain.measures``.
     measure: str
     reason: Reason
     reject: float | None
     review: float | None
-    worse: str = "above"
+    worse: Side = "above"
 
     def exceeds(self, value: float, bound: float | None) -> bool:
         """Tell whether ``value`` lies strictly on the bad side of ``bound``."""
@@ -46,16 +47,22 @@ class Policy:
     #: Measures without which no verdict but ``review`` is given.
     required: frozenset[str]
     thresholds: tuple[Threshold, ...]
+    #: Short hash of what it says; None for a preset, whose version says that.
+    content: str | None = None
 
     @property
     def id(self) -> str:
-        """``name@version``, as it is stored beside every verdict."""
-        return f"{self.name}@{self.version}"
+        """``name@version`` or ``name@version+content``, as it is stored beside every verdict."""
+        return f"{self.name}@{self.version}" + (f"+{self.content}" if self.content else "")
 
     @property
     def measures(self) -> frozenset[str]:
         """All measures that it asks for; what is not among them need not be computed."""
         return self.required | {threshold.measure for threshold in self.thresholds}
+
+    def needs(self, signal: str) -> bool:
+        """Tell whether it asks for a measure of this member of ``Signals``."""
+        return any(MEASURES[name].signal == signal for name in self.measures)
 
 
 def decide(signals: Signals, policy: Policy) -> Verdict:
@@ -134,7 +141,7 @@ def gates(policy: Policy, provided: frozenset[str]) -> tuple[Gate, ...]:
     Args:
         provided: what this installation can measure, see ``PhotoAnalyzer.measures``.
     """
-    return tuple(_gate(reason, policy, provided) for reason in _OF_POLICIES)
+    return tuple(_gate(reason, policy, provided) for reason in REASONS)
 
 
 def unprovided(policy: Policy, provided: frozenset[str]) -> tuple[str, ...]:
@@ -142,16 +149,8 @@ def unprovided(policy: Policy, provided: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(policy.required - provided))
 
 
-#: Reasons that lie in a policy; the others lie in the bytes and are always looked for.
-_OF_POLICIES = (
-    Reason.NSFW,
-    Reason.UNDERAGE,
-    Reason.NO_FACE,
-    Reason.GROUP_PHOTO,
-    Reason.BLURRY,
-    Reason.BLANK,
-    Reason.TOO_SMALL,
-)
+#: Reasons that a policy may give; the others lie in the bytes and are always looked for.
+REASONS = tuple(r for r in Reason if r not in (Reason.TOO_LARGE, Reason.UNREADABLE))
 
 
 def _gate(reason: Reason, policy: Policy, provided: frozenset[str]) -> Gate:
@@ -178,100 +177,12 @@ def _given_and_sound(signals: Signals) -> tuple[frozenset[str], dict[str, float]
     A model's categories are one answer: all of them make sense or none does. The sum
     ``nsfw.explicit`` may hide what is wrong in its parts.
     """
-    given = dict(signals.measures())
-    sound = {name: value for name, value in given.items() if _plausible(name, value)}
-    if any(name.startswith(_NSFW) for name in given.keys() - sound.keys()):
-        sound = {name: value for name, value in sound.items() if not name.startswith(_NSFW)}
-    return frozenset(given), sound
+    given = read(signals)
+    wrong = {name for name, value in given.items() if not MEASURES[name].plausible(value)}
+    if any(MEASURES[name].signal == _ONE_ANSWER for name in wrong):
+        wrong |= {name for name in given if MEASURES[name].signal == _ONE_ANSWER}
+    return frozenset(given), {name: value for name, value in given.items() if name not in wrong}
 
 
-def _plausible(name: str, value: float) -> bool:
-    """Tell whether a measure lies in the range that it can have.
-
-    Probabilities may exceed 1 by the rounding of their float32 sum.
-    """
-    return math.isfinite(value) and 0.0 <= value <= _largest(name)
-
-
-def _largest(name: str) -> float:
-    if name.startswith(_NSFW):
-        return 1.0 + 1e-3
-    return _OLDEST if name.startswith("age.") else math.inf
-
-
-#: What the names of a model's categories begin with.
-_NSFW = "nsfw."
-#: More than anybody has reached.
-_OLDEST = 130.0
-
-
-#: For communities and marketplaces: no nudity, no pictures that nobody can make out.
-#: Where each bound comes from stands in ``layers/model/MODEL_CARD.md`` and
-#: ``bench/calibration.py``. ``nsfw.sexy`` is not required: two-class models do not tell it.
-COMMUNITY = Policy(
-    name="community",
-    version=2,
-    required=frozenset({"nsfw.explicit", "blur_variance", "rms_contrast", "short_side_px"}),
-    thresholds=(
-        Threshold(measure="nsfw.explicit", reason=Reason.NSFW, reject=0.90, review=0.50),
-        Threshold(measure="nsfw.sexy", reason=Reason.NSFW, reject=None, review=0.70),
-        Threshold(
-            measure="short_side_px",
-            reason=Reason.TOO_SMALL,
-            reject=200.0,
-            review=None,
-            worse="below",
-        ),
-        Threshold(
-            measure="rms_contrast", reason=Reason.BLANK, reject=2.0, review=6.0, worse="below"
-        ),
-        Threshold(
-            measure="blur_variance", reason=Reason.BLURRY, reject=10.0, review=35.0, worse="below"
-        ),
-    ),
-)
-
-#: For profile photos: what ``COMMUNITY`` asks, and exactly one face.
-PROFILE = Policy(
-    name="profile",
-    version=2,
-    required=COMMUNITY.required | {"face_count"},
-    thresholds=(
-        *COMMUNITY.thresholds,
-        Threshold(
-            measure="face_count", reason=Reason.NO_FACE, reject=1.0, review=None, worse="below"
-        ),
-        Threshold(measure="face_count", reason=Reason.GROUP_PHOTO, reject=1.0, review=None),
-    ),
-)
-
-#: The youngest age at which people may use most dating services.
-MINIMUM_AGE = 18.0
-
-#: For dating: what ``PROFILE`` asks, and an adult. A range of ages that lies wholly below the
-#: minimum is rejected; one that reaches below it, or a face of unknown age, goes to a person.
-DATING = Policy(
-    name="dating",
-    version=1,
-    required=PROFILE.required | {"faces_without_age"},
-    thresholds=(
-        Threshold(
-            measure="age.high",
-            reason=Reason.UNDERAGE,
-            reject=MINIMUM_AGE,
-            review=None,
-            worse="below",
-        ),
-        *PROFILE.thresholds,
-        Threshold(
-            measure="age.low",
-            reason=Reason.UNDERAGE,
-            reject=None,
-            review=MINIMUM_AGE,
-            worse="below",
-        ),
-        Threshold(measure="faces_without_age", reason=Reason.UNDERAGE, reject=None, review=0.0),
-    ),
-)
-
-PRESETS = {policy.name: policy for policy in (COMMUNITY, PROFILE, DATING)}
+#: The signal whose measures make sense together or not at all.
+_ONE_ANSWER = "nsfw_scores"

@@ -1,0 +1,141 @@
+"""Every number that a policy can bound, in one table.
+
+A new signal is a member of ``Signals``, one entry here, its words in ``texts/*.json``, and
+the code that computes it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from photogate.domain.signals import NSFW_CATEGORIES, Signals
+
+#: On which side of a bound the doubtful values lie.
+Side = Literal["above", "below"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One number that was measured on a photo."""
+
+    name: str
+    #: The member of ``Signals`` that it is read from.
+    signal: str
+    unit: str
+    #: Smallest and largest value that makes sense; bounds lie between them, too.
+    smallest: float = 0.0
+    largest: float = math.inf
+    #: How far float32 arithmetic may lead beyond ``largest``.
+    tolerance: float = 0.0
+    #: None when a value may be too small as well as too large.
+    worse: Side | None
+    #: Gives the value, or None when it was not computed.
+    read: Callable[[Signals], float | None]
+
+    @property
+    def range(self) -> str:
+        """The values that make sense, in words."""
+        if math.isinf(self.largest):
+            return f"from {self.smallest:g} up ({self.unit})"
+        return f"between {self.smallest:g} and {self.largest:g} ({self.unit})"
+
+    def plausible(self, value: float) -> bool:
+        """Tell whether ``value`` is finite and in the range that it can have."""
+        return math.isfinite(value) and self.smallest <= value <= self.largest + self.tolerance
+
+
+def read(signals: Signals) -> dict[str, float]:
+    """Give all measures of one photo that were computed, by name, plausible or not."""
+    values = ((measure.name, measure.read(signals)) for measure in MEASURES.values())
+    return {name: value for name, value in values if value is not None}
+
+
+def _of_model(category: str, worse: Side | None) -> Measure:
+    def share(signals: Signals) -> float | None:
+        scores = signals.nsfw_scores or {}
+        if category == "explicit" and "explicit" not in scores and scores.keys() >= _PARTS:
+            return scores["porn"] + scores["hentai"]
+        return scores.get(category)
+
+    return Measure(
+        name=f"nsfw.{category}",
+        signal="nsfw_scores",
+        unit="probability",
+        largest=1.0,
+        tolerance=1e-3,
+        worse=worse,
+        read=share,
+    )
+
+
+#: What a model that does not tell ``explicit`` tells of it.
+_PARTS = {"porn", "hentai"}
+_WORSE: dict[str, Side | None] = {"neutral": "below", "drawing": None}
+#: More than anybody has reached.
+_OLDEST = 130.0
+
+_TABLE = (
+    *(_of_model(category, _WORSE.get(category, "above")) for category in NSFW_CATEGORIES),
+    _of_model("explicit", "above"),
+    Measure(
+        name="face_count",
+        signal="faces",
+        unit="faces",
+        worse=None,
+        read=lambda s: None if s.faces is None else float(len(s.faces)),
+    ),
+    Measure(
+        name="faces_without_age",
+        signal="faces",
+        unit="faces",
+        worse="above",
+        read=lambda s: None if s.faces is None else float(sum(f.age is None for f in s.faces)),
+    ),
+    # Of the youngest face whose age is known.
+    Measure(
+        name="age.low",
+        signal="faces",
+        unit="years",
+        largest=_OLDEST,
+        worse="below",
+        read=lambda s: None if s.youngest is None else float(s.youngest.low),
+    ),
+    Measure(
+        name="age.high",
+        signal="faces",
+        unit="years",
+        largest=_OLDEST,
+        worse="below",
+        read=lambda s: None if s.youngest is None else float(s.youngest.high),
+    ),
+    Measure(
+        name="blur_variance",
+        signal="blur_variance",
+        unit="squared grey levels",
+        worse="below",
+        read=lambda s: s.blur_variance,
+    ),
+    Measure(
+        name="rms_contrast",
+        signal="rms_contrast",
+        unit="grey levels",
+        largest=127.5,
+        worse="below",
+        read=lambda s: s.rms_contrast,
+    ),
+    Measure(
+        name="short_side_px",
+        signal="width",
+        unit="px",
+        worse="below",
+        read=lambda s: (
+            None if s.width is None or s.height is None else float(min(s.width, s.height))
+        ),
+    ),
+)
+
+#: By name, in the order in which people read them.
+MEASURES = {measure.name: measure for measure in _TABLE}

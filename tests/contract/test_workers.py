@@ -1,0 +1,97 @@
+"""The ``Workers`` port: who lives, and whose policy is in force."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.workers import PostgresWorkers
+from photogate.domain import Gate, WorkerInfo
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def workers(pool: Pool) -> PostgresWorkers:
+    """Nobody was seen yet."""
+    return PostgresWorkers(pool)
+
+
+def worker(name: str, *, started_h_ago: float = 1.0) -> WorkerInfo:
+    return WorkerInfo(
+        id=name,
+        host="host",
+        pid=1,
+        model="m",
+        policy=f"{name}@1",
+        gates=(Gate(name="nsfw", on=True),),
+        started_at=NOW - timedelta(hours=started_h_ago),
+        seen_at=NOW,
+        last_photo_at=None,
+    )
+
+
+def not_seen_for(pool: Pool, name: str, span: str) -> None:
+    """Let a worker's last announcement lie back."""
+    changed = pool.transaction(
+        lambda s: s.count(
+            "UPDATE workers SET seen_at = now() - CAST(:span AS interval) WHERE id = :id",
+            span=span,
+            id=name,
+        )
+    )
+    assert changed == 1
+
+
+def newest(workers: PostgresWorkers) -> str | None:
+    found = workers.newest()
+    return None if found is None else found.id
+
+
+def test_nobody_is_nobody(workers: PostgresWorkers) -> None:
+    assert (workers.alive(), workers.newest()) == ([], None)
+
+
+def test_of_those_that_live_the_one_that_started_last_is_in_force(
+    workers: PostgresWorkers,
+) -> None:
+    workers.announce(worker("new", started_h_ago=1))
+    workers.announce(worker("old", started_h_ago=2))
+    assert [w.id for w in workers.alive()] == ["old", "new"]
+    assert newest(workers) == "new"
+
+
+def test_a_worker_that_is_gone_is_not_in_force_while_another_lives(
+    workers: PostgresWorkers, pool: Pool
+) -> None:
+    workers.announce(worker("living", started_h_ago=2))
+    workers.announce(worker("gone", started_h_ago=1))
+    not_seen_for(pool, "gone", "5 minutes")
+    assert [w.id for w in workers.alive()] == ["living"]
+    assert newest(workers) == "living"
+
+
+def test_between_photos_the_last_one_of_the_day_is_told(
+    workers: PostgresWorkers, pool: Pool
+) -> None:
+    workers.announce(worker("new", started_h_ago=1))
+    workers.announce(worker("old", started_h_ago=2))
+    not_seen_for(pool, "new", "50 minutes")
+    not_seen_for(pool, "old", "40 minutes")
+    assert workers.alive() == []
+    assert newest(workers) == "new"
+
+
+def test_a_worker_that_is_long_gone_is_not_told(workers: PostgresWorkers, pool: Pool) -> None:
+    workers.announce(worker("gone"))
+    not_seen_for(pool, "gone", "25 hours")
+    assert newest(workers) is None
+
+
+def test_who_leaves_is_gone_at_once(workers: PostgresWorkers) -> None:
+    workers.announce(worker("new", started_h_ago=1))
+    workers.announce(worker("old", started_h_ago=2))
+    workers.leave("new")
+    assert newest(workers) == "old"
