@@ -19,7 +19,7 @@ from local.model_build import ensure_bundle
 from local.samples import jpeg, photograph
 from photogate.policy import COMMUNITY, decide
 from photogate_vision.analyzer import VisionAnalyzer
-from photogate_vision.decode import decode
+from photogate_vision.decoding.decode import decode
 from photogate_vision.quality import blur_variance, canonical_grey
 
 #: Photographs of everyday things; all of scikit-image's that are in its package.

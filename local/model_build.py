@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Literal
 
 from photogate.errors import ConfigError
-from photogate_vision.bundle import load_bundle
-from photogate_vision.face_bundle import load_face_bundle
+from photogate_vision.classifier.bundle import load_bundle
+from photogate_vision.faces.bundle import load_face_bundle
 
 #: The models that can be built here.
 SHIPPED = ("mobilenet_v2", "mobilenet_v2_mid", "inception_v3")

@@ -64,7 +64,7 @@ def add(
     from local.model_tables import facts_table, remarks, trial_table
     from local.model_trial import try_model
     from local.own_models import accept, own_name, staged
-    from photogate_vision.huggingface import read_model
+    from photogate_vision.classifier.huggingface import read_model
 
     with errors_as_lines():
         model = read_model(folder, file)
@@ -95,7 +95,7 @@ def list_models() -> None:
 
     from local.model_build import SHIPPED, bundle_path
     from local.own_models import own_folder, own_models
-    from photogate_vision.bundle import load_bundle
+    from photogate_vision.classifier.bundle import load_bundle
 
     with errors_as_lines():
         table = Table("model", "tells", "pixels", "MB", "licence", "sha256", "added")

@@ -7,9 +7,9 @@ from rich.table import Table
 
 from local.model_build import DEFAULT
 from local.model_trial import REVIEW, Trial
-from photogate_vision.bundle import Gives
-from photogate_vision.huggingface import HuggingFaceModel
-from photogate_vision.resizing import Fit
+from photogate_vision.classifier.bundle import Gives
+from photogate_vision.classifier.huggingface import HuggingFaceModel
+from photogate_vision.classifier.resizing import Fit
 
 _GIVES = {
     Gives.PROBABILITIES: "probabilities that add up to 1",

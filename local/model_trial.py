@@ -21,9 +21,9 @@ from local.samples import photograph
 from photogate.domain import Signals
 from photogate.errors import ConfigError
 from photogate.policy import COMMUNITY
-from photogate_vision.bundle import Bundle, Gives, load_bundle
-from photogate_vision.huggingface import HuggingFaceModel, tell_gives
-from photogate_vision.nsfw import ModelFailed, NsfwModel
+from photogate_vision.classifier.bundle import Bundle, Gives, load_bundle
+from photogate_vision.classifier.huggingface import HuggingFaceModel, tell_gives
+from photogate_vision.classifier.nsfw import ModelFailed, NsfwModel
 
 _RUNS = 3
 #: From here on the presets ask a person.

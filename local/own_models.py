@@ -16,7 +16,7 @@ from pathlib import Path
 
 from local.model_build import SHIPPED, cache_folder, ensure_bundle
 from photogate.errors import ConfigError
-from photogate_vision.bundle import load_bundle
+from photogate_vision.classifier.bundle import load_bundle
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 #: What `photogate model build` takes for something else.

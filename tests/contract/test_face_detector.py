@@ -25,8 +25,8 @@ from photogate.adapters.faces_compreface.exchange import Answer
 from photogate.domain import AgeRange
 from photogate.errors import ConfigError, FacesUnavailable
 from photogate.ports import FaceDetector
-from photogate_vision.decode import Picture
-from photogate_vision.faces import EmbeddedFaces
+from photogate_vision.decoding.decode import Picture
+from photogate_vision.faces.detector import EmbeddedFaces
 from tests.compreface import AGES, FOREIGN_KEY, KEY, Compreface
 from tests.contract.conftest import Fault, FaultyServer, answer
 from tests.servers import eventually

@@ -17,7 +17,7 @@ from photogate.domain import Delivery, Finding, OpenBatch, OpenPhoto, Signals
 from photogate.messages import Job
 from photogate.ports import Attempts, PhotoAnalyzer, Queue
 from photogate_vision.analyzer import VisionAnalyzer
-from photogate_vision.sandbox import Sandbox
+from photogate_vision.decoding.sandbox import Sandbox
 from tests.faults.photos import Truth, mark_of
 
 #: In the order in which a job passes them.

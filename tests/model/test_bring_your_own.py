@@ -20,10 +20,10 @@ from photogate.domain import Status
 from photogate.errors import ConfigError
 from photogate.policy import COMMUNITY, decide_all, gates
 from photogate_vision.analyzer import VisionAnalyzer
-from photogate_vision.bundle import Gives, load_bundle
-from photogate_vision.huggingface import read_model
-from photogate_vision.mapping import map_labels
-from photogate_vision.nsfw import NsfwModel
+from photogate_vision.classifier.bundle import Gives, load_bundle
+from photogate_vision.classifier.categories import map_labels
+from photogate_vision.classifier.huggingface import read_model
+from photogate_vision.classifier.nsfw import NsfwModel
 from tests.model.classifiers import PATCH, VIT, Classifier, prepared, sigmoid, softmax
 
 TWO = ["normal", "nsfw"]
@@ -461,7 +461,7 @@ STRIP = """
 import re, sys
 from pathlib import Path
 from PIL import Image
-from photogate_vision.resizing import Fit, Resizing
+from photogate_vision.classifier.resizing import Fit, Resizing
 strip = Image.new("RGB", (30_000, 10), "red")
 strip.paste("blue", (14_995, 0, 15_005, 10))
 if sys.argv[1] == "upright":

@@ -17,7 +17,7 @@ from photogate.domain import Signals
 from photogate.policy import PROFILE
 from photogate.service.moderate import judge
 from photogate_vision.analyzer import VisionAnalyzer
-from photogate_vision.faces import EmbeddedFaces
+from photogate_vision.faces.detector import EmbeddedFaces
 from tests.model.corpus import in_display_p3
 from tests.model.files import (
     ANIMATED,

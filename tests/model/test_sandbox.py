@@ -19,8 +19,8 @@ import pytest
 
 from local.samples import jpeg, photograph
 from photogate.errors import DecoderFailed, PhotoRefused, RetryableError
-from photogate_vision.decode import MAX_FRAMES_LOOKED_AT, decode
-from photogate_vision.sandbox import MEMORY_BYTES, Sandbox
+from photogate_vision.decoding.decode import MAX_FRAMES_LOOKED_AT, decode
+from photogate_vision.decoding.sandbox import MEMORY_BYTES, Sandbox
 from tests.model.files import ANIMATED, FORMATS, animation, good
 from tests.servers import eventually
 
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 OWNER = """
 import sys, time
 import psutil
-from photogate_vision.sandbox import Sandbox
+from photogate_vision.decoding.sandbox import Sandbox
 
 sandbox = Sandbox(decoder=sys.argv[1], time_limit_s=3)
 sandbox.decode(b"do nothing")
@@ -73,7 +73,7 @@ def children() -> set[int]:
     found = set()
     for child in psutil.Process().children():
         with suppress(psutil.Error):
-            if any("decoder_process" in part for part in child.cmdline()):
+            if any("decoding.process" in part for part in child.cmdline()):
                 found.add(child.pid)
     return found
 

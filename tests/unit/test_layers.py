@@ -72,6 +72,28 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.ports",
         "photogate_vision",
     },
+    # What runs in the decoders' children, and what starts them.
+    "photogate_vision.decoding": {
+        "photogate.domain",
+        "photogate.errors",
+        "photogate_vision.decoding",
+    },
+    "photogate_vision.classifier": {
+        "photogate.domain",
+        "photogate.errors",
+        "photogate_vision.classifier",
+        "photogate_vision.decoding",
+        "photogate_vision.manifest",
+        "photogate_vision.sessions",
+    },
+    "photogate_vision.faces.detector": {
+        "photogate.domain",
+        "photogate.errors",
+        "photogate.ports",
+        "photogate_vision.faces.detector",
+        "photogate_vision.manifest",
+        "photogate_vision.sessions",
+    },
     "functions": {
         "functions",
         "photogate",

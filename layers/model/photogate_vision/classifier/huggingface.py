@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photogate.errors import ConfigError
-from photogate_vision.bundle import Gives
-from photogate_vision.decode import PREPROCESSING
-from photogate_vision.graph import Graph, read_graph
-from photogate_vision.image_processor import Preparation, read_preparation
+from photogate_vision.classifier.bundle import Gives
+from photogate_vision.classifier.categories import map_labels
+from photogate_vision.classifier.graph import Graph, read_graph
+from photogate_vision.classifier.image_processor import Preparation, read_preparation
+from photogate_vision.classifier.nsfw import are_probabilities
+from photogate_vision.decoding.decode import PREPROCESSING
 from photogate_vision.manifest import Manifest, sha256_of
-from photogate_vision.mapping import map_labels
-from photogate_vision.nsfw import are_probabilities
 
 WAY_OUT = "docs/models.md tells what can be added"
 _EXPORT = "export it to ONNX: optimum-cli export onnx --task image-classification --model"
@@ -51,7 +51,7 @@ class HuggingFaceModel:
     license: str
 
     def map(self, pairs: list[str]) -> tuple[str, ...]:
-        """Give the category of each label; see ``mapping.map_labels``."""
+        """Give the category of each label; see ``categories.map_labels``."""
         return map_labels(self.labels, pairs, exclusive=self.exclusive)
 
     def write_bundle(
