@@ -63,8 +63,8 @@ def add(
     """Add a classifier of your own, in the layout of Hugging Face, after a trial run."""
     from local.model_tables import facts_table, remarks, trial_table
     from local.model_trial import try_model
+    from local.models.huggingface import read_model
     from local.own_models import accept, own_name, staged
-    from photogate_vision.classifier.huggingface import read_model
 
     with errors_as_lines():
         model = read_model(folder, file)

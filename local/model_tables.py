@@ -7,8 +7,8 @@ from rich.table import Table
 
 from local.model_build import DEFAULT
 from local.model_trial import REVIEW, Trial
+from local.models.huggingface import HuggingFaceModel
 from photogate_vision.classifier.bundle import Gives
-from photogate_vision.classifier.huggingface import HuggingFaceModel
 from photogate_vision.classifier.resizing import Fit
 
 _GIVES = {

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from local.model_build import DEFAULT, bundle_path
+from local.models.huggingface import HuggingFaceModel, tell_gives
 from local.samples import photograph
 from photogate.domain import Signals
 from photogate.errors import ConfigError
 from photogate.policy import COMMUNITY
 from photogate_vision.classifier.bundle import Bundle, Gives, load_bundle
-from photogate_vision.classifier.huggingface import HuggingFaceModel, tell_gives
 from photogate_vision.classifier.nsfw import ModelFailed, NsfwModel
 
 _RUNS = 3

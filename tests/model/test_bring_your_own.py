@@ -15,14 +15,14 @@ import pytest
 from PIL import Image
 
 from local.model_trial import trial_photos, try_model
+from local.models.huggingface import read_model
+from local.models.mapping import map_labels
 from local.samples import jpeg, photograph
 from photogate.domain import Status
 from photogate.errors import ConfigError
 from photogate.policy import COMMUNITY, decide_all, gates
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.classifier.bundle import Gives, load_bundle
-from photogate_vision.classifier.categories import map_labels
-from photogate_vision.classifier.huggingface import read_model
 from photogate_vision.classifier.nsfw import NsfwModel
 from tests.model.classifiers import PATCH, VIT, Classifier, prepared, sigmoid, softmax
 

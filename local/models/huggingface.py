@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from local.models.graph import Graph, read_graph
+from local.models.image_processor import Preparation, read_preparation
+from local.models.mapping import map_labels
 from photogate.errors import ConfigError
 from photogate_vision.classifier.bundle import Gives
-from photogate_vision.classifier.categories import map_labels
-from photogate_vision.classifier.graph import Graph, read_graph
-from photogate_vision.classifier.image_processor import Preparation, read_preparation
 from photogate_vision.classifier.nsfw import are_probabilities
 from photogate_vision.decoding.decode import PREPROCESSING
 from photogate_vision.manifest import Manifest, sha256_of
@@ -51,7 +51,7 @@ class HuggingFaceModel:
     license: str
 
     def map(self, pairs: list[str]) -> tuple[str, ...]:
-        """Give the category of each label; see ``categories.map_labels``."""
+        """Give the category of each label; see ``mapping.map_labels``."""
         return map_labels(self.labels, pairs, exclusive=self.exclusive)
 
     def write_bundle(
