@@ -15,12 +15,12 @@ from importlib.util import find_spec
 import requests
 
 from local.children import Child
-from local.embedded_postgres import EmbeddedPostgres
-from local.embedded_redis import EmbeddedRedis, find_server
 from local.home import EMBEDDED_POLICY, Home, port_is_free
 from local.model_build import DEFAULT, ensure_faces
 from local.own_models import bundle_folder
 from local.process import stop
+from local.servers.embedded_postgres import EmbeddedPostgres
+from local.servers.embedded_redis import EmbeddedRedis, find_server
 from local.verdicts import gate_lines
 from photogate import bootstrap
 from photogate.errors import ConfigError, FacesUnavailable

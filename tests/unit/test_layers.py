@@ -86,11 +86,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate_vision.manifest",
         "photogate_vision.sessions",
     },
-    "photogate_vision.faces.detector": {
+    "photogate_vision.faces": {
         "photogate.domain",
         "photogate.errors",
         "photogate.ports",
-        "photogate_vision.faces.detector",
+        "photogate_vision.faces",
         "photogate_vision.manifest",
         "photogate_vision.sessions",
     },
@@ -113,8 +113,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 #: Inside Photogate, and only there, these may be imported.
 ONLY_THERE = {
-    "pg8000": {"photogate.adapters.postgres", "local.embedded_postgres"},
-    "redis": {"photogate.adapters.queue_redis", "local.embedded_redis"},
+    "pg8000": {"photogate.adapters.postgres", "local.servers.embedded_postgres"},
+    "redis": {"photogate.adapters.queue_redis", "local.servers.embedded_redis"},
     "boto3": {"photogate.adapters"},
     "requests": {"local"},
     "urllib3": {"photogate.adapters"},
