@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.dull_frames import dull_frames
-from local.model_build import ensure_bundle
+from local.models.build import ensure_bundle
 from local.samples import jpeg, photograph
 from photogate.policy import COMMUNITY, decide
 from photogate_vision.analyzer import VisionAnalyzer

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import crops
-from local.model_build import SHIPPED, Precision, ensure_bundle
+from local.models.build import SHIPPED, Precision, ensure_bundle
 from photogate_vision.classifier.bundle import load_bundle
 from photogate_vision.classifier.nsfw import NsfwModel
 

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from bench.figures import percentile
 from bench.photos import ONE_MEGAPIXEL, TWELVE_MEGAPIXELS, TWO_MEGAPIXELS, VGA, photos
-from local.model_build import ensure_bundle, ensure_faces
+from local.models.build import ensure_bundle, ensure_faces
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.decoding.sandbox import Sandbox
 from photogate_vision.faces.detector import EmbeddedFaces

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from bench.figures import percentile
 from bench.photos import ONE_MEGAPIXEL, TWELVE_MEGAPIXELS, TWO_MEGAPIXELS, VGA
-from local.model_build import ensure_bundle, ensure_faces
+from local.models.build import ensure_bundle, ensure_faces
 from local.samples import jpeg, photograph
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.classifier.bundle import load_bundle

@@ -299,14 +299,14 @@ def _log_files(files: list[Path] | None) -> list[Path]:
 
 
 def _bundle(name: str | None) -> Path:
-    from local.model_build import DEFAULT
-    from local.own_models import bundle_folder
+    from local.models.build import DEFAULT
+    from local.models.own import bundle_folder
 
     return bundle_folder(name or DEFAULT, step)
 
 
 def _faces() -> Path:
-    from local.model_build import ensure_faces
+    from local.models.build import ensure_faces
 
     return ensure_faces(step)
 

@@ -16,7 +16,7 @@ import redis
 import requests
 
 from local.home import Home
-from local.model_build import ensure_bundle, ensure_faces
+from local.models.build import ensure_bundle, ensure_faces
 from local.process import start_server, stop, wait_until
 from local.samples import jpeg, photograph
 from local.servers.embedded_postgres import EmbeddedPostgres

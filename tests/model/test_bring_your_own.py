@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from local.model_trial import trial_photos, try_model
 from local.models.huggingface import read_model
 from local.models.mapping import map_labels
+from local.models.trial import trial_photos, try_model
 from local.samples import jpeg, photograph
 from photogate.domain import Status
 from photogate.errors import ConfigError

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from local.model_build import ensure_faces
+from local.models.build import ensure_faces
 from photogate_vision.faces.views import View, values
 from tests.model.golden.cuts import Cut, cut_pixels
 

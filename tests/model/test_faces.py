@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from local.model_build import ensure_faces
+from local.models.build import ensure_faces
 from local.samples import photograph
 from photogate.domain import Face
 from photogate.ports import FaceDetector

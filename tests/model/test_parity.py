@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from local.model_build import SHIPPED, Precision, ensure_bundle
+from local.models.build import SHIPPED, Precision, ensure_bundle
 from photogate.domain import NSFW_CATEGORIES
 from photogate_vision.classifier.bundle import load_bundle
 from photogate_vision.classifier.nsfw import NsfwModel

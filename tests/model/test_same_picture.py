@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from local.model_build import ensure_faces
+from local.models.build import ensure_faces
 from local.samples import photograph
 from photogate.domain import Signals
 from photogate.policy import PROFILE

@@ -118,7 +118,7 @@ ONLY_THERE = {
     "boto3": {"photogate.adapters"},
     "requests": {"local"},
     "urllib3": {"photogate.adapters"},
-    "PIL": {"photogate_vision", "local.samples", "local.model_trial", "local.models"},
+    "PIL": {"photogate_vision", "local.samples", "local.models"},
     "onnxruntime": {"photogate_vision"},
     "fastapi": {"photogate.api_docs", "photogate.http", "photogate.problems", "functions"},
     "aws_lambda_powertools": {"photogate.telemetry", "photogate.http", "functions", "local.worker"},

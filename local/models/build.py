@@ -29,7 +29,7 @@ DEFAULT = SHIPPED[0]
 #: int8 is what runs; float32 is what tests and benchmarks compare it with.
 Precision = Literal["int8", "float32"]
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 _BUILDER = _ROOT / "layers" / "model" / "build"
 _BUILD_LOCK = _ROOT / "requirements" / "model-build.txt"
 _NPM_LOCK = _ROOT / "requirements" / "model-npm.txt"

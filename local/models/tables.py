@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.markup import escape
 from rich.table import Table
 
-from local.model_build import DEFAULT
-from local.model_trial import REVIEW, Trial
+from local.models.build import DEFAULT
 from local.models.huggingface import HuggingFaceModel
+from local.models.trial import REVIEW, Trial
 from photogate_vision.classifier.bundle import Gives
 from photogate_vision.classifier.resizing import Fit
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from local.model_build import DEFAULT, bundle_path
+from local.models.build import DEFAULT, bundle_path
 from local.models.huggingface import HuggingFaceModel, tell_gives
 from local.samples import photograph
 from photogate.domain import Signals

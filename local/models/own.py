@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.model_build import SHIPPED, cache_folder, ensure_bundle
+from local.models.build import SHIPPED, cache_folder, ensure_bundle
 from photogate.errors import ConfigError
 from photogate_vision.classifier.bundle import load_bundle
 
