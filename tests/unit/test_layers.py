@@ -109,6 +109,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.texts",
     },
     "local": {"functions", "local", "photogate", "photogate_vision"},
+    "local.servers": {"local.home", "local.process", "local.servers", "photogate"},
+    "local.models": {"local.models", "local.samples", "photogate", "photogate_vision"},
 }
 
 #: Inside Photogate, and only there, these may be imported.
@@ -184,6 +186,12 @@ def test_imports_only_what_its_layer_may(module: str, path: Path) -> None:
         for package, homes in ONLY_THERE.items():
             if _within(name, {package}):
                 assert _within(module, homes), f"{module} imports {name}"
+
+
+def test_only_the_command_line_imports_commands() -> None:
+    for module, path in MODULES:
+        if not _within(module, {"local.cli", "local.commands"}):
+            assert not any(_within(name, {"local.commands"}) for name in _imports(module, path))
 
 
 CORE_OF_THE_CORE = [
