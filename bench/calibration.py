@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.dull_frames import dull_frames
-from local.model_build import ensure_bundle
+from local.models.build import ensure_bundle
 from local.samples import jpeg, photograph
 from photogate.domain.measures import read
 from photogate.domain.policy import decide
 from photogate.policies import preset
 from photogate_vision.analyzer import VisionAnalyzer
-from photogate_vision.decode import decode
+from photogate_vision.decoding.decode import decode
 from photogate_vision.quality import blur_variance, canonical_grey
 
 #: Photographs of everyday things; all of scikit-image's that are in its package.

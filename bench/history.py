@@ -6,8 +6,8 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from local.embedded_postgres import EmbeddedPostgres
 from local.home import Home
+from local.servers.embedded_postgres import EmbeddedPostgres
 from photogate.adapters.postgres.attempts import PostgresAttempts
 from photogate.adapters.postgres.batches import PostgresBatches
 from photogate.adapters.postgres.changes import PostgresChanges

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import crops
-from local.model_build import SHIPPED, Precision, ensure_bundle
-from photogate_vision.bundle import load_bundle
-from photogate_vision.nsfw import NsfwModel
+from local.models.build import SHIPPED, Precision, ensure_bundle
+from photogate_vision.classifier.bundle import load_bundle
+from photogate_vision.classifier.nsfw import NsfwModel
 
 _BATCH = 8
 #: Scores between these, for the three explicit categories together, count as unsure.

@@ -22,10 +22,10 @@ from rich.table import Table
 
 from bench.figures import percentile
 from bench.photos import ONE_MEGAPIXEL, TWELVE_MEGAPIXELS, TWO_MEGAPIXELS, VGA, photos
-from local.model_build import ensure_bundle, ensure_faces
+from local.models.build import ensure_bundle, ensure_faces
 from photogate_vision.analyzer import VisionAnalyzer
-from photogate_vision.faces import EmbeddedFaces
-from photogate_vision.sandbox import Sandbox
+from photogate_vision.decoding.sandbox import Sandbox
+from photogate_vision.faces.detector import EmbeddedFaces
 
 #: By how much the processor time may grow; smaller photos are told only.
 _BOUNDS = {VGA: None, ONE_MEGAPIXEL: None, TWO_MEGAPIXELS: 1.05, TWELVE_MEGAPIXELS: 1.05}

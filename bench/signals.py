@@ -20,13 +20,13 @@ from rich.table import Table
 
 from bench.figures import percentile
 from bench.photos import ONE_MEGAPIXEL, TWELVE_MEGAPIXELS, TWO_MEGAPIXELS, VGA
-from local.model_build import ensure_bundle, ensure_faces
+from local.models.build import ensure_bundle, ensure_faces
 from local.samples import jpeg, photograph
 from photogate_vision.analyzer import VisionAnalyzer
-from photogate_vision.bundle import load_bundle
-from photogate_vision.decode import Picture, decode
-from photogate_vision.faces import EmbeddedFaces
-from photogate_vision.nsfw import NsfwModel
+from photogate_vision.classifier.bundle import load_bundle
+from photogate_vision.classifier.nsfw import NsfwModel
+from photogate_vision.decoding.decode import Picture, decode
+from photogate_vision.faces.detector import EmbeddedFaces
 from photogate_vision.quality import blur_variance, canonical_grey, rms_contrast
 
 #: For each size, how many times decoding and NSFW alone a photo with faces may take.

@@ -16,12 +16,12 @@ from pathlib import Path
 import requests
 
 from local.children import Child
-from local.embedded_postgres import EmbeddedPostgres
-from local.embedded_redis import EmbeddedRedis, find_server
 from local.home import EMBEDDED_POLICY, Home, port_is_free
-from local.model_build import DEFAULT, ensure_faces
-from local.own_models import bundle_folder
+from local.models.build import DEFAULT, ensure_faces
+from local.models.own import bundle_folder
 from local.process import stop
+from local.servers.embedded_postgres import EmbeddedPostgres
+from local.servers.embedded_redis import EmbeddedRedis, find_server
 from local.verdicts import gate_lines
 from photogate import bootstrap
 from photogate.bootstrap import choose

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from photogate.ports import FaceDetector
-from photogate_vision.decode import Picture
+from photogate_vision.decoding.decode import Picture
 from tests.servers import serve
 
 KEY = "00000000-0000-4000-8000-00000000c0de"

@@ -15,12 +15,12 @@ import pytest
 import redis
 import requests
 
-from local.embedded_postgres import EmbeddedPostgres
-from local.embedded_redis import EmbeddedRedis
 from local.home import Home
-from local.model_build import ensure_bundle, ensure_faces
+from local.models.build import ensure_bundle, ensure_faces
 from local.process import start_server, stop, wait_until
 from local.samples import jpeg, photograph
+from local.servers.embedded_postgres import EmbeddedPostgres
+from local.servers.embedded_redis import EmbeddedRedis
 from photogate.adapters.postgres.migrate import migrate
 from photogate.adapters.postgres.pool import Pool, connect_arguments
 from photogate.adapters.postgres.pool import connect as connect_postgres

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from itertools import pairwise
 from pathlib import Path
@@ -25,8 +25,8 @@ from photogate.adapters.faces_compreface.exchange import Answer
 from photogate.domain import AgeRange
 from photogate.errors import ConfigError, FacesUnavailable
 from photogate.ports import FaceDetector
-from photogate_vision.decode import Picture
-from photogate_vision.faces import EmbeddedFaces
+from photogate_vision.decoding.decode import Picture
+from photogate_vision.faces.detector import EmbeddedFaces
 from tests.compreface import AGES, FOREIGN_KEY, KEY, Compreface
 from tests.contract.conftest import Fault, FaultyServer, answer
 from tests.servers import eventually
@@ -500,32 +500,47 @@ class TestAnswers:
     def test_bytes_that_drip_do_not_prolong_it(self, part: str) -> None:
         # given a server that sends a byte now and then, for far longer than the timeout
         begin = b"HTTP/1.1 200 OK\r\n" + (b"X-A: " if part == "head" else b"\r\n")
-        with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
-
-            def drip() -> None:
-                connection, _ = listener.accept()
-                with connection:
-                    connection.settimeout(TIMEOUT_S / 10)
-                    connection.sendall(begin)
-                    for _ in range(100):
-                        try:
-                            if not connection.recv(65536):
-                                return
-                        except TimeoutError:
-                            connection.sendall(b" ")
-
-            dripping = threads.submit(drip)
-            faces = ComprefaceFaces(
-                f"http://127.0.0.1:{listener.getsockname()[1]}", KEY, timeout_s=TIMEOUT_S
-            )
+        with dripping(begin) as address:
+            faces = ComprefaceFaces(f"http://{address}", KEY, timeout_s=TIMEOUT_S)
             started = time.monotonic()
             # then it is given up in time
             with pytest.raises(FacesUnavailable):
                 faces.detect(PICTURE)
             assert TIMEOUT_S * 0.8 < time.monotonic() - started < TIMEOUT_S + 1.5
             faces.close()
-            # and the connection is closed
-            assert isinstance(dripping.exception(5), OSError | None)
+
+    def test_a_handshake_that_drips_does_not_prolong_it(self) -> None:
+        # given the head of a TLS record of 16 KiB (RFC 8446, 5.1) that never becomes whole
+        with dripping(b"\x16\x03\x03\x40\x00") as address:
+            faces = ComprefaceFaces(f"https://{address}", KEY, timeout_s=TIMEOUT_S)
+            with pytest.raises(FacesUnavailable, match="not within 2 s"):
+                faces.detect(PICTURE)
+            faces.close()
+
+
+@contextmanager
+def dripping(begin: bytes) -> Iterator[str]:
+    """Answer one connection with this and a byte now and then, for far longer than the timeout.
+
+    Gives its address; holds that the client closed the connection.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(TIMEOUT_S / 10)
+                connection.sendall(begin)
+                for _ in range(100):
+                    try:
+                        if not connection.recv(65536):
+                            return
+                    except TimeoutError:
+                        connection.sendall(b" ")
+
+        dripped = threads.submit(drip)
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        assert isinstance(dripped.exception(5), OSError | None)
 
 
 json_values = st.recursive(

@@ -10,7 +10,7 @@ import pytest
 
 from local.client import Upload
 from local.home import free_port
-from photogate_vision.faces import EmbeddedFaces
+from photogate_vision.faces.detector import EmbeddedFaces
 from tests.compreface import FOREIGN_KEY, KEY, Compreface
 from tests.e2e.running import PHOTOGATE, RunningStack, clean_environment
 

@@ -72,7 +72,7 @@ import psutil
 from photogate.policies import preset
 from photogate.service.moderate import judge
 from photogate_vision.analyzer import VisionAnalyzer
-from photogate_vision.sandbox import Sandbox
+from photogate_vision.decoding.sandbox import Sandbox
 
 sandbox = Sandbox()
 analyzer = VisionAnalyzer(Path(sys.argv[2]), decode=sandbox.decode)

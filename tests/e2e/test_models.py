@@ -15,7 +15,7 @@ import pytest
 from local.home import free_port
 from local.samples import jpeg, photograph
 from photogate.errors import ConfigError
-from photogate_vision.bundle import load_bundle
+from photogate_vision.classifier.bundle import load_bundle
 from tests.e2e.running import PHOTOGATE
 from tests.model.classifiers import Classifier
 

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-from local.embedded_postgres import EmbeddedPostgres
-from local.embedded_redis import EmbeddedRedis
 from local.home import Home
+from local.servers.embedded_postgres import EmbeddedPostgres
+from local.servers.embedded_redis import EmbeddedRedis
 from tests.e2e.running import RunningStack
 
 #: The SDK's own; whoever needs them says them in each terminal.

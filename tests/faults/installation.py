@@ -16,10 +16,10 @@ import psutil
 import redis
 import requests
 
-from local.embedded_postgres import EmbeddedPostgres
-from local.embedded_redis import EmbeddedRedis
 from local.home import Home
 from local.process import start_module, stop, wait_until
+from local.servers.embedded_postgres import EmbeddedPostgres
+from local.servers.embedded_redis import EmbeddedRedis
 from photogate.adapters.postgres.migrate import migrate
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.queue_redis import RedisQueue, connect

@@ -32,7 +32,7 @@ _LAZY = (
     "photogate.adapters.queue_redis",
     "photogate.service.moderate",
     "photogate_vision.analyzer",
-    "photogate_vision.sandbox",
+    "photogate_vision.decoding.sandbox",
     "tests.faults.worker",
 )
 

@@ -18,7 +18,7 @@ from photogate.domain.changes import Change, Outcome
 from photogate.messages import Job
 from photogate.ports import Attempts, Changes, PhotoAnalyzer, Queue
 from photogate_vision.analyzer import VisionAnalyzer
-from photogate_vision.sandbox import Sandbox
+from photogate_vision.decoding.sandbox import Sandbox
 from tests.faults.photos import Truth, mark_of
 
 #: In the order in which a job passes them.

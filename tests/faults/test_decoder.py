@@ -19,7 +19,7 @@ from photogate.messages import Job
 from photogate.policies import preset
 from photogate.service.moderate import Moderation
 from photogate_vision.analyzer import VisionAnalyzer
-from photogate_vision.sandbox import Sandbox
+from photogate_vision.decoding.sandbox import Sandbox
 from tests.conftest import SECRET
 
 #: What the bytes of the bad photos make their decoder do, see ``tests.model.odd_decoders``,

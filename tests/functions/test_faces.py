@@ -23,7 +23,7 @@ from photogate.domain import Role
 from photogate.errors import ConfigError
 from photogate.messages import Job
 from photogate.service.moderate import MAX_DELIVERIES
-from photogate_vision.faces import EmbeddedFaces
+from photogate_vision.faces.detector import EmbeddedFaces
 from tests.authors import conclude
 from tests.compreface import KEY, Compreface
 from tests.conftest import SECRET

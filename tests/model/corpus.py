@@ -24,8 +24,8 @@ from local.samples import photograph
 from photogate.policies import preset
 from photogate.service.moderate import judge
 from photogate_vision.analyzer import VisionAnalyzer
-from photogate_vision.faces import EmbeddedFaces
-from photogate_vision.sandbox import Sandbox
+from photogate_vision.decoding.sandbox import Sandbox
+from photogate_vision.faces.detector import EmbeddedFaces
 from tests.model.files import (
     ANIMATED,
     FORMATS,

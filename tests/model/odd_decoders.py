@@ -1,6 +1,6 @@
 """What a sandbox runs in the tests instead of the decoder: what a hostile photo may do.
 
-Each has the signature of ``photogate_vision.decode.decode``; the bytes say what to do.
+Each has the signature of ``decoding.decode.decode``; the bytes say what to do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import NoReturn
 from PIL import Image
 
 from photogate.errors import PhotoRefused, RetryableError
-from photogate_vision.decode import Picture, decode
+from photogate_vision.decoding.decode import Picture, decode
 
 
 def obey(data: bytes) -> list[Picture]:

@@ -16,7 +16,7 @@ from photogate.errors import PhotoRefused
 from photogate.policies import preset
 from photogate.service.moderate import judge
 from photogate_vision.analyzer import VisionAnalyzer
-from photogate_vision.decode import MAX_FRAMES_LOOKED_AT, decode, sampled
+from photogate_vision.decoding.decode import MAX_FRAMES_LOOKED_AT, decode, sampled
 from tests.model.files import ANIMATED, animation, gif
 from tests.model.test_decode import distance, refusal
 

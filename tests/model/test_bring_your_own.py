@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from local.model_trial import trial_photos, try_model
+from local.models.huggingface import read_model
+from local.models.mapping import map_labels
+from local.models.trial import trial_photos, try_model
 from local.samples import jpeg, photograph
 from photogate.domain import Status
 from photogate.domain.policy import decide_all, gates
 from photogate.errors import ConfigError
 from photogate.policies import preset
 from photogate_vision.analyzer import VisionAnalyzer
-from photogate_vision.bundle import Gives, load_bundle
-from photogate_vision.huggingface import read_model
-from photogate_vision.mapping import map_labels
-from photogate_vision.nsfw import NsfwModel
+from photogate_vision.classifier.bundle import Gives, load_bundle
+from photogate_vision.classifier.nsfw import NsfwModel
 from tests.model.classifiers import PATCH, VIT, Classifier, prepared, sigmoid, softmax
 
 TWO = ["normal", "nsfw"]
@@ -462,7 +462,7 @@ STRIP = """
 import re, sys
 from pathlib import Path
 from PIL import Image
-from photogate_vision.resizing import Fit, Resizing
+from photogate_vision.classifier.resizing import Fit, Resizing
 strip = Image.new("RGB", (30_000, 10), "red")
 strip.paste("blue", (14_995, 0, 15_005, 10))
 if sys.argv[1] == "upright":

@@ -9,7 +9,7 @@ import pytest
 
 from bundle import MODELS, write_bundle
 from fetch import fetch_package, verified
-from local import model_build
+from local.models import build as model_build
 from network import Kernel, same_pads
 from package import parse_literal
 from photogate.errors import ConfigError

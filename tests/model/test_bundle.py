@@ -14,8 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from photogate.domain import NSFW_CATEGORIES
 from photogate.errors import ConfigError, RetryableError
-from photogate_vision.bundle import load_bundle
-from photogate_vision.nsfw import ModelFailed, NsfwModel
+from photogate_vision.classifier.bundle import load_bundle
+from photogate_vision.classifier.nsfw import ModelFailed, NsfwModel
 from photogate_vision.sessions import needs_exact_products
 
 Edit = Callable[[dict[str, Any]], object]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.model_build import ensure_faces
+from local.models.build import ensure_faces
 from tests.model.corpus import corpus
 
 #: The largest files that are accepted: tens of seconds.

@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter, ImageOps
 
 from local.samples import photograph
 from photogate.errors import PhotoRefused
-from photogate_vision.decode import Picture, decode
+from photogate_vision.decoding.decode import Picture, decode
 from photogate_vision.quality import blur_variance, canonical_grey
 from tests.model.files import black_png, encoded
 

@@ -12,7 +12,7 @@ from faces.bundle import write_bundle
 from faces.tflite import Operator, TfliteNetwork, densified
 from faces.tflite_to_onnx import onnx_model
 from faces.wheel import fetch_wheel, verified
-from local import model_build
+from local.models import build as model_build
 
 ROOT = Path(__file__).parents[2]
 BUILDER = ROOT / "layers" / "model" / "build"
@@ -108,7 +108,7 @@ def test_each_builder_has_a_cache_of_its_own(tmp_path: Path) -> None:
 
 def _bundle_names(project: Path) -> list[str]:
     code = (
-        "from local.model_build import bundle_path, faces_path;"
+        "from local.models.build import bundle_path, faces_path;"
         "print(bundle_path('mobilenet_v2').name, faces_path().name)"
     )
     done = subprocess.run(

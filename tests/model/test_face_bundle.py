@@ -12,10 +12,10 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from local.model_build import ensure_faces
+from local.models.build import ensure_faces
 from photogate.errors import ConfigError, RetryableError
-from photogate_vision.face_bundle import load_face_bundle
-from photogate_vision.faces import EmbeddedFaces
+from photogate_vision.faces.bundle import load_face_bundle
+from photogate_vision.faces.detector import EmbeddedFaces
 
 Edit = Callable[[dict[str, Any]], object]
 

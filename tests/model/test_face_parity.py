@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from local.model_build import ensure_faces
-from photogate_vision.face_views import View, values
+from local.models.build import ensure_faces
+from photogate_vision.faces.views import View, values
 from tests.model.golden.cuts import Cut, cut_pixels
 
 #: Largest difference of a number of a box, in pixels of the input, and of a logit: both

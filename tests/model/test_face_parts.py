@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photogate_vision.face_boxes import Scored, merged, without_inner
-from photogate_vision.face_network import anchor_centres, decoded
-from photogate_vision.face_views import close_up, letterbox, values, whole
+from photogate_vision.faces.boxes import Scored, merged, without_inner
+from photogate_vision.faces.network import anchor_centres, decoded
+from photogate_vision.faces.views import close_up, letterbox, values, whole
 
 
 def test_anchors_lie_in_the_middle_of_their_places() -> None:

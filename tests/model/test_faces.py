@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from local.model_build import ensure_faces
+from local.models.build import ensure_faces
 from local.samples import photograph
 from photogate.domain import Face
 from photogate.ports import FaceDetector
-from photogate_vision.decode import Picture
-from photogate_vision.faces import MOST_PROPOSALS, EmbeddedFaces
+from photogate_vision.decoding.decode import Picture
+from photogate_vision.faces.detector import MOST_PROPOSALS, EmbeddedFaces
 
 #: The astronaut's face in pixels of the photograph, and the tip of her nose, both by eye.
 FACE = (174, 74, 276, 178)

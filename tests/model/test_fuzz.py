@@ -9,7 +9,7 @@ import pytest
 
 from local.samples import photograph
 from photogate.errors import PhotoRefused
-from photogate_vision.decode import decode
+from photogate_vision.decoding.decode import decode
 from tests.model.files import ANIMATED, FORMATS, animation, display_p3, good, tagged
 
 _ROUNDS = 120

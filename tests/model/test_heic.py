@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from local.samples import photograph
-from photogate_vision.containers import is_heic
-from photogate_vision.decode import decode
+from photogate_vision.decoding.containers import is_heic
+from photogate_vision.decoding.decode import decode
 from tests.model.files import animation, encoded, good
 from tests.model.test_decode import distance, refusal, still
 
@@ -23,7 +23,7 @@ sys.modules["pillow_heif"] = None  # as if it were not installed
 
 from pathlib import Path
 from photogate.errors import PhotoRefused
-from photogate_vision.decode import decode
+from photogate_vision.decoding.decode import decode
 
 try:
     decode(Path(sys.argv[1]).read_bytes())

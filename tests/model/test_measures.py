@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from local.model_build import ensure_faces
+from local.models.build import ensure_faces
 from photogate.domain import AgeRange, Face
 from photogate.domain.measures import MEASURES, read
 from photogate.ports import FaceDetector, UprightPicture
 from photogate_vision.analyzer import VisionAnalyzer
-from photogate_vision.faces import EmbeddedFaces
+from photogate_vision.faces.detector import EmbeddedFaces
 
 
 class Ages:

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from local.model_build import DEFAULT, SHIPPED, Precision, ensure_bundle
+from local.models.build import DEFAULT, SHIPPED, Precision, ensure_bundle
 from photogate.domain import NSFW_CATEGORIES
-from photogate_vision.bundle import load_bundle
-from photogate_vision.nsfw import NsfwModel
+from photogate_vision.classifier.bundle import load_bundle
+from photogate_vision.classifier.nsfw import NsfwModel
 from tests.model.golden.cuts import Cut, cut_pixels
 
 #: Largest difference of a float32 score: nsfwjs adds up in another order. Measured

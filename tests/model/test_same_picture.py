@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from local.model_build import ensure_faces
+from local.models.build import ensure_faces
 from local.samples import photograph
 from photogate.domain import Signals
 from photogate.policies import preset
 from photogate.service.moderate import judge
 from photogate_vision.analyzer import VisionAnalyzer
-from photogate_vision.faces import EmbeddedFaces
+from photogate_vision.faces.detector import EmbeddedFaces
 from tests.model.corpus import in_display_p3
 from tests.model.files import (
     ANIMATED,

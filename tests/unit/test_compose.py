@@ -151,8 +151,8 @@ class TestOurs:
         service = SERVICES[name]
         dockerfile = (ROOT / service["build"]["dockerfile"]).read_text(encoding="utf-8")
         command = [*service.get("command", []), *service["healthcheck"].get("test", [])]
-        for module in re.findall(r"\blocal\.(\w+)", " ".join(command)):
-            assert f"local/{module}.py" in dockerfile
+        for module in re.findall(r"\blocal\.([\w.]+)", " ".join(command)):
+            assert f"local/{module.replace('.', '/')}.py" in dockerfile
 
 
 @pytest.mark.parametrize("name", MODELS)

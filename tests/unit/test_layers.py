@@ -76,6 +76,28 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.ports",
         "photogate_vision",
     },
+    # What runs in the decoders' children, and what starts them.
+    "photogate_vision.decoding": {
+        "photogate.domain",
+        "photogate.errors",
+        "photogate_vision.decoding",
+    },
+    "photogate_vision.classifier": {
+        "photogate.domain",
+        "photogate.errors",
+        "photogate_vision.classifier",
+        "photogate_vision.decoding.decode",
+        "photogate_vision.manifest",
+        "photogate_vision.sessions",
+    },
+    "photogate_vision.faces": {
+        "photogate.domain",
+        "photogate.errors",
+        "photogate.ports",
+        "photogate_vision.faces",
+        "photogate_vision.manifest",
+        "photogate_vision.sessions",
+    },
     "functions": {
         "functions",
         "photogate",
@@ -91,15 +113,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.texts",
     },
     "local": {"functions", "local", "photogate", "photogate_vision"},
+    "local.servers": {"local.home", "local.process", "local.servers", "photogate"},
+    "local.models": {"local.models", "local.samples", "photogate", "photogate_vision"},
 }
 
 #: Inside Photogate, and only there, these may be imported.
 ONLY_THERE = {
-    "pg8000": {"photogate.adapters.postgres", "local.embedded_postgres"},
-    "redis": {"photogate.adapters.queue_redis", "local.embedded_redis"},
+    "pg8000": {"photogate.adapters.postgres", "local.servers.embedded_postgres"},
+    "redis": {"photogate.adapters.queue_redis", "local.servers.embedded_redis"},
     "boto3": {"photogate.adapters"},
-    "requests": {"photogate.adapters.faces_compreface", "local"},
-    "PIL": {"photogate_vision", "local.samples", "local.model_trial"},
+    "requests": {"local"},
+    "urllib3": {"photogate.adapters", "functions.migrate"},
+    "PIL": {"photogate_vision", "local.samples", "local.models"},
     "onnxruntime": {"photogate_vision"},
     "fastapi": {"photogate.api_docs", "photogate.http", "photogate.problems", "functions"},
     "aws_lambda_powertools": {"photogate.telemetry", "photogate.http", "functions", "local.worker"},
@@ -166,6 +191,12 @@ def test_imports_only_what_its_layer_may(module: str, path: Path) -> None:
         for package, homes in ONLY_THERE.items():
             if _within(name, {package}):
                 assert _within(module, homes), f"{module} imports {name}"
+
+
+def test_only_the_command_line_imports_commands() -> None:
+    for module, path in MODULES:
+        if not _within(module, {"local.cli", "local.commands"}):
+            assert not any(_within(name, {"local.commands"}) for name in _imports(module, path))
 
 
 CORE_OF_THE_CORE = [

@@ -17,7 +17,7 @@ from photogate.domain.measures import MEASURES, read
 from photogate.domain.policy import Policy, decide
 from photogate.policies import PRESETS, preset
 from photogate.texts import measure_text, rule_text
-from photogate_vision.mapping import CATEGORIES
+from photogate_vision.classifier.categories import CATEGORIES
 
 TEXTS = Path(__file__).parents[2] / "layers" / "core" / "photogate" / "texts"
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)

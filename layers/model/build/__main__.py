@@ -3,7 +3,7 @@
     python layers/model/build NAME --out DIR
 
 Needs ``requirements/model-build.txt`` and npm, in an environment that can be thrown
-away; ``local/model_build.py`` does all that. The same sources give the same bytes
+away; ``local/models/build.py`` does all that. The same sources give the same bytes
 on every machine, and only the pinned bytes are written.
 """
 

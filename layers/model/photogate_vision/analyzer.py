@@ -12,9 +12,9 @@ import numpy as np
 
 from photogate.domain import Signals
 from photogate.ports import FaceDetector
-from photogate_vision.bundle import load_bundle
-from photogate_vision.decode import PREPROCESSING, Picture, decode
-from photogate_vision.nsfw import NsfwModel
+from photogate_vision.classifier.bundle import load_bundle
+from photogate_vision.classifier.nsfw import NsfwModel
+from photogate_vision.decoding.decode import PREPROCESSING, Picture, decode
 from photogate_vision.quality import blur_variance, canonical_grey, rms_contrast
 
 

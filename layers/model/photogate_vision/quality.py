@@ -8,7 +8,7 @@ from PIL import Image
 
 #: Longer side, in pixels, at which both are measured, so that one bound fits all
 #: resolutions. Smaller pictures are measured as they are. Well below what decoding leaves
-#: (``decode.WORKING_SIDE``), for then every photo goes through the same filter: at 512 the
+#: (``shaping.WORKING_SIDE``), for then every photo goes through the same filter: at 512 the
 #: variance of one photo differed by up to 1.9 × between sizes, at 384 by 1.2 ×
 #: (November 2026, docs/quality.md).
 CANONICAL_SIDE = 384

@@ -6,7 +6,7 @@ In an environment of its own, with ai-edge-litert 2.3.0 beside what is in
     PYTHONPATH=.:layers/core:layers/model:layers/model/build \\
         python -m tests.model.golden.make_faces mediapipe-0.10.21-….whl
 
-``cuts.py`` cuts the pixels and ``face_views.values`` scales them, so that both sides
+``cuts.py`` cuts the pixels and ``faces.views.values`` scales them, so that both sides
 see the same tensors. Of each output the surest anchors are kept, and some spread evenly.
 """
 
@@ -21,7 +21,7 @@ from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-not-fo
 from PIL import Image
 
 from faces.wheel import NETWORKS, network_file, verified
-from photogate_vision.face_views import View, values
+from photogate_vision.faces.views import View, values
 from tests.model.golden.cuts import Cut, cut_pixels
 
 #: The side that each network was trained with.

@@ -328,7 +328,7 @@ def analyzer(settings: s.ModelSettings, policy: Policy) -> PhotoAnalyzer:
             policy requires what nothing here measures.
     """
     from photogate_vision.analyzer import VisionAnalyzer
-    from photogate_vision.sandbox import Sandbox
+    from photogate_vision.decoding.sandbox import Sandbox
 
     # Its child starts while the models are loaded.
     sandbox = Sandbox()

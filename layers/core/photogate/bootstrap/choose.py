@@ -215,7 +215,7 @@ def faces(settings: s.ModelSettings) -> FaceDetector | None:
         return service
     if settings.faces_dir is None:
         return None
-    from photogate_vision.faces import EmbeddedFaces
+    from photogate_vision.faces.detector import EmbeddedFaces
 
     return EmbeddedFaces(settings.faces_dir, threads=settings.model_threads)
 

@@ -3,7 +3,7 @@
     cd layers/model/build && python -m faces --out DIR
 
 Needs ``requirements/faces-build.txt``, in an environment with pip that can be thrown
-away; ``local/model_build.py`` does all that. The same wheel gives the same bytes on
+away; ``local/models/build.py`` does all that. The same wheel gives the same bytes on
 every machine, and only the pinned bytes are written.
 """
 

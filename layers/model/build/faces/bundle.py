@@ -13,7 +13,7 @@ from faces.wheel import NETWORKS, PACKAGE, PACKAGE_SHA256, network_file, schema
 
 _HERE = Path(__file__).parent
 
-#: What the cascade does with scores and boxes; ``photogate_vision.face_bundle`` says what
+#: What the cascade does with scores and boxes; ``photogate_vision.faces.bundle`` says what
 #: each of them means.
 _THRESHOLDS = {
     "full_range_proposes": 0.25,

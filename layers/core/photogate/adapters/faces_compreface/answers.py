@@ -6,9 +6,11 @@ a wrong count. An age that does not make sense is unknown; the face stays.
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
-from typing import Any, TypeGuard
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WrapValidator
+from pydantic import ValidatorFunctionWrapHandler as Handler
 
 from photogate.adapters.faces_compreface.exchange import Answer
 from photogate.domain import AgeRange, Face
@@ -20,8 +22,6 @@ _NO_FACE = 28
 _NO_KEY = 20
 #: More than anybody has reached.
 _OLDEST = 130
-#: Probabilities may exceed 1 by the rounding of float32.
-_ROUNDING = 1e-3
 #: Longest wait that a queue knows.
 _MOST_WAIT_S = 900.0
 
@@ -30,6 +30,48 @@ _KEY = (
     " as CompreFace's page shows it"
 )
 _URL = "set COMPREFACE_URL to where CompreFace's page opens, without a path"
+
+#: May exceed 1 by the rounding of float32.
+_Probability = Annotated[float, Field(ge=0, le=1.001), AfterValidator(lambda value: min(value, 1))]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class _Box(_Part):
+    probability: _Probability
+    x_min: float
+    y_min: float
+    x_max: float
+    y_max: float
+
+
+class _Age(_Part):
+    low: int = Field(ge=0)
+    high: int = Field(le=_OLDEST)
+    probability: _Probability | None = None
+
+
+def _age_or_none(age: object, validated: Handler) -> _Age | None:
+    try:
+        found: _Age = validated(age)
+    except ValidationError:
+        return None
+    return found if found.low <= found.high else None
+
+
+class _Face(_Part):
+    box: _Box
+    age: Annotated[_Age | None, WrapValidator(_age_or_none)] = None
+
+
+class _Document(_Part):
+    #: Of a detection that succeeded.
+    result: list[_Face] | None = None
+    #: Of an error.
+    code: object = None
+    message: object = None
 
 
 def faces_of(answer: Answer, *, width: int, height: int) -> list[Face]:
@@ -43,43 +85,41 @@ def faces_of(answer: Answer, *, width: int, height: int) -> list[Face]:
         FacesUnavailable: it failed, or its answer makes no sense.
         ConfigError: it refuses the key, or is no CompreFace.
     """
-    document = document_of(answer)
-    if answer.status == HTTPStatus.BAD_REQUEST and document.get("code") == _NO_FACE:
+    found = checked(answer)
+    if answer.status == HTTPStatus.BAD_REQUEST:
         return []
-    found = document.get("result")
-    if not isinstance(found, list):
+    if found.result is None:
         raise FacesUnavailable("CompreFace's answer has no result")
-    faces = [_face(each, (width, height)) for each in found]
+    faces = [
+        Face(
+            box=_shares(face.box, width, height),
+            score=face.box.probability,
+            age=AgeRange(**face.age.model_dump()) if face.age else None,
+        )
+        for face in found.result
+    ]
     return sorted(faces, key=lambda face: face.score, reverse=True)
 
 
-def document_of(answer: Answer) -> dict[str, Any]:
-    """Read an answer's JSON object, where it is a success or says that there is no face.
+def checked(answer: Answer) -> _Document:
+    """Read an answer that is a success, or says that there is no face.
 
     Raises:
         FacesUnavailable: it failed, or answers with something else.
         ConfigError: it refuses the key, or is no CompreFace.
     """
-    document = _parsed(answer.body)
-    code = None if document is None else document.get("code")
-    if answer.status == HTTPStatus.OK:
-        if document is not None:
-            return document
-        if _is_html(answer):
-            raise ConfigError(f"a web page answers, not CompreFace's API: {_URL}")
-        raise FacesUnavailable("CompreFace answers with something that is no JSON object")
-    if answer.status == HTTPStatus.BAD_REQUEST and document is not None and code == _NO_FACE:
+    status, document = answer.status, _Document()
+    try:
+        document = _Document.model_validate_json(answer.body)
+    except ValidationError as error:
+        if status == HTTPStatus.OK:
+            if answer.content_type.startswith("text/html") or answer.body.lstrip()[:1] == b"<":
+                raise ConfigError(f"a web page answers, not CompreFace's API: {_URL}") from error
+            where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "no JSON object"
+            raise FacesUnavailable(f"CompreFace's answer makes no sense: {where}") from error
+    code, said = document.code, _printable(document.message)
+    if status == HTTPStatus.OK or (status == HTTPStatus.BAD_REQUEST and code == _NO_FACE):
         return document
-    said = _said(document)
-    _check_installation(answer.status, code, said)
-    raise FacesUnavailable(
-        f"CompreFace answers with {answer.status}{said}",
-        retry_after_s=_retry_after_s(answer.retry_after),
-    )
-
-
-def _check_installation(status: int, code: object, said: str) -> None:
-    """Raise ConfigError where no repetition can help."""
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise ConfigError(f"CompreFace refuses access ({status}{said}): {_KEY}")
     if status == HTTPStatus.NOT_FOUND and isinstance(code, int):
@@ -90,27 +130,26 @@ def _check_installation(status: int, code: object, said: str) -> None:
         raise ConfigError(f"there is no CompreFace ({status}{said}): {_URL}")
     if 300 <= status < 400:
         raise ConfigError(f"CompreFace's address redirects ({status}): {_URL}")
+    raise FacesUnavailable(
+        f"CompreFace answers with {status}{said}",
+        retry_after_s=_retry_after_s(answer.retry_after),
+    )
 
 
-def _parsed(body: bytes) -> dict[str, Any] | None:
-    try:
-        document = json.loads(body, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
+def _shares(box: _Box, width: int, height: int) -> tuple[float, float, float, float]:
+    """Translate pixels into shares; what reaches a little out of the picture is cut."""
+    edges = {"x_min": width, "y_min": height, "x_max": width, "y_max": height}
+    for name, length in edges.items():
+        # By less than a picture's length: of a face at the border, not of nothing.
+        if not -length <= getattr(box, name) <= 2 * length:
+            raise FacesUnavailable(f"CompreFace's answer has a box whose {name} makes no sense")
+    x0, y0, x1, y1 = (min(max(getattr(box, e) / n, 0.0), 1.0) for e, n in edges.items())
+    if x0 >= x1 or y0 >= y1:
+        raise FacesUnavailable("CompreFace's answer has a box with nothing in it")
+    return x0, y0, x1, y1
 
 
-def _refuse(constant: str) -> float:
-    """JSON has no NaN and no Infinity; Python reads them unless told otherwise."""
-    raise ValueError(f"{constant} is no JSON")
-
-
-def _is_html(answer: Answer) -> bool:
-    return answer.content_type.startswith("text/html") or answer.body.lstrip()[:1] == b"<"
-
-
-def _said(document: dict[str, Any] | None) -> str:
-    message = (document or {}).get("message")
+def _printable(message: object) -> str:
     if not isinstance(message, str):
         return ""
     return ": " + "".join(c if c.isprintable() else "?" for c in message[:200])
@@ -121,51 +160,3 @@ def _retry_after_s(header: str | None) -> float | None:
     if header is None or not header.isdecimal() or len(header) > 6:
         return None
     return min(float(header), _MOST_WAIT_S)
-
-
-def _face(found: object, size: tuple[int, int]) -> Face:
-    box = found.get("box") if isinstance(found, dict) else None
-    if not isinstance(found, dict) or not isinstance(box, dict):
-        raise FacesUnavailable("CompreFace's answer has a face without a box")
-    return Face(box=_shares(box, size), score=_probability(box.get("probability")), age=_age(found))
-
-
-def _shares(box: dict[str, Any], size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Translate pixels into shares; what reaches a little out of the picture is cut."""
-    shares = []
-    for name, length in zip(("x_min", "y_min", "x_max", "y_max"), size * 2, strict=True):
-        edge = box.get(name)
-        # By less than a picture's length: of a face at the border, not of nothing.
-        if not _is_number(edge) or not -length <= edge <= 2 * length:
-            raise FacesUnavailable(f"CompreFace's answer has a box whose {name} makes no sense")
-        shares.append(min(max(edge / length, 0.0), 1.0))
-    x0, y0, x1, y1 = shares
-    if x0 >= x1 or y0 >= y1:
-        raise FacesUnavailable("CompreFace's answer has a box with nothing in it")
-    return x0, y0, x1, y1
-
-
-def _probability(value: Any) -> float:
-    if not _is_number(value) or not 0 <= value <= 1 + _ROUNDING:
-        raise FacesUnavailable("CompreFace's answer has a probability that is none")
-    return min(float(value), 1.0)
-
-
-def _age(face: dict[str, Any]) -> AgeRange | None:
-    """Read the age class ``{low, high, probability}``; None when it is not clearly one."""
-    age = face.get("age")
-    if not isinstance(age, dict):
-        return None
-    low, high, probability = (age.get(name) for name in ("low", "high", "probability"))
-    # Not isinstance: a bool is an int, and no age.
-    if type(low) is not int or type(high) is not int or not 0 <= low <= high <= _OLDEST:
-        return None
-    if probability is None:
-        return AgeRange(low=low, high=high)
-    if not _is_number(probability) or not 0 <= probability <= 1 + _ROUNDING:
-        return None
-    return AgeRange(low=low, high=high, probability=min(float(probability), 1.0))
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)

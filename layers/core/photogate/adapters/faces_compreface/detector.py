@@ -7,8 +7,11 @@ import time
 import zlib
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
-from photogate.adapters.faces_compreface.answers import document_of, faces_of
+from urllib3.filepost import encode_multipart_formdata
+
+from photogate.adapters.faces_compreface.answers import checked, faces_of
 from photogate.adapters.faces_compreface.breaker import CircuitBreaker
 from photogate.adapters.faces_compreface.exchange import CONNECT_TIMEOUT_S, Exchange
 from photogate.domain import Face
@@ -102,7 +105,7 @@ class ComprefaceFaces:
             ConfigError: it refuses the key, or is no CompreFace.
         """
         # Needs no key, so that this tells an outage of the whole from one of the core.
-        document_of(self._exchange.call("GET", "/api/v1/consistence/status"))
+        checked(self._exchange.call("GET", "/api/v1/consistence/status"))
         try:
             self._ask(
                 ("plain.png", _plain_png(), "image/png"), width=_PLAIN_SIDE, height=_PLAIN_SIDE
@@ -118,12 +121,12 @@ class ComprefaceFaces:
         self._exchange.close()
 
     def _ask(self, file: tuple[str, bytes, str], *, width: int, height: int) -> list[Face]:
+        body, content_type = encode_multipart_formdata({"file": file})
         answer = self._exchange.call(
             "POST",
-            "/api/v1/detection/detect",
-            query=_QUERY,
-            headers={"x-api-key": self._key},
-            file=file,
+            f"/api/v1/detection/detect?{urlencode(_QUERY)}",
+            body=body,
+            headers={"x-api-key": self._key, "Content-Type": content_type},
         )
         return faces_of(answer, width=width, height=height)
 

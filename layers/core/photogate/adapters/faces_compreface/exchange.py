@@ -1,21 +1,22 @@
-"""One request to CompreFace and its whole answer, within a time and a size."""
+"""One request to CompreFace and its whole answer, within a time and a size.
+
+A timeout of a socket, of urllib3 or of requests begins anew with every byte. Here a timer ends
+the connection, wherever the exchange is: in the TLS handshake, the head or the body.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
-from socket import SHUT_RDWR
+from http.client import HTTPException
 from threading import Timer
-from typing import Any
+from urllib.parse import urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, RequestException
-from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
@@ -39,151 +40,118 @@ class Answer:
 
 
 class Exchange:
-    """Pooled connections to one CompreFace. Thread-safe.
+    """Connections to one CompreFace, kept open between requests. Thread-safe.
 
-    Follows no redirect, which would carry the key to wherever it leads, keeps no cookie, and
-    goes through no proxy: one that the environment names for other ends would read key and
-    photo. Of the environment only ``REQUESTS_CA_BUNDLE`` counts.
+    They know no redirect, proxy, cookie or ``~/.netrc``: a redirect or a proxy would get the key
+    and the photo, and a password in that file is meant for something else.
 
     Args:
-        url: where its API begins, without ``/api``.
-        timeout_s: an answer that is not complete after this long is none, however busily
-            its bytes drip. Connecting has 2 s beside it.
+        url: where its API begins, without ``/api``. For https the system's certificates
+            count, or those of ``REQUESTS_CA_BUNDLE``.
+        timeout_s: longest time from the request's first byte to the answer's last.
+            Connecting has 2 s beside it.
+
+    Raises:
+        ConfigError: the URL is none.
     """
 
     def __init__(self, url: str, *, timeout_s: float) -> None:
         self.url = url.rstrip("/")
+        self._where = urlsplit(self.url)
+        if self._where.scheme not in ("http", "https") or not self._where.hostname:
+            raise ConfigError(f"COMPREFACE_URL is no URL of http or https: {url}")
         self._timeout_s = timeout_s
-        self._session = requests.Session()
-        # A jar that fills is the one part of a session that is not thread-safe.
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        # A compressed answer would have a size that nobody bounded.
-        self._session.headers["Accept-Encoding"] = "identity"
-        # With an auth of its own it does not look into ~/.netrc, whose password for this host
-        # is meant for something else.
-        self._session.auth = _as_it_is
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _Adapter())
+        self._idle: list[HTTPConnection] = []
 
     def call(
         self,
         method: str,
         path: str,
         *,
-        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        file: tuple[str, bytes, str] | None = None,
     ) -> Answer:
-        """Send one request.
-
-        Args:
-            file: name, bytes and type of the multipart's one part ``file``.
+        """Send one request; ``path`` has its query.
 
         Raises:
             FacesUnavailable: no complete answer came in time.
-            ConfigError: the URL is none.
         """
-        started = time.monotonic()
+        target = self._where.path + path
         try:
-            response = self._session.request(
-                method,
-                self.url + path,
-                params=query,
-                headers=headers,
-                files=None if file is None else {"file": file},
-                timeout=(CONNECT_TIMEOUT_S, self._timeout_s),
-                allow_redirects=False,
-                stream=True,
-            )
-            with closing(response):
-                left_s = self._timeout_s - (time.monotonic() - started)
-                with _cut_off(response.raw.shutdown, after_s=left_s):
-                    body = response.raw.read(_MOST_ANSWER_BYTES + 1, decode_content=False)
-        except (InvalidSchema, InvalidURL, MissingSchema) as error:
-            raise ConfigError(f"COMPREFACE_URL is no URL: {error}") from error
-        except (RequestException, HTTPError, OSError) as error:
-            raise FacesUnavailable(
-                f"CompreFace does not answer at {self.url}: {_words(error)}"
-            ) from error
-        if time.monotonic() - started > self._timeout_s + CONNECT_TIMEOUT_S:
-            # Cut off between two headers, it may look complete.
-            raise FacesUnavailable(
-                f"CompreFace does not answer at {self.url} within {self._timeout_s:g} s"
-            )
-        if len(body) > _MOST_ANSWER_BYTES:
-            raise FacesUnavailable("CompreFace answers with more than a megabyte")
+            with self._connected() as connection, _ended(connection, after_s=self._timeout_s):
+                connection.request(method, target, body, headers, preload_content=False)
+                response = connection.getresponse()
+                # Not decoded: a compressed answer would have a size that nobody bounded.
+                answered = response.read(_MOST_ANSWER_BYTES + 1, decode_content=False)
+                if len(answered) > _MOST_ANSWER_BYTES:
+                    raise FacesUnavailable("CompreFace answers with more than a megabyte")
+        except (HTTPError, HTTPException, OSError) as error:
+            # Without urllib3's "HTTPConnection(host=…): " in front.
+            why = re.sub(r"^\w+\(host=.*?\): ", "", str(error)).strip()
+            raise FacesUnavailable(f"CompreFace does not answer at {self.url}: {why}") from error
         return Answer(
-            status=response.status_code,
-            body=body,
+            status=response.status,
+            body=answered,
             content_type=response.headers.get("Content-Type", ""),
             retry_after=response.headers.get("Retry-After"),
         )
 
     def close(self) -> None:
         """Close the connections; they are opened again when needed."""
-        self._session.close()
+        while self._idle:
+            self._idle.pop().close()
 
+    @contextmanager
+    def _connected(self) -> Iterator[HTTPConnection]:
+        """Lend an open connection; it is kept for the next request unless this one fails."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._new()
+        try:
+            if not connection.is_connected:
+                connection.close()
+                connection.timeout = CONNECT_TIMEOUT_S
+                with _ended(connection, after_s=CONNECT_TIMEOUT_S):
+                    connection.connect()
+                connection.timeout = self._timeout_s
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
 
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
+    def _new(self) -> HTTPConnection:
+        host, port = self._where.hostname or "", self._where.port
+        if self._where.scheme == "https":
+            certificates = os.environ.get("REQUESTS_CA_BUNDLE")
+            return HTTPSConnection(host, port, ca_certs=certificates)
+        return HTTPConnection(host, port)
 
 
 @contextmanager
-def _cut_off(end: Callable[[], object], *, after_s: float) -> Iterator[None]:
-    """Call ``end`` from another thread when the block takes longer than ``after_s``.
+def _ended(connection: HTTPConnection, *, after_s: float) -> Iterator[None]:
+    """End the connection when the block takes longer, which then raises TimeoutError."""
+    # Once an answer says that it is the last, only its reader holds the socket.
+    opened = connection.sock
 
-    A socket's own timeout begins anew with each byte.
-    """
+    def end() -> None:
+        # The other end may have closed it, or it is not open yet. Not SSLSocket.shutdown,
+        # after which the socket would go on without TLS.
+        with suppress(OSError, TypeError):
+            socket.socket.shutdown(opened or connection.sock, socket.SHUT_RDWR)
 
-    def cut() -> None:
-        # It may have ended by itself just now.
-        with suppress(OSError, RuntimeError, ValueError):
-            end()
-
-    timer = Timer(max(0.0, after_s), cut)
+    ends = time.monotonic() + after_s
+    timer = Timer(after_s, end)
     timer.daemon = True
     timer.start()
     try:
         yield
+    except Exception:
+        if time.monotonic() < ends:
+            raise
     finally:
         timer.cancel()
-
-
-class _Connection(HTTPConnection):
-    """Ends itself when the head of the answer takes longer than the timeout."""
-
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
-        after_s = self.timeout
-        assert after_s is not None  # noqa: S101 - every call here has one
-        with _cut_off(lambda: self.sock.shutdown(SHUT_RDWR), after_s=after_s):
-            return super().getresponse()
-
-
-class _TlsConnection(_Connection, HTTPSConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-
-    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        return super().send(*args, **{**kwargs, "proxies": None})
-
-
-def _words(error: Exception) -> str:
-    """Say what happened without the wrappings of two libraries."""
-    inner = error.args[0] if error.args else error
-    inner = getattr(inner, "reason", None) or inner
-    if isinstance(inner, Exception) and inner.args:
-        inner = inner.args[-1]
-    return re.sub(r"^\w+\(host=.*?\): ", "", str(inner))
+    # Also without an error: cut off between two headers, an answer may look complete.
+    if time.monotonic() >= ends:
+        raise TimeoutError(f"not within {after_s:g} s")

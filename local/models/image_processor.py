@@ -14,10 +14,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from photogate_vision.bundle import Normalisation
+from photogate_vision.classifier.bundle import Normalisation
+from photogate_vision.classifier.resizing import Fit, Resizing
+from photogate_vision.decoding.shaping import WORKING_SIDE
 from photogate_vision.manifest import Manifest
-from photogate_vision.resizing import Fit, Resizing
-from photogate_vision.shaping import WORKING_SIDE
 
 FILE = "preprocessor_config.json"
 

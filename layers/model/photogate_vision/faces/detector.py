@@ -15,10 +15,10 @@ from PIL import Image
 
 from photogate.domain import Face
 from photogate.ports import UprightPicture
-from photogate_vision.face_boxes import Scored, overlap, together, without_inner
-from photogate_vision.face_bundle import load_face_bundle
-from photogate_vision.face_network import DetectorFailed, FaceNetwork
-from photogate_vision.face_views import close_up, letterbox, whole
+from photogate_vision.faces.boxes import Scored, overlap, together, without_inner
+from photogate_vision.faces.bundle import load_face_bundle
+from photogate_vision.faces.network import DetectorFailed, FaceNetwork
+from photogate_vision.faces.views import close_up, letterbox, whole
 
 __all__ = ["DetectorFailed", "EmbeddedFaces"]
 
@@ -27,7 +27,7 @@ __all__ = ["DetectorFailed", "EmbeddedFaces"]
 MOST_PROPOSALS = 24
 #: Side of the square that is looked at again, in lengths of the proposal's longer side:
 #: a face then fills about as much of it as of the selfies that short range was made for.
-#: Tuned with the thresholds, see ``face_bundle.Thresholds``.
+#: Tuned with the thresholds, see ``bundle.Thresholds``.
 LOOK_SCALE = 1.8
 
 

@@ -7,7 +7,7 @@ import struct
 
 from PIL import Image
 
-from photogate_vision.colours import to_srgb
+from photogate_vision.decoding.colours import to_srgb
 
 #: Shortest side, in pixels, that reducing leaves: twice the default model's input.
 WORKING_SIDE = 448

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photogate.errors import ConfigError, RetryableError
-from photogate_vision.bundle import Bundle, Gives, Layout, Number
+from photogate_vision.classifier.bundle import Bundle, Gives, Layout, Number
 from photogate_vision.sessions import first_line, needs_exact_products, open_session
 
 #: How far the probabilities may add up beside 1. A float32 softmax stays within

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Literal
 
 from photogate.errors import ConfigError
-from photogate_vision.bundle import load_bundle
-from photogate_vision.face_bundle import load_face_bundle
+from photogate_vision.classifier.bundle import load_bundle
+from photogate_vision.faces.bundle import load_face_bundle
 
 #: The models that can be built here.
 SHIPPED = ("mobilenet_v2", "mobilenet_v2_mid", "inception_v3")
@@ -29,7 +29,7 @@ DEFAULT = SHIPPED[0]
 #: int8 is what runs; float32 is what tests and benchmarks compare it with.
 Precision = Literal["int8", "float32"]
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 _BUILDER = _ROOT / "layers" / "model" / "build"
 _BUILD_LOCK = _ROOT / "requirements" / "model-build.txt"
 _NPM_LOCK = _ROOT / "requirements" / "model-npm.txt"

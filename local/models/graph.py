@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from photogate.errors import ConfigError
-from photogate_vision.bundle import Layout, Number
+from photogate_vision.classifier.bundle import Layout, Number
 from photogate_vision.sessions import open_session
 
 _NUMBERS = {"tensor(float)": Number.FLOAT32, "tensor(float16)": Number.FLOAT16}

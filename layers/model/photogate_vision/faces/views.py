@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from photogate_vision.face_boxes import Boxes
+from photogate_vision.faces.boxes import Boxes
 
 #: x0, y0, x1, y1 in pixels of the picture; may reach beyond it.
 Region = tuple[float, float, float, float]

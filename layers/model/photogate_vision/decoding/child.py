@@ -18,9 +18,9 @@ from PIL import Image
 
 from photogate.domain import Reason
 from photogate.errors import PhotoRefused, RetryableError
-from photogate_vision.decode import MAX_FRAMES_LOOKED_AT, Picture
-from photogate_vision.decoder_process import REQUEST
-from photogate_vision.shaping import MAX_WORKING_PIXELS
+from photogate_vision.decoding.decode import MAX_FRAMES_LOOKED_AT, Picture
+from photogate_vision.decoding.process import REQUEST
+from photogate_vision.decoding.shaping import MAX_WORKING_PIXELS
 
 _START_LIMIT_S = 30.0
 #: The child ends itself at its limit; this long later it is ended.
@@ -39,7 +39,7 @@ _KEEPS_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "16777216", "MALLOC_MMAP_THRESHOLD_":
 _CODE = """
 import sys
 sys.path[:] = {path!r}
-from photogate_vision.decoder_process import main
+from photogate_vision.decoding.process import main
 main({decoder!r}, {fd}, {time_limit_s}, {memory_bytes})
 """
 
@@ -102,7 +102,7 @@ class DecoderChild:
         return self._process.poll() is None
 
     def decode(self, data: bytes) -> list[Picture]:
-        """Hand in a photo and wait for its pictures; see ``photogate_vision.decode.decode``.
+        """Hand in a photo and wait for its pictures; see ``decode.decode``.
 
         Raises:
             Died: there is no answer; ``end`` it.

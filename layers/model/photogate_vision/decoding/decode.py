@@ -18,8 +18,8 @@ from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
 from photogate.domain import Jpeg, Reason
 from photogate.errors import PhotoRefused, RetryableError
-from photogate_vision.containers import Malformed, announced, is_heic
-from photogate_vision.shaping import WORKING_SIDE, orientation, shaped, upright_size
+from photogate_vision.decoding.containers import Malformed, announced, is_heic
+from photogate_vision.decoding.shaping import WORKING_SIDE, orientation, shaped, upright_size
 
 #: Version of the steps from bytes to the inputs of model and measures. Stored with every
 #: verdict; raise it whenever a change moves scores.

@@ -12,10 +12,10 @@ from typing import TypeVar
 
 from PIL import Image
 
-from photogate_vision.decode import PREPROCESSING
+from photogate_vision.classifier.categories import check_categories
+from photogate_vision.classifier.resizing import Fit, Resizing
+from photogate_vision.decoding.decode import PREPROCESSING
 from photogate_vision.manifest import Manifest
-from photogate_vision.mapping import check_categories
-from photogate_vision.resizing import Fit, Resizing
 
 
 class Layout(StrEnum):

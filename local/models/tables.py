@@ -5,11 +5,11 @@ from __future__ import annotations
 from rich.markup import escape
 from rich.table import Table
 
-from local.model_build import DEFAULT
-from local.model_trial import REVIEW, Trial
-from photogate_vision.bundle import Gives
-from photogate_vision.huggingface import HuggingFaceModel
-from photogate_vision.resizing import Fit
+from local.models.build import DEFAULT
+from local.models.huggingface import HuggingFaceModel
+from local.models.trial import REVIEW, Trial
+from photogate_vision.classifier.bundle import Gives
+from photogate_vision.classifier.resizing import Fit
 
 _GIVES = {
     Gives.PROBABILITIES: "probabilities that add up to 1",

@@ -29,8 +29,8 @@ def build(
     ] = "mobilenet_v2",
 ) -> None:
     """Build a model's bundle when it is missing, verify it, and print its folder."""
-    from local.model_build import ensure_faces
-    from local.own_models import bundle_folder
+    from local.models.build import ensure_faces
+    from local.models.own import bundle_folder
 
     with errors_as_lines():
         folder = ensure_faces(step) if name == "faces" else bundle_folder(name, step)
@@ -61,10 +61,10 @@ def add(
     yes: Annotated[bool, typer.Option("--yes", help="Accept it without being asked.")] = False,
 ) -> None:
     """Add a classifier of your own, in the layout of Hugging Face, after a trial run."""
-    from local.model_tables import facts_table, remarks, trial_table
-    from local.model_trial import try_model
-    from local.own_models import accept, own_name, staged
-    from photogate_vision.huggingface import read_model
+    from local.models.huggingface import read_model
+    from local.models.own import accept, own_name, staged
+    from local.models.tables import facts_table, remarks, trial_table
+    from local.models.trial import try_model
 
     with errors_as_lines():
         model = read_model(folder, file)
@@ -93,9 +93,9 @@ def list_models() -> None:
     """List the models that are there, and what they tell."""
     from rich.table import Table
 
-    from local.model_build import SHIPPED, bundle_path
-    from local.own_models import own_folder, own_models
-    from photogate_vision.bundle import load_bundle
+    from local.models.build import SHIPPED, bundle_path
+    from local.models.own import own_folder, own_models
+    from photogate_vision.classifier.bundle import load_bundle
 
     with errors_as_lines():
         table = Table("model", "tells", "pixels", "MB", "licence", "sha256", "added")
@@ -126,10 +126,10 @@ def list_models() -> None:
 @models.command()
 def remove(name: Annotated[str, typer.Argument(help="A model that was added.")]) -> None:
     """Remove a model that was added; shipped ones stay."""
-    from local import own_models
+    from local.models import own
 
     with errors_as_lines():
-        own_models.remove(name)
+        own.remove(name)
         out.print(f"removed {name}", markup=False, highlight=False)
 
 

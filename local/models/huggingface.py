@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from local.models.graph import Graph, read_graph
+from local.models.image_processor import Preparation, read_preparation
+from local.models.mapping import map_labels
 from photogate.errors import ConfigError
-from photogate_vision.bundle import Gives
-from photogate_vision.decode import PREPROCESSING
-from photogate_vision.graph import Graph, read_graph
-from photogate_vision.image_processor import Preparation, read_preparation
+from photogate_vision.classifier.bundle import Gives
+from photogate_vision.classifier.nsfw import are_probabilities
+from photogate_vision.decoding.decode import PREPROCESSING
 from photogate_vision.manifest import Manifest, sha256_of
-from photogate_vision.mapping import map_labels
-from photogate_vision.nsfw import are_probabilities
 
 WAY_OUT = "docs/models.md tells what can be added"
 _EXPORT = "export it to ONNX: optimum-cli export onnx --task image-classification --model"

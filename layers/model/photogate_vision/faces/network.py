@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photogate.errors import ConfigError, RetryableError
-from photogate_vision.face_boxes import Scored, merged
-from photogate_vision.face_bundle import Network
-from photogate_vision.face_views import View, values
+from photogate_vision.faces.boxes import Scored, merged
+from photogate_vision.faces.bundle import Network
+from photogate_vision.faces.views import View, values
 from photogate_vision.sessions import first_line, open_session
 
 #: Where a logit is cut off, so that its exponential stays finite; the score is 1 or 0 long

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.model_build import SHIPPED, cache_folder, ensure_bundle
+from local.models.build import SHIPPED, cache_folder, ensure_bundle
 from photogate.errors import ConfigError
-from photogate_vision.bundle import load_bundle
+from photogate_vision.classifier.bundle import load_bundle
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 #: What `photogate model build` takes for something else.

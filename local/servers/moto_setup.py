@@ -1,6 +1,6 @@
 """Makes the bucket and the queues in a moto, and again whenever it has forgotten them.
 
-moto keeps nothing over a restart. ``python -m local.moto_setup`` looks every few seconds;
+moto keeps nothing over a restart. ``python -m local.servers.moto_setup`` looks every few seconds;
 once all is there the file ``/tmp/ready`` says so.
 """
 
@@ -22,7 +22,7 @@ from photogate.service.moderate import MAX_DELIVERIES
 from photogate.settings import QueueSettings, StorageSettings, read
 from photogate.telemetry import make_logger
 
-logger = logging.getLogger("local.moto_setup")
+logger = logging.getLogger("local.servers.moto_setup")
 
 _READY = Path("/tmp/ready")  # noqa: S108 - the one place that a read-only container may write to
 _EVERY_S = 5.0

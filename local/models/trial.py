@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from local.model_build import DEFAULT, bundle_path
+from local.models.build import DEFAULT, bundle_path
+from local.models.huggingface import HuggingFaceModel, tell_gives
 from local.samples import photograph
 from photogate.domain import Signals
 from photogate.domain.measures import read
 from photogate.errors import ConfigError
 from photogate.policies import preset
-from photogate_vision.bundle import Bundle, Gives, load_bundle
-from photogate_vision.huggingface import HuggingFaceModel, tell_gives
-from photogate_vision.nsfw import ModelFailed, NsfwModel
+from photogate_vision.classifier.bundle import Bundle, Gives, load_bundle
+from photogate_vision.classifier.nsfw import ModelFailed, NsfwModel
 
 _RUNS = 3
 #: From here on the presets ask a person.

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from photogate.errors import PhotoRefused, RetryableError
 
 if TYPE_CHECKING:
-    from photogate_vision.decode import Picture
+    from photogate_vision.decoding.decode import Picture
 
 #: Size of the photo and of the shared memory, in bytes.
 REQUEST = struct.Struct("<QQ")
@@ -37,7 +37,7 @@ def main(decoder: str, memory_fd: int, time_limit_s: float, memory_bytes: int) -
     """Serve until standard input closes, which it does when the parent ends.
 
     Args:
-        decoder: ``module:function``, with the signature of ``photogate_vision.decode.decode``.
+        decoder: ``module:function``, with the signature of ``decode.decode``.
         memory_fd: of the memory that is shared with the parent.
         time_limit_s: a photo that takes longer ends this process.
         memory_bytes: what this process may have of its own.

@@ -16,8 +16,8 @@ import threading
 import weakref
 
 from photogate.errors import DecoderFailed, PhotoRefused, RetryableError
-from photogate_vision.decode import Picture
-from photogate_vision.decoder_child import DecoderChild, Died
+from photogate_vision.decoding.child import DecoderChild, Died
+from photogate_vision.decoding.decode import Picture
 
 #: The worst that decoding accepts takes 3 s on an idle core; others may want it, too.
 TIME_LIMIT_S = 20.0
@@ -26,7 +26,7 @@ MEMORY_BYTES = 450_000_000
 
 
 class Sandbox:
-    """Decodes as ``photogate_vision.decode.decode`` does, in child processes.
+    """Decodes as ``decode.decode`` does, in child processes.
 
     May be used from several threads at once; there are as many children as photos were
     ever decoded at the same time. They end with this object, or with this process.
@@ -40,7 +40,7 @@ class Sandbox:
     def __init__(
         self,
         *,
-        decoder: str = "photogate_vision.decode:decode",
+        decoder: str = "photogate_vision.decoding.decode:decode",
         time_limit_s: float = TIME_LIMIT_S,
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
@@ -52,7 +52,7 @@ class Sandbox:
         self.close = weakref.finalize(self, _end_all, self._idle)
 
     def decode(self, data: bytes) -> list[Picture]:
-        """See ``photogate_vision.decode.decode``.
+        """See ``decode.decode``.
 
         A photo whose child dies is given to one more, fresh child: what killed the first
         may have come from outside. One that took too long is not.

@@ -1,0 +1,1 @@
+"""The commands of ``photogate``, one file for each group; ``local.cli`` puts them together."""

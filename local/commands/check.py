@@ -1,0 +1,89 @@
+"""``photogate check``: files moderated without any service."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from local.console import complain, errors_as_lines, out, step
+from local.home import EMBEDDED_POLICY
+
+
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Photos to moderate.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Which model looks; else MODEL_DIR's, or the small one."),
+    ] = None,
+    policy: Annotated[
+        str, typer.Option(help="Which preset or file decides.", envvar="POLICY")
+    ] = EMBEDDED_POLICY,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show what each rule says, and which one decided.")
+    ] = False,
+) -> None:
+    """Moderate files directly, without any service.
+
+    Exits with 0 whatever the verdicts are, with 2 when a file is not there.
+    """
+    from local.check import check_file
+    from local.verdicts import coloured, explanation, score_columns, verdict_table
+    from photogate import bootstrap
+    from photogate.bootstrap import choose
+    from photogate.settings import MAX_PHOTO_BYTES, ModelSettings, PolicySettings, read
+
+    with errors_as_lines():
+        bundles = {}
+        if model is not None or not os.environ.get("MODEL_DIR"):
+            bundles["model_dir"] = _bundle(model)
+        chosen = read(PolicySettings, policy=policy)
+        rules = choose.policy(chosen)
+        embedded = rules.needs("faces") and chosen.compreface_url is None
+        if embedded and not os.environ.get("FACES_DIR"):
+            bundles["faces_dir"] = _faces()
+        settings = read(ModelSettings, policy=policy, **bundles)
+        analyzer = bootstrap.analyzer(settings, rules)
+    table, missing = verdict_table(), False
+    for path in files:
+        try:
+            checked = check_file(path, analyzer, rules, max_bytes=MAX_PHOTO_BYTES)
+        except OSError as error:
+            missing = True
+            complain(f"{path}: {error.strerror}")
+            continue
+        if as_json:
+            sys.stdout.write(json.dumps(checked.to_json()) + "\n")
+        verdict = checked.finding.verdict
+        if explain and not as_json:
+            out.print(explanation(path.name, checked.finding, rules))
+        table.add_row(
+            escape(path.name),
+            coloured(verdict.status),
+            escape(verdict.reason or checked.finding.error or ""),
+            *score_columns(checked.finding.scores()),
+            f"{checked.duration_ms:.1f}",
+        )
+    if table.rows and not as_json:
+        out.print(table)
+    if missing:
+        raise typer.Exit(2)
+
+
+def _bundle(name: str | None) -> Path:
+    from local.models.build import DEFAULT
+    from local.models.own import bundle_folder
+
+    return bundle_folder(name or DEFAULT, step)
+
+
+def _faces() -> Path:
+    from local.models.build import ensure_faces
+
+    return ensure_faces(step)

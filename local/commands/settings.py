@@ -1,0 +1,28 @@
+"""What commands take from the last stack here, where the environment does not say it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from local.console import errors_as_lines
+from photogate.errors import ConfigError
+
+
+@contextmanager
+def stacks_settings() -> Iterator[None]:
+    """Run a command with the settings of the environment, then of the last stack here."""
+    from local.home import Home
+
+    with errors_as_lines():
+        home = Home()
+        stack_was_here = home.load_environment()
+        try:
+            yield
+        except ConfigError as error:
+            if stack_was_here:
+                raise
+            raise ConfigError(
+                f"{error}. No stack has run in {home.path}: start one with `photogate up`, or set"
+                " the settings yourself (README, Settings)"
+            ) from error
