@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -560,6 +560,7 @@ json_values = st.recursive(
 
 
 @settings(max_examples=300, deadline=None)
+@example(200, {"result": [{"box": None, "age": None}]})
 @given(st.sampled_from([200, 400, 404, 500]), json_values)
 def test_whatever_it_answers_becomes_faces_none_or_an_error(status: int, document: Any) -> None:
     body = json.dumps(document).encode()

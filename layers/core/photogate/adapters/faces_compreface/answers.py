@@ -55,10 +55,10 @@ class _Age(_Part):
 
 def _age_or_none(age: object, validated: Handler) -> _Age | None:
     try:
-        found: _Age = validated(age)
+        found: _Age | None = validated(age)
     except ValidationError:
         return None
-    return found if found.low <= found.high else None
+    return found if found is not None and found.low <= found.high else None
 
 
 class _Face(_Part):
