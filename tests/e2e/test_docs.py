@@ -77,7 +77,7 @@ def test_the_readmes_commands(start: Callable[..., RunningStack]) -> None:
     assert re.search(r"nsfw\.explicit.*approved", says("check --explain"))
     told = says("photogate logs")
     assert re.search(r"moderate .*rejected .*group_photo", told), told
-    assert re.search(r"Photos.*approved", told), told
+    assert re.search(r"Photos .*reason=group_photo", told), told
     assert "nothing was given up" in says("photogate dead")
 
 

@@ -80,15 +80,15 @@ def installation(
 
 
 @pytest.fixture
-def deliver(installation: Installation) -> Callable[[], list[str]]:
-    """Give a worker's turn: each visible job goes through the moderate function once."""
+def deliver(installation: Installation) -> Callable[..., list[str]]:
+    """Give a worker's turn: each visible job, ``most`` at most, goes through the function once."""
     from local.worker import Worker
 
     worker = Worker(moderate_module.parts())
 
-    def turn() -> list[str]:
-        bodies = []
-        while (delivery := worker._queue.receive(wait_s=0)) is not None:
+    def turn(most: int = 1_000) -> list[str]:
+        bodies: list[str] = []
+        while len(bodies) < most and (delivery := worker._queue.receive(wait_s=0)) is not None:
             worker._work(delivery)
             bodies.append(delivery.body)
         return bodies

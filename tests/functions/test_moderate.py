@@ -399,7 +399,7 @@ class TestSweep:
     def test_what_was_given_up_is_redriven(
         self,
         installation: Installation,
-        deliver: Callable[[], list[str]],
+        deliver: Callable[..., list[str]],
         portrait: bytes,
         tmp_path: Path,
         pool: Pool,
@@ -409,7 +409,8 @@ class TestSweep:
         away = stored.with_name("away")
         stored.rename(away)
         for _ in range(5):
-            assert deliver()
+            # What was handed back may be there again at once: each delivery is counted here.
+            assert deliver(most=1)
             pool.transaction(lambda s: s.count("UPDATE batches SET next_enqueue_at = now()"))
             bootstrap.sweep().run()
         client = installation.client()
