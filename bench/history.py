@@ -8,9 +8,9 @@ from pathlib import Path
 
 from local.home import Home
 from local.servers.embedded_postgres import EmbeddedPostgres
-from photogate.adapters.postgres.attempts import PostgresAttempts
-from photogate.adapters.postgres.batches import PostgresBatches
 from photogate.adapters.postgres.changes import PostgresChanges
+from photogate.adapters.postgres.deliveries import PostgresDeliveries
+from photogate.adapters.postgres.intake import PostgresIntake
 from photogate.adapters.postgres.migrate import migrate
 from photogate.adapters.postgres.pool import Pool
 from photogate.domain import (
@@ -57,10 +57,10 @@ def _one_batch(pool: Pool, number: int) -> None:
     photos = tuple(
         NewPhoto(file_key=f"users/{user}/{place}", stored=None) for place in range(_PHOTOS)
     )
-    accepted = PostgresBatches(pool).accept(
+    accepted = PostgresIntake(pool).accept(
         NewBatch(user_id=user, user_name=None, photos=photos), photos_per_day=30
     )
-    opened = PostgresAttempts(pool).begin(
+    opened = PostgresDeliveries(pool).begin(
         Job(batch_id=accepted.id, generation=1), job_id="m", lease_s=60
     )
     assert opened

@@ -10,7 +10,7 @@ from typing import Any
 from photogate.domain import Finding, Reason, Signals, Status, Verdict
 from photogate.domain.policy import Policy
 from photogate.errors import DecoderFailed, RetryableError
-from photogate.ports import PhotoAnalyzer
+from photogate.ports.vision import PhotoAnalyzer
 from photogate.service.moderate import judge
 
 

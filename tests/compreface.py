@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from photogate.ports import FaceDetector
+from photogate.ports.vision import FaceDetector
 from photogate_vision.decoding.decode import Picture
 from tests.servers import serve
 

@@ -27,7 +27,7 @@ from photogate.domain import Delivery, Finding, OpenBatch
 from photogate.domain.measures import read
 from photogate.errors import PhotogateError, RetryableError
 from photogate.messages import Job
-from photogate.ports import JobReceiver
+from photogate.ports.queue import JobReceiver
 from photogate.service.moderate import backoff_s
 from photogate.telemetry import (
     correlation_id,

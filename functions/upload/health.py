@@ -10,7 +10,8 @@ from typing import Any
 from photogate import __version__
 from photogate.domain import ALIVE_WITHIN_S
 from photogate.errors import PhotogateError
-from photogate.ports import Probe, Workers
+from photogate.ports.probe import Probe
+from photogate.ports.records import Workers
 
 from .schemas import Health
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from photogate.adapters.postgres.attempts import PostgresAttempts
-from photogate.adapters.postgres.batches import PostgresBatches
-from photogate.adapters.postgres.media import PostgresMediaViews
+from photogate.adapters.postgres.deliveries import PostgresDeliveries
+from photogate.adapters.postgres.intake import PostgresIntake
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.adapters.postgres.queue import PostgresQueue
+from photogate.adapters.postgres.views import PostgresViews
 from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.domain import (
     Delivery,
@@ -32,7 +32,7 @@ from photogate.errors import DatabaseUnavailable, QueueUnavailable
 from photogate.messages import Job
 from tests import authors
 from tests.conftest import empty
-from tests.contract.test_batches import new_batch
+from tests.contract.test_intake import new_batch
 from tests.proxy import Break, Cut, Script, scripted
 
 #: The message that runs a prepared statement, for all of its rows.
@@ -70,8 +70,8 @@ class Given:
 
 
 def accepted(pool: Pool) -> Given:
-    batch = PostgresBatches(pool).accept(new_batch("a", "b", "c"), photos_per_day=30)
-    photos = PostgresMediaViews(pool).of_user("u")
+    batch = PostgresIntake(pool).accept(new_batch("a", "b", "c"), photos_per_day=30)
+    photos = PostgresViews(pool).of_user("u")
     return Given(
         job=Job(batch_id=batch.id, generation=1),
         open=None,
@@ -87,12 +87,12 @@ def due(pool: Pool) -> Given:
 
 def begun(pool: Pool) -> Given:
     given = accepted(pool)
-    return replace(given, open=PostgresAttempts(pool).begin(given.job, job_id="m", lease_s=60))
+    return replace(given, open=PostgresDeliveries(pool).begin(given.job, job_id="m", lease_s=60))
 
 
 def begun_twice(pool: Pool) -> Given:
     given = begun(pool)
-    return replace(given, open=PostgresAttempts(pool).begin(given.job, job_id="m", lease_s=60))
+    return replace(given, open=PostgresDeliveries(pool).begin(given.job, job_id="m", lease_s=60))
 
 
 def delivered_too_often(pool: Pool) -> Given:
@@ -133,14 +133,14 @@ def dead(pool: Pool) -> Given:
 
 
 def begin(pool: Pool, given: Given) -> Any:
-    batch = PostgresAttempts(pool).begin(given.job, job_id="m", lease_s=60)
+    batch = PostgresDeliveries(pool).begin(given.job, job_id="m", lease_s=60)
     assert batch is not None
     return [(photo.file_key, photo.unfinished_attempts) for photo in batch.photos]
 
 
 def count(pool: Pool, given: Given) -> Any:
     assert given.open
-    PostgresAttempts(pool).count(given.open.photos[0], attempt_id=given.open.attempt_id)
+    PostgresDeliveries(pool).count(given.open.photos[0], attempt_id=given.open.attempt_id)
 
 
 def finish(pool: Pool, given: Given) -> Any:
@@ -154,16 +154,16 @@ def hand_back(pool: Pool, given: Given) -> Any:
     assert given.open
     ids = [photo.id for photo in given.open.photos]
     attempt = given.open.attempt_id
-    PostgresAttempts(pool).hand_back(given.job, ids, attempt_id=attempt, error="down")
+    PostgresDeliveries(pool).hand_back(given.job, ids, attempt_id=attempt, error="down")
 
 
 def accept(pool: Pool, given: Given) -> Any:
-    batch = PostgresBatches(pool).accept(new_batch("d", "e"), photos_per_day=30)
+    batch = PostgresIntake(pool).accept(new_batch("d", "e"), photos_per_day=30)
     return batch.created, batch.file_keys
 
 
 def find(pool: Pool, given: Given) -> Any:
-    batch = PostgresBatches(pool).find("u", ["c", "b", "a"])
+    batch = PostgresIntake(pool).find("u", ["c", "b", "a"])
     return batch and batch.file_keys
 
 

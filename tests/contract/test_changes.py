@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 from pg8000.exceptions import DatabaseError
 
-from photogate.adapters.postgres.attempts import PostgresAttempts
-from photogate.adapters.postgres.batches import PostgresBatches
 from photogate.adapters.postgres.changes import PostgresChanges
-from photogate.adapters.postgres.media import PostgresMediaViews
+from photogate.adapters.postgres.deliveries import PostgresDeliveries
+from photogate.adapters.postgres.intake import PostgresIntake
 from photogate.adapters.postgres.pool import Pool, Session
+from photogate.adapters.postgres.views import PostgresViews
 from photogate.domain import Finding, Principal, Role, Rule, Signals, Status, Verdict
 from photogate.domain.changes import Change, Outcome, decided, judged
 from photogate.errors import Conflict
 from photogate.messages import Job
 from photogate.service.changes import ReportedChanges
 from tests.authors import conclude, decide, delete, finish, reopen, undo, verify, withdraw
-from tests.contract.test_batches import new_batch
+from tests.contract.test_intake import new_batch
 
 MODERATOR = Principal(user_id="mod", role=Role.MODERATOR)
 OWNER = Principal(user_id="u")
@@ -36,16 +36,16 @@ DOUBT = Verdict(status=Status.REVIEW, policy="community@2")
 @pytest.fixture
 def job(pool: Pool) -> Job:
     """A batch of three photos in a worker's hands."""
-    batch = PostgresBatches(pool).accept(new_batch("a", "b", "c"), photos_per_day=30)
+    batch = PostgresIntake(pool).accept(new_batch("a", "b", "c"), photos_per_day=30)
     job = Job(batch_id=batch.id, generation=batch.generation)
-    PostgresAttempts(pool).begin(job, job_id="m", lease_s=60)
+    PostgresDeliveries(pool).begin(job, job_id="m", lease_s=60)
     return job
 
 
 @pytest.fixture
 def ids(pool: Pool, job: Job) -> dict[str, str]:
     """Photo ids by key."""
-    return {m.file_key: m.id for m in PostgresMediaViews(pool).of_user("u")}
+    return {m.file_key: m.id for m in PostgresViews(pool).of_user("u")}
 
 
 def found(photo_id: str, verdict: Verdict, error: str | None = None) -> Finding:

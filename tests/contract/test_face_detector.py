@@ -24,7 +24,7 @@ from photogate.adapters.faces_compreface.answers import faces_of
 from photogate.adapters.faces_compreface.exchange import Answer
 from photogate.domain import AgeRange
 from photogate.errors import ConfigError, FacesUnavailable
-from photogate.ports import FaceDetector
+from photogate.ports.vision import FaceDetector
 from photogate_vision.decoding.decode import Picture
 from photogate_vision.faces.detector import EmbeddedFaces
 from tests.compreface import AGES, FOREIGN_KEY, KEY, Compreface

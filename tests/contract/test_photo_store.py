@@ -23,7 +23,6 @@ import pytest
 import requests
 
 from local import files
-from photogate import ports
 from photogate.adapters import photos_s3
 from photogate.adapters.photos_files import FilePhotoStore
 from photogate.adapters.photos_s3 import S3PhotoStore
@@ -34,6 +33,7 @@ from photogate.errors import (
     PhotoRefused,
     StorageUnavailable,
 )
+from photogate.ports import photos as ports
 from tests.conftest import SECRET
 from tests.contract.conftest import AWS_KEY, AWS_SECRET, Fault, FaultyServer, answer
 from tests.servers import eventually, serve

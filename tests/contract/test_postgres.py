@@ -12,17 +12,17 @@ from urllib.parse import urlsplit
 import pytest
 from pg8000.exceptions import DatabaseError
 
-from photogate.adapters.postgres.attempts import PostgresAttempts
-from photogate.adapters.postgres.batches import PostgresBatches
-from photogate.adapters.postgres.media import PostgresMediaViews
+from photogate.adapters.postgres.deliveries import PostgresDeliveries
+from photogate.adapters.postgres.intake import PostgresIntake
 from photogate.adapters.postgres.migrate import _apply, migrate, set_timeouts, shipped
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool, Session, connect_arguments
+from photogate.adapters.postgres.views import PostgresViews
 from photogate.domain import Finding, Status, Verdict
 from photogate.errors import ConfigError, DatabaseUnavailable, NotFound
 from photogate.messages import Job
 from tests.authors import finish
-from tests.contract.test_batches import new_batch
+from tests.contract.test_intake import new_batch
 
 
 def backend(session: Session) -> int:
@@ -239,9 +239,9 @@ class TestMigrations:
             assert application.transaction(lambda s: s.row("SHOW statement_timeout")) == {
                 "statement_timeout": "8s"
             }
-            batch = PostgresBatches(application).accept(new_batch("a"), photos_per_day=30)
+            batch = PostgresIntake(application).accept(new_batch("a"), photos_per_day=30)
             job = Job(batch_id=batch.id, generation=1)
-            opened = PostgresAttempts(application).begin(job, job_id="m", lease_s=60)
+            opened = PostgresDeliveries(application).begin(job, job_id="m", lease_s=60)
             assert opened
             approved = Verdict(status=Status.APPROVED)
             assert finish(
@@ -290,7 +290,7 @@ class TestMigrations:
         )
         migrate(empty)
         user = "11111111-1111-1111-1111-111111111111"
-        media = {m.file_key: m for m in PostgresMediaViews(empty).of_user(user)}
+        media = {m.file_key: m for m in PostgresViews(empty).of_user(user)}
         assert {key: m.status.value for key, m in media.items()} == {
             "users/old/pending": "pending",
             "users/old/approved": "approved",

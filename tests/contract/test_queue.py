@@ -26,7 +26,7 @@ from photogate.adapters.queue_redis import QUEUE_NAME, RedisQueue, connect
 from photogate.adapters.queue_sqs import SqsQueue
 from photogate.domain import Delivery
 from photogate.errors import ConfigError, QueueUnavailable
-from photogate.ports import Queue
+from photogate.ports.queue import Queue
 from tests.contract.conftest import Fault, FaultyServer, answer, aws_credentials, black_hole
 from tests.servers import eventually
 

@@ -31,7 +31,7 @@ from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.queue import PostgresQueue
 from photogate.adapters.queue_redis import RedisQueue
 from photogate.domain import DeadJob, Delivery, QueueStats
-from photogate.ports import Queue
+from photogate.ports.queue import Queue
 
 VISIBILITY_MS = 100
 #: Few, so that jobs die often.

@@ -26,7 +26,7 @@ from tests.faults.ports import Plan
 _LAZY = (
     "photogate.adapters.photos_files",
     "photogate.adapters.photos_s3",
-    "photogate.adapters.postgres.attempts",
+    "photogate.adapters.postgres.deliveries",
     "photogate.adapters.postgres.pool",
     "photogate.adapters.postgres.workers",
     "photogate.adapters.queue_redis",

@@ -16,7 +16,9 @@ from photogate.bootstrap import ModeratePorts
 from photogate.domain import Delivery, OpenBatch, OpenPhoto, Signals
 from photogate.domain.changes import Change, Outcome
 from photogate.messages import Job
-from photogate.ports import Attempts, Changes, PhotoAnalyzer, Queue
+from photogate.ports.queue import Queue
+from photogate.ports.records import Changes, Deliveries
+from photogate.ports.vision import PhotoAnalyzer
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.decoding.sandbox import Sandbox
 from tests.faults.photos import Truth, mark_of
@@ -129,7 +131,7 @@ class _Queue(_Around):
         return bool(self._inner.nack(delivery, delay_s=hurried_s, error=error))
 
 
-class _Attempts(_Around):
+class _Deliveries(_Around):
     def begin(self, job: Job, *, job_id: str, lease_s: float) -> OpenBatch | None:
         """Begin, and perhaps never end."""
         batch: OpenBatch | None = self._inner.begin(job, job_id=job_id, lease_s=lease_s)
@@ -194,7 +196,7 @@ class Around:
         return replace(
             ports,
             queue=cast(Queue, _Queue(ports.queue, self.diary)),
-            attempts=cast(Attempts, _Attempts(ports.attempts, self.diary)),
+            deliveries=cast(Deliveries, _Deliveries(ports.deliveries, self.diary)),
             changes=cast(Changes, _Changes(ports.changes, self.diary)),
             analyzer=cast(PhotoAnalyzer, _Analyzer(analyzer, self.diary)),
         )

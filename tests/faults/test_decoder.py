@@ -9,11 +9,11 @@ import pytest
 
 from local.samples import jpeg, photograph
 from photogate.adapters.photos_files import FilePhotoStore, Grant
-from photogate.adapters.postgres.attempts import PostgresAttempts
-from photogate.adapters.postgres.batches import PostgresBatches
 from photogate.adapters.postgres.changes import PostgresChanges
-from photogate.adapters.postgres.media import PostgresMediaViews
+from photogate.adapters.postgres.deliveries import PostgresDeliveries
+from photogate.adapters.postgres.intake import PostgresIntake
 from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.views import PostgresViews
 from photogate.domain import Finding, NewBatch, NewPhoto, OpenBatch
 from photogate.messages import Job
 from photogate.policies import preset
@@ -56,7 +56,7 @@ def test_the_others_finish_in_the_same_delivery(
     photos |= {f"good-{n}": jpeg(photograph("coffee.png"), quality=70 + n) for n in range(6)}
     for key, data in photos.items():
         store.put(Grant(method="PUT", key=key), data, content_type=None)
-    batch = PostgresBatches(pool).accept(
+    batch = PostgresIntake(pool).accept(
         NewBatch(
             user_id="u",
             user_name=None,
@@ -65,7 +65,7 @@ def test_the_others_finish_in_the_same_delivery(
         photos_per_day=30,
     )
     moderation = Moderation(
-        attempts=PostgresAttempts(pool),
+        deliveries=PostgresDeliveries(pool),
         changes=PostgresChanges(pool),
         store=store,
         analyzer=VisionAnalyzer(bundle, decode=sandbox.decode),
@@ -79,7 +79,7 @@ def test_the_others_finish_in_the_same_delivery(
         Job(batch_id=batch.id, generation=batch.generation), job_id="m", time_left_s=lambda: 60.0
     )
 
-    media = {photo.file_key: photo for photo in PostgresMediaViews(pool).of_user("u")}
+    media = {photo.file_key: photo for photo in PostgresViews(pool).of_user("u")}
     assert {key: media[key].error for key in BAD} == BAD
     assert {media[key].status.value for key in BAD} == {"review"}
     assert {media[key].status.value for key in photos if key not in BAD} == {"approved"}

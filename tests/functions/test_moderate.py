@@ -14,12 +14,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.moderate import app
 from photogate import bootstrap
 from photogate.adapters.photos_files import FilePhotoStore, Grant
-from photogate.adapters.postgres.attempts import PostgresAttempts
-from photogate.adapters.postgres.batches import PostgresBatches
 from photogate.adapters.postgres.changes import PostgresChanges
-from photogate.adapters.postgres.media import PostgresMediaViews
+from photogate.adapters.postgres.deliveries import PostgresDeliveries
+from photogate.adapters.postgres.intake import PostgresIntake
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.views import PostgresViews
 from photogate.domain import (
     Finding,
     Media,
@@ -36,7 +36,7 @@ from photogate.domain.measures import read
 from photogate.errors import DatabaseUnavailable, RetryableError, StorageUnavailable
 from photogate.messages import Job
 from photogate.policies import preset
-from photogate.ports import PhotoStore
+from photogate.ports.photos import PhotoStore
 from photogate.service.moderate import Moderation
 from photogate.service.sweep import Sweep
 from tests.authors import conclude, decide
@@ -102,7 +102,7 @@ class TestHandler:
     ) -> None:
         installation.hand_in(portrait)
         deliver()
-        views = PostgresMediaViews(app.parts().moderation._attempts._pool)  # type: ignore[attr-defined]
+        views = PostgresViews(app.parts().moderation._attempts._pool)  # type: ignore[attr-defined]
         scores = views.of_user("u-1")[0].scores
         assert scores is not None
         assert scores["model"] == app.parts().analyzer.model_digest
@@ -157,7 +157,7 @@ def store(tmp_path: Path) -> BrokenStore:
 def job(pool: Pool, store: PhotoStore) -> Job:
     """A batch of a, b and c."""
     photos = tuple(NewPhoto(file_key=name, stored=store.head(name)) for name in "abc")
-    batch = PostgresBatches(pool).accept(
+    batch = PostgresIntake(pool).accept(
         NewBatch(user_id="u", user_name=None, photos=photos), photos_per_day=30
     )
     return Job(batch_id=batch.id, generation=1)
@@ -201,7 +201,7 @@ class TestService:
     ) -> list[Finding]:
         watcher = Recorder()
         moderation = Moderation(
-            attempts=PostgresAttempts(pool),
+            deliveries=PostgresDeliveries(pool),
             changes=PostgresChanges(pool),
             store=store,
             analyzer=analyzer,
@@ -217,7 +217,7 @@ class TestService:
         return {m.file_key: m.status.value for m in self.media(pool).values()}
 
     def media(self, pool: Pool) -> dict[str, Media]:
-        return {m.file_key: m for m in PostgresMediaViews(pool).of_user("u")}
+        return {m.file_key: m for m in PostgresViews(pool).of_user("u")}
 
     def test_each_photo_gets_its_verdict(self, pool: Pool, store: PhotoStore, job: Job) -> None:
         blurred = Signals(
@@ -316,7 +316,7 @@ class TestService:
         self, pool: Pool, store: FilePhotoStore
     ) -> None:
         store.put(Grant(method="PUT", key="big"), b"x" * 1001, content_type=None)
-        batch = PostgresBatches(pool).accept(
+        batch = PostgresIntake(pool).accept(
             NewBatch(user_id="u", user_name=None, photos=(NewPhoto(file_key="big", stored=None),)),
             photos_per_day=30,
         )

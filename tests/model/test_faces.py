@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from local.models.build import ensure_faces
 from local.samples import photograph
 from photogate.domain import Face
-from photogate.ports import FaceDetector
+from photogate.ports.vision import FaceDetector
 from photogate_vision.decoding.decode import Picture
 from photogate_vision.faces.detector import MOST_PROPOSALS, EmbeddedFaces
 

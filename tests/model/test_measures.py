@@ -7,7 +7,7 @@ from pathlib import Path
 from local.models.build import ensure_faces
 from photogate.domain import AgeRange, Face
 from photogate.domain.measures import MEASURES, read
-from photogate.ports import FaceDetector, UprightPicture
+from photogate.ports.vision import FaceDetector, UprightPicture
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.faces.detector import EmbeddedFaces
 

@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.texts",
     },
     "photogate.messages": {"photogate.domain", "photogate.errors"},
-    "photogate.ports": {"photogate.domain", "photogate.messages"},
+    "photogate.ports": {"photogate.domain", "photogate.messages", "photogate.ports"},
     "photogate.service": {
         "photogate.domain",
         "photogate.errors",

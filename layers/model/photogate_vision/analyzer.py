@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from photogate.domain import Signals
-from photogate.ports import FaceDetector
+from photogate.ports.vision import FaceDetector
 from photogate_vision.classifier.bundle import load_bundle
 from photogate_vision.classifier.nsfw import NsfwModel
 from photogate_vision.decoding.decode import PREPROCESSING, Picture, decode
@@ -46,12 +46,12 @@ class VisionAnalyzer:
 
     @property
     def model_digest(self) -> str:
-        """See ``photogate.ports.PhotoAnalyzer.model_digest``."""
+        """See ``photogate.ports.vision.PhotoAnalyzer.model_digest``."""
         return self._bundle.digest
 
     @property
     def measures(self) -> frozenset[str]:
-        """See ``photogate.ports.PhotoAnalyzer.measures``."""
+        """See ``photogate.ports.vision.PhotoAnalyzer.measures``."""
         found = {"blur_variance", "rms_contrast", "short_side_px", "nsfw.explicit"}
         found |= {f"nsfw.{category}" for category in self._bundle.categories}
         if self._faces is not None:
@@ -61,7 +61,7 @@ class VisionAnalyzer:
         return frozenset(found)
 
     def analyze(self, data: bytes) -> list[Signals]:
-        """See ``photogate.ports.PhotoAnalyzer.analyze``."""
+        """See ``photogate.ports.vision.PhotoAnalyzer.analyze``."""
         started = time.perf_counter()
         digest = hashlib.sha256(data).hexdigest()
         frames = [self._look(picture) for picture in self._decode(data)]

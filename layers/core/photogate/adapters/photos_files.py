@@ -62,7 +62,7 @@ class FilePhotoStore:
     def presign_put(
         self, key: str, *, content_type: str, size_bytes: int | None, expires_in_s: int
     ) -> UploadTicket:
-        """See ``photogate.ports.PhotoStore.presign_put``."""
+        """See ``photogate.ports.photos.PhotoStore.presign_put``."""
         grant = Grant(method="PUT", key=key, content_type=content_type, size_bytes=size_bytes)
         headers = {"Content-Type": content_type}
         if size_bytes is not None:
@@ -76,7 +76,7 @@ class FilePhotoStore:
         )
 
     def presign_get(self, key: str, *, expires_in_s: int) -> str:
-        """See ``photogate.ports.PhotoStore.presign_get``."""
+        """See ``photogate.ports.photos.PhotoStore.presign_get``."""
         return self._sign(Grant(method="GET", key=key), expires_in_s)
 
     def verify(self, method: str, key: str, query: Mapping[str, str]) -> Grant:
@@ -134,7 +134,7 @@ class FilePhotoStore:
         return StoredObject(size_bytes=len(body), etag=_etag(body))
 
     def head(self, key: str) -> StoredObject | None:
-        """See ``photogate.ports.PhotoStore.head``."""
+        """See ``photogate.ports.photos.PhotoStore.head``."""
         try:
             data = self._path(key).read_bytes()
         except FileNotFoundError:
@@ -144,7 +144,7 @@ class FilePhotoStore:
         return StoredObject(size_bytes=len(data), etag=_etag(data))
 
     def get(self, key: str, *, etag: str | None, max_bytes: int) -> bytes:
-        """See ``photogate.ports.PhotoStore.get``."""
+        """See ``photogate.ports.photos.PhotoStore.get``."""
         path = self._path(key)
         try:
             size = path.stat().st_size
@@ -162,7 +162,7 @@ class FilePhotoStore:
         return data
 
     def delete(self, key: str) -> None:
-        """See ``photogate.ports.PhotoStore.delete``."""
+        """See ``photogate.ports.photos.PhotoStore.delete``."""
         try:
             self._path(key).unlink(missing_ok=True)
         except NotFound:

@@ -129,7 +129,7 @@ class S3PhotoStore:
     def presign_put(
         self, key: str, *, content_type: str, size_bytes: int | None, expires_in_s: int
     ) -> UploadTicket:
-        """See ``photogate.ports.PhotoStore.presign_put``; at most 900 s."""
+        """See ``photogate.ports.photos.PhotoStore.presign_put``; at most 900 s."""
         expires_in_s = min(expires_in_s, _MAX_UPLOAD_URL_S)
         signed: dict[str, str | int] = {"ContentType": content_type}
         headers = {"Content-Type": content_type}
@@ -149,14 +149,14 @@ class S3PhotoStore:
 
     @_translated
     def presign_get(self, key: str, *, expires_in_s: int) -> str:
-        """See ``photogate.ports.PhotoStore.presign_get``."""
+        """See ``photogate.ports.photos.PhotoStore.presign_get``."""
         return self._presigner.generate_presigned_url(
             "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=expires_in_s
         )
 
     @_translated
     def head(self, key: str) -> StoredObject | None:
-        """See ``photogate.ports.PhotoStore.head``."""
+        """See ``photogate.ports.photos.PhotoStore.head``."""
         try:
             answer = self._s3.head_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
@@ -167,7 +167,7 @@ class S3PhotoStore:
 
     @_translated
     def get(self, key: str, *, etag: str | None, max_bytes: int) -> bytes:
-        """See ``photogate.ports.PhotoStore.get``."""
+        """See ``photogate.ports.photos.PhotoStore.get``."""
         try:
             answer = (
                 self._s3.get_object(Bucket=self._bucket, Key=key)
@@ -196,7 +196,7 @@ class S3PhotoStore:
 
     @_translated
     def delete(self, key: str) -> None:
-        """See ``photogate.ports.PhotoStore.delete``."""
+        """See ``photogate.ports.photos.PhotoStore.delete``."""
         try:
             self._s3.delete_object(Bucket=self._bucket, Key=key)
         except ClientError as error:

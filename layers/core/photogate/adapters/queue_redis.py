@@ -106,12 +106,12 @@ class RedisQueue:
 
     @_translated
     def send(self, body: str, *, delay_s: float = 0.0) -> str:
-        """See ``photogate.ports.JobSender.send``."""
+        """See ``photogate.ports.queue.JobSender.send``."""
         return str(self._run("send", str(self._new_id()), body, int(delay_s * 1000)))
 
     @_translated
     def receive(self, *, wait_s: float) -> Delivery | None:
-        """See ``photogate.ports.JobReceiver.receive``."""
+        """See ``photogate.ports.queue.JobReceiver.receive``."""
         deadline = time.monotonic() + wait_s
         while True:
             found = self._run("receive", self._visibility_ms)
@@ -132,28 +132,28 @@ class RedisQueue:
 
     @_translated
     def extend(self, delivery: Delivery, *, visibility_s: float) -> bool:
-        """See ``photogate.ports.JobReceiver.extend``."""
+        """See ``photogate.ports.queue.JobReceiver.extend``."""
         return bool(self._run("extend", delivery.job_id, delivery.token, int(visibility_s * 1000)))
 
     @_translated
     def ack(self, delivery: Delivery) -> bool:
-        """See ``photogate.ports.JobReceiver.ack``."""
+        """See ``photogate.ports.queue.JobReceiver.ack``."""
         return bool(self._run("ack", delivery.job_id, delivery.token))
 
     @_translated
     def nack(self, delivery: Delivery, *, delay_s: float, error: str) -> bool:
-        """See ``photogate.ports.JobReceiver.nack``."""
+        """See ``photogate.ports.queue.JobReceiver.nack``."""
         return bool(self._run("nack", delivery.job_id, delivery.token, int(delay_s * 1000), error))
 
     @_translated
     def stats(self) -> QueueStats:
-        """See ``photogate.ports.JobMonitor.stats``."""
+        """See ``photogate.ports.queue.JobMonitor.stats``."""
         visible, in_flight, delayed, dead = self._run("stats")
         return QueueStats(visible=visible, in_flight=in_flight, delayed=delayed, dead=dead)
 
     @_translated
     def dead(self, *, limit: int) -> list[DeadJob]:
-        """See ``photogate.ports.JobMonitor.dead``."""
+        """See ``photogate.ports.queue.JobMonitor.dead``."""
         return [
             DeadJob(job_id=job_id, body=body, receive_count=int(receives), last_error=error)
             for job_id, body, receives, error in self._run("dead", limit)
@@ -161,7 +161,7 @@ class RedisQueue:
 
     @_translated
     def redrive(self, *, limit: int) -> int:
-        """See ``photogate.ports.JobMonitor.redrive``."""
+        """See ``photogate.ports.queue.JobMonitor.redrive``."""
         return int(self._run("redrive", limit))
 
     @_translated

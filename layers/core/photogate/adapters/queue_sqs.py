@@ -149,12 +149,12 @@ class SqsQueue:
 
     @_translated
     def send(self, body: str, *, delay_s: float = 0.0) -> str:
-        """See ``photogate.ports.JobSender.send``."""
+        """See ``photogate.ports.queue.JobSender.send``."""
         return self._send(body, _seconds(delay_s, _MAX_DELAY_S))
 
     @_translated
     def receive(self, *, wait_s: float) -> Delivery | None:
-        """See ``photogate.ports.JobReceiver.receive``."""
+        """See ``photogate.ports.queue.JobReceiver.receive``."""
         deadline = time.monotonic() + wait_s
         while True:
             began = time.monotonic()
@@ -170,12 +170,12 @@ class SqsQueue:
 
     @_translated
     def extend(self, delivery: Delivery, *, visibility_s: float) -> bool:
-        """See ``photogate.ports.JobReceiver.extend``."""
+        """See ``photogate.ports.queue.JobReceiver.extend``."""
         return self._hide(delivery, visibility_s)
 
     @_translated
     def ack(self, delivery: Delivery) -> bool:
-        """See ``photogate.ports.JobReceiver.ack``."""
+        """See ``photogate.ports.queue.JobReceiver.ack``."""
         return _taken(
             lambda: self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=delivery.token)
         )
@@ -188,12 +188,12 @@ class SqsQueue:
         delay_s: float,
         error: str,  # noqa: ARG002 - SQS has no place for it
     ) -> bool:
-        """See ``photogate.ports.JobReceiver.nack``; until then the job counts as in flight."""
+        """See ``photogate.ports.queue.JobReceiver.nack``; meanwhile the job counts as in flight."""
         return self._hide(delivery, delay_s)
 
     @_translated
     def stats(self) -> QueueStats:
-        """See ``photogate.ports.JobMonitor.stats``; SQS calls its numbers approximate."""
+        """See ``photogate.ports.queue.JobMonitor.stats``; SQS calls its numbers approximate."""
         visible, in_flight, delayed = self._counts(self._url)
         return QueueStats(
             visible=visible,
@@ -204,7 +204,7 @@ class SqsQueue:
 
     @_translated
     def dead(self, *, limit: int) -> list[DeadJob]:
-        """See ``photogate.ports.JobMonitor.dead``.
+        """See ``photogate.ports.queue.JobMonitor.dead``.
 
         Takes a second when it lists them all. The deliveries count each such look too.
         """
@@ -233,7 +233,7 @@ class SqsQueue:
 
     @_translated
     def redrive(self, *, limit: int) -> int:
-        """See ``photogate.ports.JobMonitor.redrive``.
+        """See ``photogate.ports.queue.JobMonitor.redrive``.
 
         Each is sent before it is removed, under a new id: when this breaks off between the
         two, the job exists twice.

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from photogate.adapters.photos_files import FilePhotoStore
     from photogate.adapters.postgres.pool import Pool
     from photogate.auth import TokenVerifier
-    from photogate.ports import Attempts, Changes, PhotoAnalyzer, PhotoStore, Probe, Queue, Workers
+    from photogate.ports.photos import PhotoStore
+    from photogate.ports.probe import Probe
+    from photogate.ports.queue import Queue
+    from photogate.ports.records import Changes, Deliveries, Workers
+    from photogate.ports.vision import PhotoAnalyzer
     from photogate.service.moderate import Moderation, Watcher
     from photogate.service.redrive import Redrive
     from photogate.service.review import Reviews
@@ -69,7 +73,7 @@ class AdminParts:
 class ModeratePorts:
     """Everything that a worker reaches outside of its own code."""
 
-    attempts: Attempts
+    deliveries: Deliveries
     changes: Changes
     store: PhotoStore
     analyzer: PhotoAnalyzer
@@ -120,9 +124,9 @@ def forget() -> None:
 @cache
 def upload() -> UploadParts:
     """Build, once per process, what the upload function needs."""
-    from photogate.adapters.postgres.batches import PostgresBatches
-    from photogate.adapters.postgres.media import PostgresMediaViews
+    from photogate.adapters.postgres.intake import PostgresIntake
     from photogate.adapters.postgres.outbox import PostgresOutbox
+    from photogate.adapters.postgres.views import PostgresViews
     from photogate.adapters.postgres.workers import PostgresWorkers
     from photogate.file_keys import FileKeys
     from photogate.service.upload import UploadLimits, Uploads
@@ -140,8 +144,8 @@ def upload() -> UploadParts:
         uploads=Uploads(
             keys=FileKeys(settings.key_secret),
             store=store,
-            batches=PostgresBatches(pool),
-            views=PostgresMediaViews(pool),
+            intake=PostgresIntake(pool),
+            views=PostgresViews(pool),
             changes=_changes(pool, "upload"),
             outbox=PostgresOutbox(pool),
             sender=queue,
@@ -164,8 +168,8 @@ def upload() -> UploadParts:
 @cache
 def admin() -> AdminParts:
     """Build, once per process, what the admin function needs."""
-    from photogate.adapters.postgres.media import PostgresMediaViews
     from photogate.adapters.postgres.outbox import PostgresOutbox
+    from photogate.adapters.postgres.views import PostgresViews
     from photogate.adapters.postgres.workers import PostgresWorkers
     from photogate.service.review import Reviews
 
@@ -174,7 +178,7 @@ def admin() -> AdminParts:
     return AdminParts(
         reviews=Reviews(
             store=choose.store(settings),
-            views=PostgresMediaViews(pool),
+            views=PostgresViews(pool),
             changes=_changes(pool, "admin"),
             outbox=PostgresOutbox(pool),
             monitor=choose.queue(settings),
@@ -193,7 +197,7 @@ def moderate(
     Args:
         around: may put something around the ports, e.g. what makes them fail on purpose.
     """
-    from photogate.adapters.postgres.attempts import PostgresAttempts
+    from photogate.adapters.postgres.deliveries import PostgresDeliveries
     from photogate.adapters.postgres.workers import PostgresWorkers
     from photogate.service.moderate import Moderation
 
@@ -203,7 +207,7 @@ def moderate(
     service = choose.compreface(settings) if policy.needs("faces") else None
     ports = around(
         ModeratePorts(
-            attempts=PostgresAttempts(pool),
+            deliveries=PostgresDeliveries(pool),
             changes=_changes(pool, "moderate"),
             store=choose.store(settings),
             analyzer=analyzer(settings, policy),
@@ -213,7 +217,7 @@ def moderate(
     )
     return ModerateParts(
         moderation=Moderation(
-            attempts=ports.attempts,
+            deliveries=ports.deliveries,
             changes=ports.changes,
             store=ports.store,
             analyzer=ports.analyzer,

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from photogate.adapters.postgres.pool import Pool
     from photogate.auth import TokenVerifier
     from photogate.domain.policy import Policy
-    from photogate.ports import FaceDetector, Queue, Store
+    from photogate.ports.photos import Store
+    from photogate.ports.queue import Queue
+    from photogate.ports.vision import FaceDetector
 
 S = TypeVar("S", bound=s.LogSettings)
 

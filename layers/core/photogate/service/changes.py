@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from photogate.domain.changes import Change, Outcome
 from photogate.errors import Conflict, NotFound
-from photogate.ports import Changes
+from photogate.ports.records import Changes
 
 
 def make_one(changes: Changes, change: Change) -> Outcome:
@@ -36,7 +36,7 @@ class ReportedChanges:
         self._report = report
 
     def make(self, changes: Sequence[Change]) -> list[Outcome]:
-        """See ``photogate.ports.Changes.make``."""
+        """See ``photogate.ports.records.Changes.make``."""
         outcomes = self._inner.make(changes)
         for outcome in outcomes:
             if outcome.changed:

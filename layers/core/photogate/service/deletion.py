@@ -6,7 +6,8 @@ import logging
 
 from photogate.domain.changes import Outcome
 from photogate.errors import PhotogateError
-from photogate.ports import Outbox, PhotoStore
+from photogate.ports.photos import PhotoStore
+from photogate.ports.records import Outbox
 
 logger = logging.getLogger(__name__)
 

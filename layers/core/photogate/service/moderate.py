@@ -21,7 +21,9 @@ from photogate.errors import (
     RetryableError,
 )
 from photogate.messages import Job
-from photogate.ports import Attempts, Changes, PhotoAnalyzer, PhotoStore
+from photogate.ports.photos import PhotoStore
+from photogate.ports.records import Changes, Deliveries
+from photogate.ports.vision import PhotoAnalyzer
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +65,7 @@ class Moderation:
     def __init__(
         self,
         *,
-        attempts: Attempts,
+        deliveries: Deliveries,
         changes: Changes,
         store: PhotoStore,
         analyzer: PhotoAnalyzer,
@@ -73,7 +75,7 @@ class Moderation:
         watcher: Watcher,
         longest_wait_s: float = 0.0,
     ) -> None:
-        self._attempts = attempts
+        self._deliveries = deliveries
         self._changes = changes
         self._store = store
         self._analyzer = analyzer
@@ -98,7 +100,7 @@ class Moderation:
         Raises:
             RetryableError: some photos have no verdict yet; the job must come again.
         """
-        batch = self._attempts.begin(job, job_id=job_id, lease_s=self._lease_s)
+        batch = self._deliveries.begin(job, job_id=job_id, lease_s=self._lease_s)
         if batch is None:
             return
         self._watcher.batch_opened(batch)
@@ -137,7 +139,7 @@ class Moderation:
                 failed[photo.id] = RetryableError("ran out of time")
                 continue
             if singly and photo.unfinished_attempts < MAX_ATTEMPTS:
-                self._attempts.count(photo, attempt_id=batch.attempt_id)
+                self._deliveries.count(photo, attempt_id=batch.attempt_id)
                 counted.add(photo.id)
             try:
                 finding = self._look(photo)
@@ -173,7 +175,7 @@ class Moderation:
                 self._watcher.photo_settled(batch, finding)
 
     def _hand_back(self, job: Job, batch: OpenBatch, counted: set[str], error: Exception) -> None:
-        self._attempts.hand_back(
+        self._deliveries.hand_back(
             job, sorted(counted), attempt_id=batch.attempt_id, error=str(error)
         )
 

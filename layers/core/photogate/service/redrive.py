@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from photogate.domain import DeadJob, UnfinishedBatch
 from photogate.domain.changes import reopened
-from photogate.ports import Changes, JobMonitor, Unfinished
+from photogate.ports.queue import JobMonitor
+from photogate.ports.records import Changes, Unfinished
 from photogate.service.sweep import Sweep
 
 

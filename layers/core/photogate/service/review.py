@@ -16,7 +16,9 @@ from photogate.domain import (
 )
 from photogate.domain.changes import Change, decided, deleted, verified
 from photogate.errors import InvalidRequest
-from photogate.ports import Changes, JobMonitor, MediaViews, Outbox, PhotoStore, Workers
+from photogate.ports.photos import PhotoStore
+from photogate.ports.queue import JobMonitor
+from photogate.ports.records import Changes, Outbox, Views, Workers
 from photogate.service.changes import make_one
 from photogate.service.deletion import remove_object
 
@@ -40,7 +42,7 @@ class Reviews:
         self,
         *,
         store: PhotoStore,
-        views: MediaViews,
+        views: Views,
         changes: Changes,
         outbox: Outbox,
         monitor: JobMonitor,

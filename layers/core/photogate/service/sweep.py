@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from photogate.domain.changes import given_up
 from photogate.errors import RetryableError
-from photogate.ports import Changes, JobMonitor, JobSender, Outbox, PhotoStore
+from photogate.ports.photos import PhotoStore
+from photogate.ports.queue import JobMonitor, JobSender
+from photogate.ports.records import Changes, Outbox
 from photogate.service.deletion import remove
 from photogate.service.moderate import MAX_DELIVERIES
 

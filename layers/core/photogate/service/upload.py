@@ -20,7 +20,9 @@ from photogate.domain.changes import withdrawn
 from photogate.errors import Conflict, InvalidRequest, NotFound, RetryableError
 from photogate.file_keys import SUFFIXES, FileKeys
 from photogate.messages import Job
-from photogate.ports import Batches, Changes, JobSender, MediaViews, Outbox, PhotoStore
+from photogate.ports.photos import PhotoStore
+from photogate.ports.queue import JobSender
+from photogate.ports.records import Changes, Intake, Outbox, Views
 from photogate.service.changes import make_one
 from photogate.service.deletion import remove_object
 
@@ -64,8 +66,8 @@ class Uploads:
         *,
         keys: FileKeys,
         store: PhotoStore,
-        batches: Batches,
-        views: MediaViews,
+        intake: Intake,
+        views: Views,
         changes: Changes,
         outbox: Outbox,
         sender: JobSender,
@@ -73,7 +75,7 @@ class Uploads:
     ) -> None:
         self._keys = keys
         self._store = store
-        self._batches = batches
+        self._intake = intake
         self._views = views
         self._changes = changes
         self._outbox = outbox
@@ -126,10 +128,10 @@ class Uploads:
             if not self._keys.owned(user.user_id, key):
                 raise NotFound(f"there is no upload {key!r}")
 
-        batch = self._batches.find(user.user_id, file_keys)
+        batch = self._intake.find(user.user_id, file_keys)
         if batch is None:
             photos = self._stored_photos(file_keys)
-            batch = self._batches.accept(
+            batch = self._intake.accept(
                 NewBatch(
                     user_id=user.user_id,
                     user_name=user.name,

@@ -78,15 +78,15 @@ class Picture:
 
     @property
     def size(self) -> tuple[int, int]:
-        """See ``photogate.ports.UprightPicture.size``."""
+        """See ``photogate.ports.vision.UprightPicture.size``."""
         return self.image.size
 
     def rgb(self) -> bytes:
-        """See ``photogate.ports.UprightPicture.rgb``."""
+        """See ``photogate.ports.vision.UprightPicture.rgb``."""
         return self.image.tobytes()
 
     def jpeg(self) -> Jpeg:
-        """See ``photogate.ports.UprightPicture.jpeg``."""
+        """See ``photogate.ports.vision.UprightPicture.jpeg``."""
         small, buffer = self.image.copy(), BytesIO()
         small.thumbnail((_LARGEST_JPEG, _LARGEST_JPEG))
         small.save(buffer, "JPEG", quality=90)

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from photogate.domain import Face
-from photogate.ports import UprightPicture
+from photogate.ports.vision import UprightPicture
 from photogate_vision.faces.boxes import Scored, overlap, together, without_inner
 from photogate_vision.faces.bundle import load_face_bundle
 from photogate_vision.faces.network import DetectorFailed, FaceNetwork
@@ -57,7 +57,7 @@ class EmbeddedFaces:
 
     @property
     def tells_age(self) -> bool:
-        """See ``photogate.ports.FaceDetector.tells_age``."""
+        """See ``photogate.ports.vision.FaceDetector.tells_age``."""
         return False
 
     @property
@@ -66,7 +66,7 @@ class EmbeddedFaces:
         return self._bundle.digest
 
     def detect(self, picture: UprightPicture) -> list[Face]:
-        """See ``photogate.ports.FaceDetector.detect``.
+        """See ``photogate.ports.vision.FaceDetector.detect``.
 
         Faces of 20 pixels and more, in a picture of 640 pixels, are found almost always,
         below 12 hardly ever; upside-down ones are not.

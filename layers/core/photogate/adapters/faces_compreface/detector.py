@@ -16,7 +16,7 @@ from photogate.adapters.faces_compreface.breaker import CircuitBreaker
 from photogate.adapters.faces_compreface.exchange import CONNECT_TIMEOUT_S, Exchange
 from photogate.domain import Face
 from photogate.errors import ConfigError, FacesUnavailable
-from photogate.ports import UprightPicture
+from photogate.ports.vision import UprightPicture
 
 #: All faces; below this probability CompreFace drops one: 0.8 is what its documentation
 #: uses. ``gender`` comes because age and gender are one question to it; nothing reads it.
@@ -65,11 +65,11 @@ class ComprefaceFaces:
 
     @property
     def tells_age(self) -> bool:
-        """See ``photogate.ports.FaceDetector.tells_age``."""
+        """See ``photogate.ports.vision.FaceDetector.tells_age``."""
         return True
 
     def detect(self, picture: UprightPicture) -> list[Face]:
-        """See ``photogate.ports.FaceDetector.detect``.
+        """See ``photogate.ports.vision.FaceDetector.detect``.
 
         Raises:
             FacesUnavailable: also at once, while CompreFace is left alone.
@@ -96,7 +96,7 @@ class ComprefaceFaces:
         return faces
 
     def check(self) -> dict[str, Any]:
-        """See ``photogate.ports.Probe.check``: whether it answers, knows the key and can look.
+        """See ``photogate.ports.probe.Probe.check``: whether it answers, knows the key and looks.
 
         Asks for the faces of a plain picture, and is not held back by earlier failures.
 

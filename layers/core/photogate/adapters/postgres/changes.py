@@ -37,7 +37,7 @@ class PostgresChanges:
         self._pool = pool
 
     def make(self, changes: Sequence[Change]) -> list[Outcome]:
-        """See ``photogate.ports.Changes.make``."""
+        """See ``photogate.ports.records.Changes.make``."""
         call, repeated = str(uuid4()), False
 
         def work(session: Session) -> list[Outcome]:

@@ -21,7 +21,7 @@ class PostgresOutbox:
         self._pool = pool
 
     def take_due(self, *, limit: int) -> list[Job]:
-        """See ``photogate.ports.Outbox.take_due``."""
+        """See ``photogate.ports.records.Outbox.take_due``."""
         # What a run took whose COMMIT broke is kept: it may have been committed.
         due: dict[str, int] = {}
 
@@ -40,7 +40,7 @@ class PostgresOutbox:
         return [Job(batch_id=batch, generation=n) for batch, n in due.items()]
 
     def sent(self, batch_ids: Sequence[str]) -> None:
-        """See ``photogate.ports.Outbox.sent``."""
+        """See ``photogate.ports.records.Outbox.sent``."""
         self._pool.transaction(
             lambda s: s.count(
                 "UPDATE batches SET next_enqueue_at = now() + enqueue_interval,"
@@ -51,7 +51,7 @@ class PostgresOutbox:
         )
 
     def exhausted(self, *, max_deliveries: int, limit: int) -> list[ExhaustedBatch]:
-        """See ``photogate.ports.Outbox.exhausted``."""
+        """See ``photogate.ports.records.Outbox.exhausted``."""
 
         def work(session: Session) -> list[ExhaustedBatch]:
             # A delivery that still holds its lease may yet finish.
@@ -81,7 +81,7 @@ class PostgresOutbox:
         return self._pool.transaction(work)
 
     def take_deletions(self, *, limit: int) -> list[str]:
-        """See ``photogate.ports.Outbox.take_deletions``."""
+        """See ``photogate.ports.records.Outbox.take_deletions``."""
         rows = self._pool.transaction(
             lambda s: s.rows(
                 "SELECT file_key FROM object_deletions"
@@ -93,7 +93,7 @@ class PostgresOutbox:
         return [row["file_key"] for row in rows]
 
     def deleted(self, file_key: str) -> None:
-        """See ``photogate.ports.Outbox.deleted``."""
+        """See ``photogate.ports.records.Outbox.deleted``."""
 
         def work(session: Session) -> None:
             session.rows(
@@ -109,6 +109,6 @@ class PostgresOutbox:
         self._pool.transaction(work)
 
     def prune_history(self, *, limit: int) -> int:
-        """See ``photogate.ports.Outbox.prune_history``."""
+        """See ``photogate.ports.records.Outbox.prune_history``."""
         row = self._pool.transaction(lambda s: s.row("SELECT prune_history(:n) AS n", n=limit))
         return int(row["n"]) if row else 0

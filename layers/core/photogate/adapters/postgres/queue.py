@@ -144,7 +144,7 @@ class PostgresQueue:
 
     @_translated
     def send(self, body: str, *, delay_s: float = 0.0) -> str:
-        """See ``photogate.ports.JobSender.send``."""
+        """See ``photogate.ports.queue.JobSender.send``."""
         job_id, now_ms = str(self._new_id()), self._now_ms()
         self._pool.transaction(
             lambda s: s.rows(_SEND, id=job_id, body=body, delay=delay_s, now_ms=now_ms)
@@ -153,7 +153,7 @@ class PostgresQueue:
 
     @_translated
     def receive(self, *, wait_s: float) -> Delivery | None:
-        """See ``photogate.ports.JobReceiver.receive``."""
+        """See ``photogate.ports.queue.JobReceiver.receive``."""
         deadline = time.monotonic() + wait_s
         while (delivery := self._take()) is None:
             left_s = deadline - time.monotonic()
@@ -164,17 +164,17 @@ class PostgresQueue:
 
     @_translated
     def extend(self, delivery: Delivery, *, visibility_s: float) -> bool:
-        """See ``photogate.ports.JobReceiver.extend``."""
+        """See ``photogate.ports.queue.JobReceiver.extend``."""
         return self._change(_EXTEND, delivery, now_ms=self._now_ms(), visibility=visibility_s)
 
     @_translated
     def ack(self, delivery: Delivery) -> bool:
-        """See ``photogate.ports.JobReceiver.ack``."""
+        """See ``photogate.ports.queue.JobReceiver.ack``."""
         return self._change(_ACK, delivery)
 
     @_translated
     def nack(self, delivery: Delivery, *, delay_s: float, error: str) -> bool:
-        """See ``photogate.ports.JobReceiver.nack``."""
+        """See ``photogate.ports.queue.JobReceiver.nack``."""
         return self._change(
             _NACK,
             delivery,
@@ -186,7 +186,7 @@ class PostgresQueue:
 
     @_translated
     def stats(self) -> QueueStats:
-        """See ``photogate.ports.JobMonitor.stats``."""
+        """See ``photogate.ports.queue.JobMonitor.stats``."""
         now_ms = self._now_ms()
 
         def work(session: Session) -> QueueStats:
@@ -198,7 +198,7 @@ class PostgresQueue:
 
     @_translated
     def dead(self, *, limit: int) -> list[DeadJob]:
-        """See ``photogate.ports.JobMonitor.dead``."""
+        """See ``photogate.ports.queue.JobMonitor.dead``."""
         return [
             DeadJob(
                 job_id=row["id"],
@@ -211,7 +211,7 @@ class PostgresQueue:
 
     @_translated
     def redrive(self, *, limit: int) -> int:
-        """See ``photogate.ports.JobMonitor.redrive``."""
+        """See ``photogate.ports.queue.JobMonitor.redrive``."""
         # Chosen beforehand, so that a repeated transaction takes no further ones.
         ids = [job.job_id for job in self.dead(limit=limit)]
         redriven: set[str] = set()

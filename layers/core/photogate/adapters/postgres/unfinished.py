@@ -21,7 +21,7 @@ class PostgresUnfinished:
         self._pool = pool
 
     def batches(self, *, limit: int) -> list[UnfinishedBatch]:
-        """See ``photogate.ports.Unfinished.batches``."""
+        """See ``photogate.ports.records.Unfinished.batches``."""
         rows = self._pool.transaction(
             lambda s: s.rows(
                 "SELECT batches.id AS batch_id, count(*) AS photos, deliveries,"
@@ -35,7 +35,7 @@ class PostgresUnfinished:
         return [UnfinishedBatch(**row) for row in rows]
 
     def photos(self, batch_ids: Sequence[str]) -> list[str]:
-        """See ``photogate.ports.Unfinished.photos``."""
+        """See ``photogate.ports.records.Unfinished.photos``."""
         rows = self._pool.transaction(
             lambda s: s.rows(
                 "SELECT CAST(id AS text) AS id FROM media"

@@ -19,7 +19,7 @@ class PostgresWorkers:
         self._pool = pool
 
     def announce(self, worker: WorkerInfo) -> None:
-        """See ``photogate.ports.Workers.announce``."""
+        """See ``photogate.ports.records.Workers.announce``."""
 
         def work(session: Session) -> None:
             session.rows(
@@ -43,13 +43,13 @@ class PostgresWorkers:
         self._pool.transaction(work)
 
     def leave(self, worker_id: str) -> None:
-        """See ``photogate.ports.Workers.leave``."""
+        """See ``photogate.ports.records.Workers.leave``."""
         self._pool.transaction(
             lambda s: s.count("DELETE FROM workers WHERE id = :id", id=worker_id)
         )
 
     def alive(self) -> list[WorkerInfo]:
-        """See ``photogate.ports.Workers.alive``."""
+        """See ``photogate.ports.records.Workers.alive``."""
         rows = self._pool.transaction(
             lambda s: s.rows(
                 f"SELECT {_COLUMNS} FROM workers"
@@ -60,7 +60,7 @@ class PostgresWorkers:
         return [_worker_from(row) for row in rows]
 
     def newest(self) -> WorkerInfo | None:
-        """See ``photogate.ports.Workers.newest``."""
+        """See ``photogate.ports.records.Workers.newest``."""
         row = self._pool.transaction(
             lambda s: s.row(
                 f"SELECT {_COLUMNS} FROM workers WHERE seen_at > now() - interval '1 day'"

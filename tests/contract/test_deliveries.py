@@ -7,12 +7,12 @@ import math
 import pytest
 from pg8000.exceptions import DatabaseError
 
-from photogate.adapters.postgres.attempts import PostgresAttempts
-from photogate.adapters.postgres.batches import PostgresBatches
-from photogate.adapters.postgres.media import PostgresMediaViews
+from photogate.adapters.postgres.deliveries import PostgresDeliveries
+from photogate.adapters.postgres.intake import PostgresIntake
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.unfinished import PostgresUnfinished
+from photogate.adapters.postgres.views import PostgresViews
 from photogate.domain import (
     Face,
     Finding,
@@ -28,7 +28,7 @@ from photogate.domain import (
 from photogate.errors import BatchBusy, Conflict, NotFound
 from photogate.messages import Job
 from tests.authors import conclude, decide, delete, finish, reopen, verify, withdraw
-from tests.contract.test_batches import new_batch
+from tests.contract.test_intake import new_batch
 
 MODERATOR = Principal(user_id="mod", role=Role.MODERATOR)
 
@@ -36,18 +36,18 @@ MODERATOR = Principal(user_id="mod", role=Role.MODERATOR)
 @pytest.fixture
 def job(pool: Pool) -> Job:
     """A batch of three photos, accepted."""
-    batch = PostgresBatches(pool).accept(new_batch("a", "b", "c"), photos_per_day=30)
+    batch = PostgresIntake(pool).accept(new_batch("a", "b", "c"), photos_per_day=30)
     return Job(batch_id=batch.id, generation=batch.generation)
 
 
 @pytest.fixture
-def attempts(pool: Pool) -> PostgresAttempts:
+def attempts(pool: Pool) -> PostgresDeliveries:
     """The port under test."""
-    return PostgresAttempts(pool)
+    return PostgresDeliveries(pool)
 
 
 def media(pool: Pool) -> dict[str, Media]:
-    return {m.file_key: m for m in PostgresMediaViews(pool).of_user("u")}
+    return {m.file_key: m for m in PostgresViews(pool).of_user("u")}
 
 
 def retries(pool: Pool) -> dict[str, int]:
@@ -64,7 +64,7 @@ def approved(photo_id: str) -> Finding:
 
 
 def test_a_signal_that_is_no_number_is_left_out(
-    pool: Pool, attempts: PostgresAttempts, job: Job
+    pool: Pool, attempts: PostgresDeliveries, job: Job
 ) -> None:
     """JSON has no NaN, and the other photos must not wait for this one."""
     ids = begin(attempts, job)
@@ -80,33 +80,33 @@ def test_a_signal_that_is_no_number_is_left_out(
 
 
 def opened(
-    attempts: PostgresAttempts, job: Job, job_id: str = "m-1", lease_s: float = 60
+    attempts: PostgresDeliveries, job: Job, job_id: str = "m-1", lease_s: float = 60
 ) -> OpenBatch:
     batch = attempts.begin(job, job_id=job_id, lease_s=lease_s)
     assert batch is not None
     return batch
 
 
-def hand_back(attempts: PostgresAttempts, job: Job, batch: OpenBatch, error: str) -> None:
+def hand_back(attempts: PostgresDeliveries, job: Job, batch: OpenBatch, error: str) -> None:
     ids = [photo.id for photo in batch.photos]
     attempts.hand_back(job, ids, attempt_id=batch.attempt_id, error=error)
 
 
 def open_photos(
-    attempts: PostgresAttempts, job: Job, job_id: str = "m-1", lease_s: float = 60
+    attempts: PostgresDeliveries, job: Job, job_id: str = "m-1", lease_s: float = 60
 ) -> tuple[OpenPhoto, ...]:
     batch = attempts.begin(job, job_id=job_id, lease_s=lease_s)
     return batch.photos if batch else ()
 
 
 def begin(
-    attempts: PostgresAttempts, job: Job, job_id: str = "m-1", lease_s: float = 60
+    attempts: PostgresDeliveries, job: Job, job_id: str = "m-1", lease_s: float = 60
 ) -> list[str]:
     return [photo.id for photo in open_photos(attempts, job, job_id, lease_s)]
 
 
 def test_a_first_attempt_counts_every_photo(
-    pool: Pool, attempts: PostgresAttempts, job: Job
+    pool: Pool, attempts: PostgresDeliveries, job: Job
 ) -> None:
     photos = open_photos(attempts, job)
     assert [(p.file_key, p.etag, p.unfinished_attempts) for p in photos] == [
@@ -117,7 +117,7 @@ def test_a_first_attempt_counts_every_photo(
     assert retries(pool) == {"a": 1, "b": 1, "c": 1}
 
 
-def test_verdicts_close_the_batch(pool: Pool, attempts: PostgresAttempts, job: Job) -> None:
+def test_verdicts_close_the_batch(pool: Pool, attempts: PostgresDeliveries, job: Job) -> None:
     ids = begin(attempts, job)
     assert len(finish(pool, job, [approved(i) for i in ids[:2]])) == 2
     assert len(begin(attempts, job)) == 1
@@ -131,7 +131,7 @@ def test_verdicts_close_the_batch(pool: Pool, attempts: PostgresAttempts, job: J
 
 
 def test_after_an_unfinished_attempt_photos_are_counted_singly_least_tried_first(
-    pool: Pool, attempts: PostgresAttempts, job: Job
+    pool: Pool, attempts: PostgresDeliveries, job: Job
 ) -> None:
     a, b, c = begin(attempts, job)
     again = opened(attempts, job)
@@ -143,7 +143,7 @@ def test_after_an_unfinished_attempt_photos_are_counted_singly_least_tried_first
 
 
 def test_a_delivery_that_lost_its_lease_counts_nothing(
-    pool: Pool, attempts: PostgresAttempts, job: Job
+    pool: Pool, attempts: PostgresDeliveries, job: Job
 ) -> None:
     late = opened(attempts, job)
     begin(attempts, job)
@@ -152,7 +152,7 @@ def test_a_delivery_that_lost_its_lease_counts_nothing(
 
 
 def test_an_orderly_failure_is_not_counted_but_kept(
-    pool: Pool, attempts: PostgresAttempts, job: Job
+    pool: Pool, attempts: PostgresDeliveries, job: Job
 ) -> None:
     batch = opened(attempts, job)
     ids = [photo.id for photo in batch.photos]
@@ -166,7 +166,7 @@ def test_an_orderly_failure_is_not_counted_but_kept(
 
 
 def test_another_job_waits_for_the_lease_and_the_same_one_takes_over(
-    attempts: PostgresAttempts, job: Job
+    attempts: PostgresDeliveries, job: Job
 ) -> None:
     begin(attempts, job, "m-1", lease_s=60)
     with pytest.raises(BatchBusy) as caught:
@@ -179,7 +179,7 @@ def test_another_job_waits_for_the_lease_and_the_same_one_takes_over(
 
 @pytest.mark.parametrize("job_id", ["m-1", "m-2"])
 def test_handing_back_a_batch_that_another_delivery_took_over_changes_nothing(
-    pool: Pool, attempts: PostgresAttempts, job: Job, job_id: str
+    pool: Pool, attempts: PostgresDeliveries, job: Job, job_id: str
 ) -> None:
     lost = opened(attempts, job, "m-1", lease_s=0)
     begin(attempts, job, job_id, lease_s=60)
@@ -191,7 +191,7 @@ def test_handing_back_a_batch_that_another_delivery_took_over_changes_nothing(
 
 
 def test_an_older_generation_finds_nothing_to_do(
-    pool: Pool, attempts: PostgresAttempts, job: Job
+    pool: Pool, attempts: PostgresDeliveries, job: Job
 ) -> None:
     pool.transaction(lambda s: s.rows("UPDATE batches SET generation = 2"))
     assert begin(attempts, job) == []
@@ -199,7 +199,7 @@ def test_an_older_generation_finds_nothing_to_do(
 
 
 def test_a_persons_decision_is_never_overwritten(
-    pool: Pool, attempts: PostgresAttempts, job: Job
+    pool: Pool, attempts: PostgresDeliveries, job: Job
 ) -> None:
     ids = begin(attempts, job)
     words = Verdict(status=Status.REJECTED, reason="not here")
@@ -209,7 +209,7 @@ def test_a_persons_decision_is_never_overwritten(
     assert begin(attempts, job) == []
 
 
-def test_a_deleted_photo_is_skipped(pool: Pool, attempts: PostgresAttempts, job: Job) -> None:
+def test_a_deleted_photo_is_skipped(pool: Pool, attempts: PostgresDeliveries, job: Job) -> None:
     ids = begin(attempts, job)
     owner = Principal(user_id="u")
     assert withdraw(pool, ids[0], by=owner) == "a"
@@ -219,7 +219,7 @@ def test_a_deleted_photo_is_skipped(pool: Pool, attempts: PostgresAttempts, job:
 
 
 def test_what_was_delivered_too_often_goes_to_a_person_with_its_error(
-    pool: Pool, attempts: PostgresAttempts, job: Job
+    pool: Pool, attempts: PostgresDeliveries, job: Job
 ) -> None:
     for number in range(5):
         assert conclude(pool) == 0
@@ -228,13 +228,13 @@ def test_what_was_delivered_too_often_goes_to_a_person_with_its_error(
     photo = media(pool)["a"]
     assert (photo.status, photo.error) == (Status.REVIEW, "the model failed")
     assert begin(attempts, job) == []
-    summary = PostgresMediaViews(pool).summary("u")
+    summary = PostgresViews(pool).summary("u")
     assert (summary.total_photos, summary.failed, summary.pending) == (3, 3, 0)
     assert summary.pending_batches == 0
 
 
 def test_a_batch_in_a_workers_hands_is_not_concluded(
-    pool: Pool, attempts: PostgresAttempts, job: Job
+    pool: Pool, attempts: PostgresDeliveries, job: Job
 ) -> None:
     for number in range(5):
         begin(attempts, job, "m-1", lease_s=60 if number == 4 else 0)
@@ -245,7 +245,7 @@ class TestReopening:
     """What automatic moderation gave up gets a second chance."""
 
     @pytest.fixture
-    def given_up(self, pool: Pool, attempts: PostgresAttempts, job: Job) -> Job:
+    def given_up(self, pool: Pool, attempts: PostgresDeliveries, job: Job) -> Job:
         """The batch: a approved, b and c given up after five deliveries; its next job."""
         for number in range(5):
             batch = opened(attempts, job, f"m-{number}")
@@ -267,7 +267,7 @@ class TestReopening:
         assert unfinished.batches(limit=5) == []
 
     def test_photos_stay_in_review_until_their_new_verdict(
-        self, pool: Pool, attempts: PostgresAttempts, job: Job, given_up: Job
+        self, pool: Pool, attempts: PostgresDeliveries, job: Job, given_up: Job
     ) -> None:
         assert begin(attempts, job) == []
         assert self.reopen(pool, given_up) == 2
@@ -277,14 +277,14 @@ class TestReopening:
         assert [(p.file_key, p.unfinished_attempts) for p in photos] == [("b", 0), ("c", 0)]
         assert len(finish(pool, given_up, [approved(photo.id) for photo in photos])) == 2
         assert {(m.status, m.error) for m in media(pool).values()} == {(Status.APPROVED, None)}
-        assert PostgresMediaViews(pool).summary("u").pending_batches == 0
+        assert PostgresViews(pool).summary("u").pending_batches == 0
 
     def test_nothing_happens_twice(self, pool: Pool, given_up: Job) -> None:
         assert [self.reopen(pool, given_up) for _ in range(3)] == [2, 0, 0]
         assert PostgresOutbox(pool).take_due(limit=5) == [given_up]
 
     def test_a_person_who_decides_first_wins(
-        self, pool: Pool, attempts: PostgresAttempts, given_up: Job
+        self, pool: Pool, attempts: PostgresDeliveries, given_up: Job
     ) -> None:
         words = Verdict(status=Status.REJECTED, reason="no")
         ids = {key: m.id for key, m in media(pool).items()}
@@ -300,7 +300,7 @@ class TestReopening:
         assert self.reopen(pool, given_up) == 0
 
     def test_what_a_policy_sent_to_a_person_stays_there(
-        self, pool: Pool, attempts: PostgresAttempts, job: Job
+        self, pool: Pool, attempts: PostgresDeliveries, job: Job
     ) -> None:
         unsure = Verdict(status=Status.REVIEW, policy="community@1")
         finish(pool, job, [Finding(photo_id=i, verdict=unsure) for i in begin(attempts, job)])
@@ -308,7 +308,7 @@ class TestReopening:
         assert PostgresUnfinished(pool).batches(limit=5) == []
 
     def test_a_late_verdict_of_the_generation_before_changes_nothing(
-        self, pool: Pool, attempts: PostgresAttempts, job: Job, given_up: Job
+        self, pool: Pool, attempts: PostgresDeliveries, job: Job, given_up: Job
     ) -> None:
         late = media(pool)["b"].id
         self.reopen(pool, given_up)
@@ -316,7 +316,7 @@ class TestReopening:
         assert media(pool)["b"].status is Status.REVIEW
 
     def test_a_batch_in_a_workers_hands_is_left_alone(
-        self, pool: Pool, attempts: PostgresAttempts, given_up: Job
+        self, pool: Pool, attempts: PostgresDeliveries, given_up: Job
     ) -> None:
         self.reopen(pool, given_up)
         b, _ = begin(attempts, given_up)
@@ -326,7 +326,7 @@ class TestReopening:
         assert len(begin(attempts, given_up)) == 1
 
     def test_it_may_be_given_up_again(
-        self, pool: Pool, attempts: PostgresAttempts, given_up: Job
+        self, pool: Pool, attempts: PostgresDeliveries, given_up: Job
     ) -> None:
         self.reopen(pool, given_up)
         for number in range(5):
@@ -346,7 +346,7 @@ class TestReopening:
 
 class TestDecisions:
     def test_each_change_has_one_row_of_history(
-        self, pool: Pool, attempts: PostgresAttempts, job: Job
+        self, pool: Pool, attempts: PostgresDeliveries, job: Job
     ) -> None:
         photo_id = begin(attempts, job)[0]
         rejected = Verdict(status=Status.REJECTED, reason="rude")
@@ -376,7 +376,7 @@ class TestDecisions:
         assert people == {("person", "mod", "moderator")}
 
     def test_only_rejected_photos_are_verified_or_deleted(
-        self, pool: Pool, attempts: PostgresAttempts, job: Job
+        self, pool: Pool, attempts: PostgresDeliveries, job: Job
     ) -> None:
         photo_id = begin(attempts, job)[0]
         with pytest.raises(Conflict):
@@ -396,7 +396,7 @@ class TestDecisions:
                 call()
 
     def test_a_photo_of_somebody_else_is_not_there(
-        self, pool: Pool, attempts: PostgresAttempts, job: Job
+        self, pool: Pool, attempts: PostgresDeliveries, job: Job
     ) -> None:
         photo_id = begin(attempts, job)[0]
         with pytest.raises(NotFound):

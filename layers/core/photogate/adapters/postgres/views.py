@@ -7,14 +7,14 @@ from photogate.adapters.postgres.rows import MEDIA_COLUMNS, media_from
 from photogate.domain import DayStats, Media, Status, UserSummary
 
 
-class PostgresMediaViews:
-    """The ``MediaViews`` port."""
+class PostgresViews:
+    """The ``Views`` port."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     def summary(self, user_id: str) -> UserSummary:
-        """See ``photogate.ports.MediaViews.summary``."""
+        """See ``photogate.ports.records.Views.summary``."""
         row = self._pool.transaction(
             lambda s: s.rows(
                 "SELECT count(*) AS total,"
@@ -40,13 +40,13 @@ class PostgresMediaViews:
         )
 
     def of_user(self, user_id: str) -> list[Media]:
-        """See ``photogate.ports.MediaViews.of_user``."""
+        """See ``photogate.ports.records.Views.of_user``."""
         return self._list(
             "WHERE user_id = :u ORDER BY created_at DESC, display_order, id LIMIT 1000", u=user_id
         )
 
     def page(self, *, status: Status | None, page: int, limit: int) -> tuple[list[Media], int]:
-        """See ``photogate.ports.MediaViews.page``."""
+        """See ``photogate.ports.records.Views.page``."""
         where = "" if status is None else "WHERE moderation_status = :status"
         params = {} if status is None else {"status": status.value}
 
@@ -64,13 +64,13 @@ class PostgresMediaViews:
         return self._pool.transaction(work)
 
     def waiting(self, *, limit: int) -> list[Media]:
-        """See ``photogate.ports.MediaViews.waiting``."""
+        """See ``photogate.ports.records.Views.waiting``."""
         return self._list(
             "WHERE moderation_status = 'review' ORDER BY created_at, id LIMIT :n", n=limit
         )
 
     def last_day(self) -> DayStats:
-        """See ``photogate.ports.MediaViews.last_day``."""
+        """See ``photogate.ports.records.Views.last_day``."""
 
         def work(session: Session) -> DayStats:
             recent = session.rows(

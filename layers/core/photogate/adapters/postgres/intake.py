@@ -13,18 +13,18 @@ from photogate.domain import Batch, NewBatch
 from photogate.errors import Conflict, RateLimited
 
 
-class PostgresBatches:
-    """The ``Batches`` port."""
+class PostgresIntake:
+    """The ``Intake`` port."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     def find(self, user_id: str, file_keys: Sequence[str]) -> Batch | None:
-        """See ``photogate.ports.Batches.find``."""
+        """See ``photogate.ports.records.Intake.find``."""
         return self._pool.transaction(lambda s: _find(s, user_id, file_keys))
 
     def accept(self, batch: NewBatch, *, photos_per_day: int) -> Batch:
-        """See ``photogate.ports.Batches.accept``."""
+        """See ``photogate.ports.records.Intake.accept``."""
         batch_id = str(uuid4())
 
         def work(session: Session) -> Batch:

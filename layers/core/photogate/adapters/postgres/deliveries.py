@@ -13,14 +13,14 @@ from photogate.errors import BatchBusy
 from photogate.messages import Job
 
 
-class PostgresAttempts:
-    """The ``Attempts`` port."""
+class PostgresDeliveries:
+    """The ``Deliveries`` port."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     def begin(self, job: Job, *, job_id: str, lease_s: float) -> OpenBatch | None:
-        """See ``photogate.ports.Attempts.begin``."""
+        """See ``photogate.ports.records.Deliveries.begin``."""
         attempt_id = str(uuid4())
         opened: OpenBatch | None = None
 
@@ -34,7 +34,7 @@ class PostgresAttempts:
         return self._pool.transaction(work)
 
     def count(self, photo: OpenPhoto, *, attempt_id: str) -> None:
-        """See ``photogate.ports.Attempts.count``."""
+        """See ``photogate.ports.records.Deliveries.count``."""
         self._pool.transaction(
             lambda s: s.count(
                 "UPDATE media SET retry_count = :n, updated_at = now()"
@@ -47,7 +47,7 @@ class PostgresAttempts:
         )
 
     def hand_back(self, job: Job, photo_ids: Sequence[str], *, attempt_id: str, error: str) -> None:
-        """See ``photogate.ports.Attempts.hand_back``."""
+        """See ``photogate.ports.records.Deliveries.hand_back``."""
 
         def work(session: Session) -> None:
             mine = session.count(

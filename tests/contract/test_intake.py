@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from photogate.adapters.postgres.batches import PostgresBatches
+from photogate.adapters.postgres.intake import PostgresIntake
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.domain import Batch, NewBatch, NewPhoto, StoredObject
@@ -26,7 +26,7 @@ def new_batch(*keys: str, user: str = "u") -> NewBatch:
 
 
 def accept(pool: Pool, batch: NewBatch, limit: int = 30) -> Batch:
-    return PostgresBatches(pool).accept(batch, photos_per_day=limit)
+    return PostgresIntake(pool).accept(batch, photos_per_day=limit)
 
 
 def count(pool: Pool, table: str) -> int:
@@ -56,7 +56,7 @@ def test_the_same_keys_give_the_same_batch(pool: Pool) -> None:
     first = accept(pool, new_batch("a", "b"))
     again = accept(pool, new_batch("b", "a"))
     assert (again.id, again.created) == (first.id, False)
-    found = PostgresBatches(pool).find("u", ["b", "a"])
+    found = PostgresIntake(pool).find("u", ["b", "a"])
     assert found is not None
     assert found.id == first.id
     assert count(pool, "media") == 2

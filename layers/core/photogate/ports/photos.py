@@ -1,0 +1,39 @@
+"""Where photos are kept."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from photogate.domain import StoredObject, UploadTicket
+from photogate.ports.probe import Probe
+
+
+class PhotoStore(Protocol):
+    """Keeps photos by key. The HTTP side of its URLs is reached by clients directly."""
+
+    def presign_put(
+        self, key: str, *, content_type: str, size_bytes: int | None, expires_in_s: int
+    ) -> UploadTicket:
+        """Sign one upload of ``key``; the type and, when given, the exact size are bound."""
+
+    def presign_get(self, key: str, *, expires_in_s: int) -> str:
+        """Sign one reading of ``key``; says nothing about whether it exists."""
+
+    def head(self, key: str) -> StoredObject | None:
+        """Describe the object, or None when there is none."""
+
+    def get(self, key: str, *, etag: str | None, max_bytes: int) -> bytes:
+        """Read the whole object.
+
+        Raises:
+            NotFound: there is none.
+            PhotoChanged: ``etag`` is given and is no longer the object's.
+            PhotoRefused: it has more than ``max_bytes`` bytes (reason ``too_large``).
+        """
+
+    def delete(self, key: str) -> None:
+        """Remove the object; nothing happens when there is none."""
+
+
+class Store(PhotoStore, Probe, Protocol):
+    """A photo store that can be probed: what an adapter gives to ``bootstrap``."""
