@@ -24,7 +24,7 @@ run: setup model ## Run everything here and moderate sample photos (PHOTOS=dir f
 	@$(BIN)/photogate up --port $(PORT) --workers $(WORKERS) $(if $(MODEL),--model "$(MODEL)") $(if $(PHOTOS),--photos "$(PHOTOS)",--demo)
 
 quick: setup-dev ## Run the tests that need no server and no model
-	@$(BIN)/pytest tests/unit -n $(TEST_PROCESSES) --dist worksteal $(PYTEST)
+	@$(BIN)/pytest tests/unit tests/service tests/contract -m quick -n $(TEST_PROCESSES) --dist worksteal $(PYTEST)
 
 test: setup-dev model ## Run the tests, but for the slow ones
 	@$(BIN)/pytest -m "not slow" -n $(TEST_PROCESSES) --dist worksteal $(PYTEST)

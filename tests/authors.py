@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from photogate.adapters.postgres.changes import PostgresChanges
-from photogate.adapters.postgres.outbox import PostgresOutbox
-from photogate.adapters.postgres.pool import Pool
-from photogate.adapters.postgres.unfinished import PostgresUnfinished
 from photogate.domain import Finding, Media, Principal, Verdict
 from photogate.domain.changes import (
     Change,
@@ -22,61 +18,62 @@ from photogate.domain.changes import (
 )
 from photogate.messages import Job
 from photogate.service.changes import make_one
+from tests.records import Records
 
 
-def finish(pool: Pool, job: Job, findings: Sequence[Finding]) -> list[str]:
+def finish(records: Records, job: Job, findings: Sequence[Finding]) -> list[str]:
     """The machine: write verdicts; gives the ids of photos that got theirs."""
-    outcomes = PostgresChanges(pool).make(
+    outcomes = records.changes.make(
         [judged(finding, generation=job.generation) for finding in findings]
     )
     return [outcome.change.photo_id for outcome in outcomes if outcome.changed]
 
 
-def conclude(pool: Pool, *, limit: int = 10) -> int:
+def conclude(records: Records, *, limit: int = 10) -> int:
     """The sweep: give up what was delivered five times."""
-    outcomes = PostgresChanges(pool).make(
+    outcomes = records.changes.make(
         [
             given_up(photo_id, generation=batch.generation, error=batch.error)
-            for batch in PostgresOutbox(pool).exhausted(max_deliveries=5, limit=limit)
+            for batch in records.outbox.exhausted(max_deliveries=5, limit=limit)
             for photo_id in batch.photo_ids
         ]
     )
     return sum(outcome.changed for outcome in outcomes)
 
 
-def reopen(pool: Pool, batch_ids: Sequence[str]) -> int:
+def reopen(records: Records, batch_ids: Sequence[str]) -> int:
     """An operator: let the machine look at all photos of these batches once more."""
-    photo_ids = PostgresUnfinished(pool).photos(batch_ids)
-    outcomes = PostgresChanges(pool).make([reopened(photo_id) for photo_id in photo_ids])
+    photo_ids = records.unfinished.photos(batch_ids)
+    outcomes = records.changes.make([reopened(photo_id) for photo_id in photo_ids])
     return sum(outcome.changed for outcome in outcomes)
 
 
-def decide(pool: Pool, photo_id: str, verdict: Verdict, *, by: Principal) -> Media:
+def decide(records: Records, photo_id: str, verdict: Verdict, *, by: Principal) -> Media:
     """A person: approve or reject."""
-    return _media(pool, decided(photo_id, verdict, by=by))
+    return _media(records, decided(photo_id, verdict, by=by))
 
 
-def verify(pool: Pool, photo_id: str, *, by: Principal) -> Media:
+def verify(records: Records, photo_id: str, *, by: Principal) -> Media:
     """A person: a rejection was right."""
-    return _media(pool, verified(photo_id, by=by))
+    return _media(records, verified(photo_id, by=by))
 
 
-def undo(pool: Pool, photo_id: str, *, by: Principal) -> Media:
+def undo(records: Records, photo_id: str, *, by: Principal) -> Media:
     """A person: take a decision back."""
-    return _media(pool, undone(photo_id, by=by))
+    return _media(records, undone(photo_id, by=by))
 
 
-def delete(pool: Pool, photo_id: str, *, by: Principal) -> str | None:
+def delete(records: Records, photo_id: str, *, by: Principal) -> str | None:
     """A moderator: remove a rejected photo; gives its key."""
-    return make_one(PostgresChanges(pool), deleted(photo_id, by=by)).file_key
+    return make_one(records.changes, deleted(photo_id, by=by)).file_key
 
 
-def withdraw(pool: Pool, photo_id: str, *, by: Principal) -> str | None:
+def withdraw(records: Records, photo_id: str, *, by: Principal) -> str | None:
     """The owner: remove a photo; gives its key."""
-    return make_one(PostgresChanges(pool), withdrawn(photo_id, by=by)).file_key
+    return make_one(records.changes, withdrawn(photo_id, by=by)).file_key
 
 
-def _media(pool: Pool, change: Change) -> Media:
-    media = make_one(PostgresChanges(pool), change).media
+def _media(records: Records, change: Change) -> Media:
+    media = make_one(records.changes, change).media
     assert media is not None
     return media

@@ -26,6 +26,7 @@ from photogate.adapters.postgres.pool import Pool, connect_arguments
 from photogate.adapters.postgres.pool import connect as connect_postgres
 from photogate.adapters.queue_redis import connect
 from photogate.errors import ConfigError
+from tests.records import MemoryRecords, PostgresRecords, Records
 
 SECRET = "0123456789abcdef-only-for-the-tests"
 
@@ -60,14 +61,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the fast folders first."""
-    order = ["unit", "model", "contract", "functions", "faults", "e2e", "browser"]
+    """Run the fast folders first; what needs no server is for ``make quick``."""
+    order = ["unit", "service", "model", "contract", "functions", "faults", "e2e", "browser"]
 
     def place(item: pytest.Item) -> int:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         return order.index(folder) if folder in order else len(order)
 
     items.sort(key=place)
+    for item in items:
+        if place(item) == order.index("unit"):
+            item.add_marker("quick")
 
 
 def _needed(start: Callable[[], str], what: str) -> str:
@@ -130,6 +134,18 @@ def pool(migrated_url: str) -> Iterator[Pool]:
     empty(pool)
     yield pool
     pool.close()
+
+
+@pytest.fixture(params=[pytest.param("memory", marks=pytest.mark.quick), "postgres"])
+def records(request: pytest.FixtureRequest) -> Records:
+    """The database's ports on each technology, without any row but the history's."""
+    if request.param == "memory":
+        return MemoryRecords()
+    return PostgresRecords(request.getfixturevalue("pool"))
+
+
+#: For a test of what only PostgreSQL promises.
+on_postgres = pytest.mark.parametrize("records", ["postgres"], indirect=True)
 
 
 def empty(pool: Pool) -> None:

@@ -34,6 +34,7 @@ from tests import authors
 from tests.conftest import empty
 from tests.contract.test_intake import new_batch
 from tests.proxy import Break, Cut, Script, scripted
+from tests.records import PostgresRecords
 
 #: The message that runs a prepared statement, for all of its rows.
 EXECUTE = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00"
@@ -103,7 +104,7 @@ def delivered_too_often(pool: Pool) -> Given:
 
 def concluded(pool: Pool) -> Given:
     given = delivered_too_often(pool)
-    assert authors.conclude(pool) == 3
+    assert authors.conclude(PostgresRecords(pool)) == 3
     return given
 
 
@@ -147,7 +148,7 @@ def finish(pool: Pool, given: Given) -> Any:
     assert given.open
     verdict = Verdict(status=Status.APPROVED)
     findings = [Finding(photo_id=photo.id, verdict=verdict) for photo in given.open.photos[:2]]
-    return len(authors.finish(pool, given.job, findings))
+    return len(authors.finish(PostgresRecords(pool), given.job, findings))
 
 
 def hand_back(pool: Pool, given: Given) -> Any:
@@ -169,20 +170,20 @@ def find(pool: Pool, given: Given) -> Any:
 
 def decide(pool: Pool, given: Given) -> Any:
     verdict = Verdict(status=Status.REJECTED, reason="rude")
-    media = authors.decide(pool, given.ids["a"], verdict, by=MODERATOR)
+    media = authors.decide(PostgresRecords(pool), given.ids["a"], verdict, by=MODERATOR)
     return media.status, media.decided_by
 
 
 def verify(pool: Pool, given: Given) -> Any:
-    return authors.verify(pool, given.ids["a"], by=MODERATOR).verified_by
+    return authors.verify(PostgresRecords(pool), given.ids["a"], by=MODERATOR).verified_by
 
 
 def delete_own(pool: Pool, given: Given) -> Any:
-    return authors.withdraw(pool, given.ids["a"], by=OWNER)
+    return authors.withdraw(PostgresRecords(pool), given.ids["a"], by=OWNER)
 
 
 def delete_rejected(pool: Pool, given: Given) -> Any:
-    return authors.delete(pool, given.ids["a"], by=MODERATOR)
+    return authors.delete(PostgresRecords(pool), given.ids["a"], by=MODERATOR)
 
 
 def take_due(pool: Pool, given: Given) -> Any:
@@ -194,11 +195,11 @@ def sent(pool: Pool, given: Given) -> Any:
 
 
 def conclude(pool: Pool, given: Given) -> Any:
-    return authors.conclude(pool)
+    return authors.conclude(PostgresRecords(pool))
 
 
 def reopen(pool: Pool, given: Given) -> Any:
-    return authors.reopen(pool, [given.job.batch_id])
+    return authors.reopen(PostgresRecords(pool), [given.job.batch_id])
 
 
 def announce(pool: Pool, given: Given) -> Any:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import pytest
 from pg8000.exceptions import DatabaseError
 
-from photogate.adapters.postgres.changes import PostgresChanges
-from photogate.adapters.postgres.deliveries import PostgresDeliveries
-from photogate.adapters.postgres.intake import PostgresIntake
 from photogate.adapters.postgres.pool import Pool, Session
-from photogate.adapters.postgres.views import PostgresViews
 from photogate.domain import Finding, Principal, Role, Rule, Signals, Status, Verdict
 from photogate.domain.changes import Change, Outcome, decided, judged
 from photogate.errors import Conflict
 from photogate.messages import Job
 from photogate.service.changes import ReportedChanges
 from tests.authors import conclude, decide, delete, finish, reopen, undo, verify, withdraw
+from tests.conftest import on_postgres
 from tests.contract.test_intake import new_batch
+from tests.records import Records
 
 MODERATOR = Principal(user_id="mod", role=Role.MODERATOR)
 OWNER = Principal(user_id="u")
@@ -34,18 +31,18 @@ DOUBT = Verdict(status=Status.REVIEW, policy="community@2")
 
 
 @pytest.fixture
-def job(pool: Pool) -> Job:
+def job(records: Records) -> Job:
     """A batch of three photos in a worker's hands."""
-    batch = PostgresIntake(pool).accept(new_batch("a", "b", "c"), photos_per_day=30)
+    batch = records.intake.accept(new_batch("a", "b", "c"), photos_per_day=30)
     job = Job(batch_id=batch.id, generation=batch.generation)
-    PostgresDeliveries(pool).begin(job, job_id="m", lease_s=60)
+    records.deliveries.begin(job, job_id="m", lease_s=60)
     return job
 
 
 @pytest.fixture
-def ids(pool: Pool, job: Job) -> dict[str, str]:
+def ids(records: Records, job: Job) -> dict[str, str]:
     """Photo ids by key."""
-    return {m.file_key: m.id for m in PostgresViews(pool).of_user("u")}
+    return {m.file_key: m.id for m in records.views.of_user("u")}
 
 
 def found(photo_id: str, verdict: Verdict, error: str | None = None) -> Finding:
@@ -53,23 +50,10 @@ def found(photo_id: str, verdict: Verdict, error: str | None = None) -> Finding:
     return Finding(photo_id=photo_id, verdict=verdict, signals=signals, error=error)
 
 
-def history(pool: Pool, photo_id: str) -> list[dict[str, Any]]:
-    return pool.transaction(
-        lambda s: s.rows("SELECT * FROM history WHERE photo_id = :id ORDER BY n", id=photo_id)
-    )
-
-
-def waiting(pool: Pool) -> set[tuple[str, str]]:
-    rows = pool.transaction(
-        lambda s: s.rows("SELECT photo_id, kind FROM review_items WHERE closed_at IS NULL")
-    )
-    return {(row["photo_id"], row["kind"]) for row in rows}
-
-
-def test_a_verdict_is_told_in_full(pool: Pool, job: Job, ids: dict[str, str]) -> None:
+def test_a_verdict_is_told_in_full(records: Records, job: Job, ids: dict[str, str]) -> None:
     change = judged(found(ids["a"], REJECTED), generation=1, correlation_id="request-1")
-    PostgresChanges(pool).make([change])
-    (row,) = history(pool, ids["a"])
+    records.changes.make([change])
+    (row,) = records.history(ids["a"])
     told = ("action", "by", "person", "generation", "before", "after", "reason", "failed", "rule")
     assert [row[name] for name in told] == [
         "judge", "machine", None, 1, "pending", "rejected", "nsfw", False, "nsfw.explicit",
@@ -79,10 +63,10 @@ def test_a_verdict_is_told_in_full(pool: Pool, job: Job, ids: dict[str, str]) ->
 
 
 def test_several_are_made_or_refused_each_by_itself(
-    pool: Pool, job: Job, ids: dict[str, str]
+    records: Records, job: Job, ids: dict[str, str]
 ) -> None:
-    decide(pool, ids["b"], Verdict(status=Status.APPROVED), by=MODERATOR)
-    outcomes = PostgresChanges(pool).make(
+    decide(records, ids["b"], Verdict(status=Status.APPROVED), by=MODERATOR)
+    outcomes = records.changes.make(
         [judged(found(ids[key], REJECTED), generation=1) for key in "abc"]
         + [judged(found("unknown", REJECTED), generation=1)]
     )
@@ -93,15 +77,15 @@ def test_several_are_made_or_refused_each_by_itself(
     assert outcomes[3].refusal.missing
 
 
-def test_nothing_is_made_of_nothing(pool: Pool) -> None:
-    assert PostgresChanges(pool).make([]) == []
+def test_nothing_is_made_of_nothing(records: Records) -> None:
+    assert records.changes.make([]) == []
 
 
 def test_what_is_committed_is_reported_whoever_did_it(
-    pool: Pool, job: Job, ids: dict[str, str]
+    records: Records, job: Job, ids: dict[str, str]
 ) -> None:
     heard: list[Outcome] = []
-    changes = ReportedChanges(PostgresChanges(pool), heard.append)
+    changes = ReportedChanges(records.changes, heard.append)
     changes.make([judged(found(ids["a"], DOUBT), generation=1)])
     again: list[Change] = [judged(found(ids["a"], DOUBT), generation=1)]
     changes.make(again)
@@ -114,102 +98,104 @@ def test_what_is_committed_is_reported_whoever_did_it(
 
 class TestReviewItems:
     def test_what_a_person_has_to_look_at_has_one(
-        self, pool: Pool, job: Job, ids: dict[str, str]
+        self, records: Records, job: Job, ids: dict[str, str]
     ) -> None:
-        finish(pool, job, [found(ids["a"], DOUBT), found(ids["b"], APPROVED)])
-        assert waiting(pool) == {(ids["a"], "doubt")}
-        decide(pool, ids["a"], APPROVED, by=MODERATOR)
-        assert waiting(pool) == set()
+        finish(records, job, [found(ids["a"], DOUBT), found(ids["b"], APPROVED)])
+        assert records.review_items() == {(ids["a"], "doubt")}
+        decide(records, ids["a"], APPROVED, by=MODERATOR)
+        assert records.review_items() == set()
 
     def test_what_was_given_up_has_one_and_keeps_it_until_its_verdict(
-        self, pool: Pool, job: Job, ids: dict[str, str]
+        self, records: Records, job: Job, ids: dict[str, str]
     ) -> None:
-        finish(pool, job, [found(ids["b"], APPROVED), found(ids["c"], APPROVED)])
-        pool.transaction(lambda s: s.rows("UPDATE batches SET deliveries = 5, lease_until = now()"))
-        assert conclude(pool) == 1
-        assert reopen(pool, [job.batch_id]) == 1
-        assert waiting(pool) == {(ids["a"], "doubt")}
-        finish(pool, Job(batch_id=job.batch_id, generation=2), [found(ids["a"], APPROVED)])
-        assert waiting(pool) == set()
+        finish(records, job, [found(ids["b"], APPROVED), found(ids["c"], APPROVED)])
+        records.deliver_too_often()
+        assert conclude(records) == 1
+        assert reopen(records, [job.batch_id]) == 1
+        assert records.review_items() == {(ids["a"], "doubt")}
+        finish(records, Job(batch_id=job.batch_id, generation=2), [found(ids["a"], APPROVED)])
+        assert records.review_items() == set()
 
-    def test_a_deleted_photo_leaves_none(self, pool: Pool, job: Job, ids: dict[str, str]) -> None:
-        finish(pool, job, [found(ids["a"], DOUBT)])
-        withdraw(pool, ids["a"], by=OWNER)
-        assert waiting(pool) == set()
+    def test_a_deleted_photo_leaves_none(
+        self, records: Records, job: Job, ids: dict[str, str]
+    ) -> None:
+        finish(records, job, [found(ids["a"], DOUBT)])
+        withdraw(records, ids["a"], by=OWNER)
+        assert records.review_items() == set()
 
     def test_a_sample_stays_while_its_photo_is_approved(
-        self, pool: Pool, job: Job, ids: dict[str, str]
+        self, records: Records, job: Job, ids: dict[str, str]
     ) -> None:
-        finish(pool, job, [found(ids["a"], APPROVED)])
-        pool.transaction(
-            lambda s: s.rows(
-                "INSERT INTO review_items (photo_id, kind) VALUES (:id, 'sample')", id=ids["a"]
-            )
-        )
-        decide(pool, ids["a"], REJECTED, by=MODERATOR)
-        assert waiting(pool) == {(ids["a"], "sample")}
-        delete(pool, ids["a"], by=MODERATOR)
-        assert waiting(pool) == set()
+        finish(records, job, [found(ids["a"], APPROVED)])
+        records.add_review_item(ids["a"], "sample")
+        decide(records, ids["a"], REJECTED, by=MODERATOR)
+        assert records.review_items() == {(ids["a"], "sample")}
+        delete(records, ids["a"], by=MODERATOR)
+        assert records.review_items() == set()
 
 
 class TestUndo:
-    def test_a_decision_is_taken_back(self, pool: Pool, job: Job, ids: dict[str, str]) -> None:
-        finish(pool, job, [found(ids["a"], DOUBT)])
-        decide(pool, ids["a"], REJECTED, by=MODERATOR)
-        photo = undo(pool, ids["a"], by=MODERATOR)
+    def test_a_decision_is_taken_back(
+        self, records: Records, job: Job, ids: dict[str, str]
+    ) -> None:
+        finish(records, job, [found(ids["a"], DOUBT)])
+        decide(records, ids["a"], REJECTED, by=MODERATOR)
+        photo = undo(records, ids["a"], by=MODERATOR)
         assert (photo.status, photo.reason, photo.decided_by) == (Status.REVIEW, None, None)
         assert photo.scores
-        assert waiting(pool) == {(ids["a"], "doubt")}
-        assert [row["action"] for row in history(pool, ids["a"])] == ["judge", "decide", "undo"]
+        assert records.review_items() == {(ids["a"], "doubt")}
+        assert [row["action"] for row in records.history(ids["a"])] == ["judge", "decide", "undo"]
 
-    def test_only_by_who_made_it(self, pool: Pool, job: Job, ids: dict[str, str]) -> None:
-        decide(pool, ids["a"], REJECTED, by=MODERATOR)
+    def test_only_by_who_made_it(self, records: Records, job: Job, ids: dict[str, str]) -> None:
+        decide(records, ids["a"], REJECTED, by=MODERATOR)
         with pytest.raises(Conflict, match="only who decided"):
-            undo(pool, ids["a"], by=Principal(user_id="boss", role=Role.ADMIN))
+            undo(records, ids["a"], by=Principal(user_id="boss", role=Role.ADMIN))
 
-    def test_only_in_time(self, pool: Pool, job: Job, ids: dict[str, str]) -> None:
-        decide(pool, ids["a"], REJECTED, by=MODERATOR)
-        pool.transaction(
-            lambda s: s.rows(
-                "UPDATE media SET undo = jsonb_set(undo, '{until}', to_jsonb(now())) WHERE"
-                " undo IS NOT NULL"
-            )
-        )
+    def test_only_in_time(self, records: Records, job: Job, ids: dict[str, str]) -> None:
+        decide(records, ids["a"], REJECTED, by=MODERATOR)
+        records.end_undo()
         with pytest.raises(Conflict, match="within 10 s"):
-            undo(pool, ids["a"], by=MODERATOR)
+            undo(records, ids["a"], by=MODERATOR)
 
-    def test_not_past_what_came_after(self, pool: Pool, job: Job, ids: dict[str, str]) -> None:
-        decide(pool, ids["a"], REJECTED, by=MODERATOR)
-        verify(pool, ids["a"], by=MODERATOR)
+    def test_not_past_what_came_after(
+        self, records: Records, job: Job, ids: dict[str, str]
+    ) -> None:
+        decide(records, ids["a"], REJECTED, by=MODERATOR)
+        verify(records, ids["a"], by=MODERATOR)
         with pytest.raises(Conflict, match="decide anew"):
-            undo(pool, ids["a"], by=MODERATOR)
+            undo(records, ids["a"], by=MODERATOR)
 
 
+@on_postgres
 class TestOthers:
     """Another program, or an older version, writes the same table."""
 
-    def test_what_they_write_is_noted(self, pool: Pool, job: Job, ids: dict[str, str]) -> None:
+    def test_what_they_write_is_noted(
+        self, records: Records, pool: Pool, job: Job, ids: dict[str, str]
+    ) -> None:
         for status in ("review", "approved"):
             statement = "UPDATE media SET moderation_status = :to WHERE url = 'a'"
             pool.transaction(partial(Session.rows, sql=statement, to=status))
             expected = {(ids["a"], "doubt")} if status == "review" else set()
-            assert waiting(pool) == expected
-        rows = history(pool, ids["a"])
+            assert records.review_items() == expected
+        rows = records.history(ids["a"])
         assert [(r["n"], r["by"], r["action"], r["before"], r["after"]) for r in rows] == [
             (1, "other", "set", "pending", "review"),
             (2, "other", "set", "review", "approved"),
         ]
-        decide(pool, ids["a"], REJECTED, by=MODERATOR)
-        assert [row["n"] for row in history(pool, ids["a"])] == [1, 2, 3]
+        decide(records, ids["a"], REJECTED, by=MODERATOR)
+        assert [row["n"] for row in records.history(ids["a"])] == [1, 2, 3]
 
-    def test_what_is_no_change_is_not(self, pool: Pool, job: Job, ids: dict[str, str]) -> None:
+    def test_what_is_no_change_is_not(
+        self, records: Records, pool: Pool, job: Job, ids: dict[str, str]
+    ) -> None:
         pool.transaction(
             lambda s: s.rows("UPDATE media SET moderation_status = 'pending', retry_count = 2")
         )
-        assert history(pool, ids["a"]) == []
+        assert records.history(ids["a"]) == []
 
     def test_an_older_version_still_writes_its_audit_log(
-        self, pool: Pool, job: Job, ids: dict[str, str]
+        self, records: Records, pool: Pool, job: Job, ids: dict[str, str]
     ) -> None:
         pool.transaction(
             lambda s: s.rows(
@@ -221,16 +207,20 @@ class TestOthers:
                 " FROM media WHERE url = 'a'"
             )
         )
-        assert [(r["n"], r["by"]) for r in history(pool, ids["a"])] == [(1, "other"), (2, "person")]
-        decide(pool, ids["a"], APPROVED, by=MODERATOR)
-        assert history(pool, ids["a"])[-1]["n"] == 3
+        assert [(r["n"], r["by"]) for r in records.history(ids["a"])] == [
+            (1, "other"),
+            (2, "person"),
+        ]
+        decide(records, ids["a"], APPROVED, by=MODERATOR)
+        assert records.history(ids["a"])[-1]["n"] == 3
 
 
+@on_postgres
 class TestAppendOnly:
     @pytest.fixture
-    def old_and_new(self, pool: Pool, job: Job, ids: dict[str, str]) -> None:
+    def old_and_new(self, records: Records, pool: Pool, job: Job, ids: dict[str, str]) -> None:
         """Two rows of history, one of them older than any may be."""
-        decide(pool, ids["a"], Verdict(status=Status.REJECTED, reason="rude"), by=MODERATOR)
+        decide(records, ids["a"], Verdict(status=Status.REJECTED, reason="rude"), by=MODERATOR)
         pool.transaction(
             lambda s: s.rows(
                 "INSERT INTO history (photo_id, n, at, action, by, owner, before)"
@@ -245,12 +235,16 @@ class TestAppendOnly:
         "statement",
         ["DELETE FROM history", "UPDATE history SET role = 'x'", "TRUNCATE history"],
     )
-    def test_nothing_is_changed_or_removed(self, pool: Pool, statement: str) -> None:
+    def test_nothing_is_changed_or_removed(
+        self, records: Records, pool: Pool, statement: str
+    ) -> None:
         with pytest.raises(DatabaseError, match="append-only"):
             pool.transaction(lambda s: s.rows(statement))
 
     @pytest.mark.usefixtures("old_and_new")
-    def test_but_what_is_old_enough(self, pool: Pool, ids: dict[str, str]) -> None:
+    def test_but_what_is_old_enough(
+        self, records: Records, pool: Pool, ids: dict[str, str]
+    ) -> None:
         gone = pool.transaction(lambda s: s.rows("SELECT prune_history(1000) AS n"))[0]["n"]
         assert gone >= 1
-        assert [row["n"] for row in history(pool, ids["a"])] == [1]
+        assert [row["n"] for row in records.history(ids["a"])] == [1]

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from photogate.adapters.postgres.intake import PostgresIntake
-from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.domain import Batch, NewBatch, NewPhoto, StoredObject
 from photogate.errors import Conflict, PhotogateError, RateLimited
+from tests.conftest import on_postgres
+from tests.records import PostgresRecords, Records
 from tests.servers import eventually
 
 T = TypeVar("T")
@@ -25,52 +25,38 @@ def new_batch(*keys: str, user: str = "u") -> NewBatch:
     return NewBatch(user_id=user, user_name="Ada", photos=photos)
 
 
-def accept(pool: Pool, batch: NewBatch, limit: int = 30) -> Batch:
-    return PostgresIntake(pool).accept(batch, photos_per_day=limit)
+def accept(records: Records, batch: NewBatch, limit: int = 30) -> Batch:
+    return records.intake.accept(batch, photos_per_day=limit)
 
 
-def count(pool: Pool, table: str) -> int:
-    found = pool.transaction(lambda s: s.rows(f"SELECT count(*) AS n FROM {table}"))  # noqa: S608 - a literal
-    return int(found[0]["n"])
-
-
-def due_now(pool: Pool) -> None:
-    pool.transaction(lambda s: s.count("UPDATE batches SET next_enqueue_at = now()"))
-
-
-def test_a_batch_is_stored_with_its_photos_in_order(pool: Pool) -> None:
-    batch = accept(pool, new_batch("b", "a", "c"))
+def test_a_batch_is_stored_with_its_photos_in_order(records: Records) -> None:
+    batch = accept(records, new_batch("b", "a", "c"))
     assert batch.created
-    rows = pool.transaction(
-        lambda s: s.rows(
-            "SELECT url, etag, size_bytes, user_name, moderation_status"
-            " FROM media ORDER BY display_order"
-        )
-    )
+    rows = records.photos()
     assert [row["url"] for row in rows] == ["b", "a", "c"]
     assert {(r["etag"], r["size_bytes"], r["user_name"]) for r in rows} == {("e", 10, "Ada")}
     assert {r["moderation_status"] for r in rows} == {"pending"}
 
 
-def test_the_same_keys_give_the_same_batch(pool: Pool) -> None:
-    first = accept(pool, new_batch("a", "b"))
-    again = accept(pool, new_batch("b", "a"))
+def test_the_same_keys_give_the_same_batch(records: Records) -> None:
+    first = accept(records, new_batch("a", "b"))
+    again = accept(records, new_batch("b", "a"))
     assert (again.id, again.created) == (first.id, False)
-    found = PostgresIntake(pool).find("u", ["b", "a"])
+    found = records.intake.find("u", ["b", "a"])
     assert found is not None
     assert found.id == first.id
-    assert count(pool, "media") == 2
+    assert records.count("media") == 2
 
 
-def test_the_same_keys_give_the_same_batch_after_a_photo_was_deleted(pool: Pool) -> None:
-    first = accept(pool, new_batch("a", "b"))
-    pool.transaction(lambda s: s.rows("DELETE FROM media WHERE url = 'a'"))
-    assert accept(pool, new_batch("a", "b")).id == first.id
+def test_the_same_keys_give_the_same_batch_after_a_photo_was_deleted(records: Records) -> None:
+    first = accept(records, new_batch("a", "b"))
+    records.lose_photos("a")
+    assert accept(records, new_batch("a", "b")).id == first.id
 
 
 @pytest.fixture
-def doubling(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> Pool:
-    """A pool whose connection breaks after each COMMIT: every transaction runs twice."""
+def doubling(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> Records:
+    """On a pool whose connection breaks after each COMMIT: every transaction runs twice."""
     once = pool.transaction
 
     def twice(work: Callable[[Session], Any]) -> Any:
@@ -78,57 +64,53 @@ def doubling(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> Pool:
         return once(work)
 
     monkeypatch.setattr(pool, "transaction", twice)
-    return pool
+    return PostgresRecords(pool)
 
 
-def test_a_break_at_commit_is_not_mistaken_for_an_earlier_call(doubling: Pool) -> None:
+def test_a_break_at_commit_is_not_mistaken_for_an_earlier_call(doubling: Records) -> None:
     assert accept(doubling, new_batch("a", "b")).created
     assert not accept(doubling, new_batch("a", "b")).created
-    assert count(doubling, "media") == 2
+    assert doubling.count("media") == 2
 
 
 @pytest.mark.parametrize("keys", [("a", "c"), ("a",), ("a", "b", "c")])
-def test_overlapping_keys_are_refused_by_name(pool: Pool, keys: tuple[str, ...]) -> None:
-    accept(pool, new_batch("a", "b"))
+def test_overlapping_keys_are_refused_by_name(records: Records, keys: tuple[str, ...]) -> None:
+    accept(records, new_batch("a", "b"))
     with pytest.raises(Conflict) as caught:
-        accept(pool, new_batch(*keys))
+        accept(records, new_batch(*keys))
     assert set(caught.value.file_keys) == {"a", "b"} & set(keys)
-    assert count(pool, "batches") == 1
+    assert records.count("batches") == 1
 
 
-def test_the_limit_counts_photos_not_batches(pool: Pool) -> None:
+def test_the_limit_counts_photos_not_batches(records: Records) -> None:
     for number in range(3):
-        accept(pool, new_batch(*(f"{number}-{n}" for n in range(9))))
-    accept(pool, new_batch("x", "y", "z"))
+        accept(records, new_batch(*(f"{number}-{n}" for n in range(9))))
+    accept(records, new_batch("x", "y", "z"))
     with pytest.raises(RateLimited) as caught:
-        accept(pool, new_batch("one more"))
+        accept(records, new_batch("one more"))
     assert 86_390 < caught.value.retry_after_s <= 86_400
-    accept(pool, new_batch("another user's", user="v"))
+    accept(records, new_batch("another user's", user="v"))
 
 
-def test_the_window_slides_and_tells_when_it_frees(pool: Pool) -> None:
-    accept(pool, new_batch("a", "b"), limit=3)
-    pool.transaction(
-        lambda s: s.rows("UPDATE upload_usage SET created_at = now() - interval '23 hours'")
-    )
-    accept(pool, new_batch("c"), limit=3)
+def test_the_window_slides_and_tells_when_it_frees(records: Records) -> None:
+    accept(records, new_batch("a", "b"), limit=3)
+    records.age_usage(hours=23)
+    accept(records, new_batch("c"), limit=3)
     with pytest.raises(RateLimited) as caught:
-        accept(pool, new_batch("d"), limit=3)
+        accept(records, new_batch("d"), limit=3)
     assert 3590 < caught.value.retry_after_s <= 3600
     with pytest.raises(RateLimited) as later:
-        accept(pool, new_batch("d", "e", "f"), limit=3)
+        accept(records, new_batch("d", "e", "f"), limit=3)
     assert later.value.retry_after_s > 80_000
-    pool.transaction(
-        lambda s: s.rows("UPDATE upload_usage SET created_at = created_at - interval '2 hours'")
-    )
-    accept(pool, new_batch("d"), limit=3)
+    records.age_usage(hours=2)
+    accept(records, new_batch("d"), limit=3)
 
 
-def test_deleting_photos_gives_nothing_back(pool: Pool) -> None:
-    accept(pool, new_batch("a", "b"), limit=2)
-    pool.transaction(lambda s: s.rows("DELETE FROM media"))
+def test_deleting_photos_gives_nothing_back(records: Records) -> None:
+    accept(records, new_batch("a", "b"), limit=2)
+    records.lose_photos()
     with pytest.raises(RateLimited):
-        accept(pool, new_batch("c"), limit=2)
+        accept(records, new_batch("c"), limit=2)
 
 
 def at_once(pool: Pool, url: str, call: Callable[[int], T]) -> list[T]:
@@ -146,34 +128,38 @@ def at_once(pool: Pool, url: str, call: Callable[[int], T]) -> list[T]:
         return [called.result() for called in other.transaction(work)]
 
 
-def test_thirty_means_thirty_under_concurrency(pool: Pool, migrated_url: str) -> None:
+@on_postgres
+def test_thirty_means_thirty_under_concurrency(
+    records: Records, pool: Pool, migrated_url: str
+) -> None:
     def attempt(number: int) -> bool:
         try:
-            return accept(pool, new_batch(*(f"{number}-{n}" for n in range(4)))).created
+            return accept(records, new_batch(*(f"{number}-{n}" for n in range(4)))).created
         except RateLimited:
             return False
 
     assert sum(at_once(pool, migrated_url, attempt)) == 7
-    assert count(pool, "media") == 28
+    assert records.count("media") == 28
 
 
-def test_concurrent_repeats_give_one_batch(pool: Pool, migrated_url: str) -> None:
+@on_postgres
+def test_concurrent_repeats_give_one_batch(records: Records, pool: Pool, migrated_url: str) -> None:
     def attempt(_: int) -> str:
-        return accept(pool, new_batch("a", "b", "c")).id
+        return accept(records, new_batch("a", "b", "c")).id
 
     assert len(set(at_once(pool, migrated_url, attempt))) == 1
-    assert count(pool, "upload_usage") == 1
+    assert records.count("upload_usage") == 1
 
 
-def test_a_fresh_batch_is_not_due_yet(pool: Pool) -> None:
-    accept(pool, new_batch("a"))
-    assert PostgresOutbox(pool).take_due(limit=10) == []
+def test_a_fresh_batch_is_not_due_yet(records: Records) -> None:
+    accept(records, new_batch("a"))
+    assert records.outbox.take_due(limit=10) == []
 
 
-def test_a_due_batch_is_taken_by_one_sweep_only(pool: Pool) -> None:
-    ids = {accept(pool, new_batch(str(n), user=str(n))).id for n in range(20)}
-    due_now(pool)
-    outbox = PostgresOutbox(pool)
+def test_a_due_batch_is_taken_by_one_sweep_only(records: Records) -> None:
+    ids = {accept(records, new_batch(str(n), user=str(n))).id for n in range(20)}
+    records.due_now()
+    outbox = records.outbox
     with ThreadPoolExecutor(4) as threads:
         taken = [
             job.batch_id
@@ -185,21 +171,18 @@ def test_a_due_batch_is_taken_by_one_sweep_only(pool: Pool) -> None:
     assert len(taken) == 20
 
 
-def test_each_sending_rests_twice_as_long(pool: Pool) -> None:
-    batch = accept(pool, new_batch("a"))
-    outbox, rests = PostgresOutbox(pool), []
+def test_each_sending_rests_twice_as_long(records: Records) -> None:
+    batch = accept(records, new_batch("a"))
+    outbox, rests = records.outbox, []
     for _ in range(9):
-        due_now(pool)
+        records.due_now()
         assert [job.batch_id for job in outbox.take_due(limit=5)] == [batch.id]
         outbox.sent([batch.id])
-        row = pool.transaction(
-            lambda s: s.rows("SELECT extract(epoch FROM next_enqueue_at - now()) AS s FROM batches")
-        )[0]
-        rests.append(round(float(row["s"]) / 60))
+        rests.append(round(records.rests_s() / 60))
     assert rests == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
-def test_every_error_of_the_port_is_ours(pool: Pool) -> None:
-    accept(pool, new_batch("a"))
+def test_every_error_of_the_port_is_ours(records: Records) -> None:
+    accept(records, new_batch("a"))
     with pytest.raises(PhotogateError):
-        accept(pool, new_batch("a", "b"))
+        accept(records, new_batch("a", "b"))

@@ -12,23 +12,29 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
 import requests
+from requests.adapters import BaseAdapter
 
 from local import files
 from photogate.adapters import photos_s3
+from photogate.adapters.memory.photos import MemoryPhotoStore
 from photogate.adapters.photos_files import FilePhotoStore
 from photogate.adapters.photos_s3 import S3PhotoStore
 from photogate.errors import (
     ConfigError,
+    Forbidden,
+    InvalidRequest,
     NotFound,
+    PermanentError,
     PhotoChanged,
     PhotoRefused,
     StorageUnavailable,
@@ -49,13 +55,61 @@ class Store:
     """A store and what its technology can hold clients to."""
 
     port: ports.Store
+    #: As its health check tells it.
+    kind: str
     #: Whether a request that breaks what was signed is refused here.
     enforces: bool
     #: Nothing is there yet.
     key: str
+    #: Carries what clients do.
+    http: requests.Session = field(default_factory=requests.Session)
 
 
-@pytest.fixture(params=["files", "s3", "bucket"])
+class _InMemory(BaseAdapter):
+    """Carries requests to a store in memory."""
+
+    def __init__(self, port: MemoryPhotoStore) -> None:
+        super().__init__()
+        self._port = port
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        """Answer as an HTTP server in front of it would."""
+        response = requests.Response()
+        response.raw = BytesIO()
+        url, body = str(request.url), request.body or b""
+        try:
+            if request.method == "PUT":
+                assert isinstance(body, bytes)
+                sent = request.headers.get("Content-Type")
+                stored = self._port.upload(url, body, content_type=sent)
+                response.headers["ETag"] = stored.etag
+            else:
+                response.headers["Content-Type"], found = self._port.view(url)
+                response.raw = BytesIO(found)
+            response.status_code = HTTPStatus.OK
+        except PermanentError as error:
+            refusals: dict[type[PermanentError], int] = {
+                Forbidden: 403,
+                InvalidRequest: 422,
+                NotFound: 404,
+            }
+            response.status_code = refusals[type(error)]
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.fixture
+def memory_store() -> Store:
+    """A store in memory."""
+    port = MemoryPhotoStore()
+    store = Store(port=port, kind="memory", enforces=True, key="users/u-1/photo/aa-bb.jpg")
+    store.http.mount("memory://", _InMemory(port))
+    return store
+
+
+@pytest.fixture(params=[pytest.param("memory", marks=pytest.mark.quick), "files", "s3", "bucket"])
 def store(request: pytest.FixtureRequest) -> Store:
     """A store of each kind."""
     made: Store = request.getfixturevalue(f"{request.param}_store")
@@ -75,7 +129,7 @@ def files_store(folder: Path) -> Iterator[Store]:
     app = files.create_app(lambda: held[0], max_bytes=lambda: 1000)
     with serve(app) as url:
         held.append(FilePhotoStore(folder, public_url=url, secret=SECRET))
-        yield Store(port=held[0], enforces=True, key="users/u-1/photo/aa-bb.jpg")
+        yield Store(port=held[0], kind="files", enforces=True, key="users/u-1/photo/aa-bb.jpg")
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +144,7 @@ def s3_client(moto_server: str) -> Iterator[S3Client]:
 def s3_store(s3_client: S3Client) -> Store:
     """A bucket in moto."""
     port = S3PhotoStore(s3_client, "photos", presigner=s3_client)
-    return Store(port=port, enforces=False, key=f"users/{uuid4()}/photo/aa-bb.jpg")
+    return Store(port=port, kind="s3", enforces=False, key=f"users/{uuid4()}/photo/aa-bb.jpg")
 
 
 @pytest.fixture
@@ -107,7 +161,7 @@ def bucket_store() -> Iterator[Store]:
     )
     key = f"photogate-test/{uuid4()}/aa-bb.jpg"
     with closing(S3PhotoStore(client, bucket, presigner=client)) as port:
-        yield Store(port=port, enforces=True, key=key)
+        yield Store(port=port, kind="s3", enforces=True, key=key)
         port.delete(key)
 
 
@@ -127,11 +181,11 @@ def upload(store: Store, body: bytes = BODY, **signed: int) -> requests.Response
     ticket = store.port.presign_put(
         store.key, content_type="image/jpeg", size_bytes=signed.get("size"), expires_in_s=60
     )
-    return requests.put(ticket.url, data=body, headers=ticket.headers, timeout=5)
+    return store.http.put(ticket.url, data=body, headers=ticket.headers, timeout=5)
 
 
 def view(store: Store) -> requests.Response:
-    return requests.get(store.port.presign_get(store.key, expires_in_s=60), timeout=5)
+    return store.http.get(store.port.presign_get(store.key, expires_in_s=60), timeout=5)
 
 
 def test_what_is_put_can_be_read_and_described(store: Store) -> None:
@@ -181,7 +235,7 @@ def test_an_object_above_the_limit_is_not_read(store: Store) -> None:
 
 
 def test_a_store_that_works_says_so(store: Store) -> None:
-    assert store.port.check()["kind"] in ("files", "s3")
+    assert store.port.check()["kind"] == store.kind
 
 
 def test_what_was_signed_is_what_counts(store: Store) -> None:
@@ -201,11 +255,12 @@ def test_what_was_signed_is_what_counts(store: Store) -> None:
         (store.port.presign_get(store.key, expires_in_s=60), b"x" * 10, jpeg),
         (urlsplit(put.url)._replace(query="").geturl(), b"x" * 10, jpeg),
     ):
-        answer = requests.put(url, data=body, headers=headers, timeout=5)
+        answer = store.http.put(url, data=body, headers=headers, timeout=5)
         assert answer.status_code in (403, 413, 422), url
         assert store.port.head(store.key) is None
-    assert requests.get(put.url, timeout=5).status_code == 403
-    assert requests.put(put.url, data=b"x" * 10, headers=put.headers, timeout=5).status_code == 200
+    assert store.http.get(put.url, timeout=5).status_code == 403
+    done = store.http.put(put.url, data=b"x" * 10, headers=put.headers, timeout=5)
+    assert done.status_code == 200
 
 
 def test_a_url_expires(store: Store) -> None:
@@ -213,7 +268,7 @@ def test_a_url_expires(store: Store) -> None:
         pytest.skip("this stand-in does not enforce what was signed")
     upload(store)
     url = store.port.presign_get(store.key, expires_in_s=1)
-    eventually(lambda: requests.get(url, timeout=5).status_code == 403)
+    eventually(lambda: store.http.get(url, timeout=5).status_code == 403)
 
 
 class TestFiles:
@@ -370,7 +425,7 @@ class TestS3:
 
     def test_with_write_once_nothing_is_replaced(self, s3_client: S3Client) -> None:
         port = S3PhotoStore(s3_client, "photos", presigner=s3_client, write_once=True)
-        store = Store(port=port, enforces=False, key=f"users/{uuid4()}/photo/aa-bb.jpg")
+        store = Store(port=port, kind="s3", enforces=False, key=f"users/{uuid4()}/photo/aa-bb.jpg")
         assert upload(store).status_code == 200
         assert upload(store, body=b"swapped afterwards").status_code == 412
         assert port.get(store.key, etag=None, max_bytes=100) == BODY

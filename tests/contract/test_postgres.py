@@ -23,6 +23,7 @@ from photogate.errors import ConfigError, DatabaseUnavailable, NotFound
 from photogate.messages import Job
 from tests.authors import finish
 from tests.contract.test_intake import new_batch
+from tests.records import PostgresRecords
 
 
 def backend(session: Session) -> int:
@@ -245,7 +246,9 @@ class TestMigrations:
             assert opened
             approved = Verdict(status=Status.APPROVED)
             assert finish(
-                application, job, [Finding(photo_id=opened.photos[0].id, verdict=approved)]
+                PostgresRecords(application),
+                job,
+                [Finding(photo_id=opened.photos[0].id, verdict=approved)],
             )
             empty.transaction(
                 lambda s: s.rows(

@@ -20,6 +20,7 @@ import pytest
 import redis
 
 from photogate.adapters import queue_sqs
+from photogate.adapters.memory.queue import MemoryQueue
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.queue import PostgresQueue
 from photogate.adapters.queue_redis import QUEUE_NAME, RedisQueue, connect
@@ -71,6 +72,7 @@ REDIS = Kind(
     crowd=200,
 )
 POSTGRES = replace(REDIS, name="postgres")
+MEMORY = replace(REDIS, name="memory")
 #: moto, which deletes by a stale receipt; AWS does nothing, and says neither way.
 SQS = Kind(
     name="sqs",
@@ -85,7 +87,10 @@ SQS = Kind(
 )
 
 
-@pytest.fixture(params=[REDIS, POSTGRES, SQS], ids=lambda kind: kind.name)
+@pytest.fixture(
+    params=[pytest.param(MEMORY, marks=pytest.mark.quick), REDIS, POSTGRES, SQS],
+    ids=lambda kind: kind.name,
+)
 def kind(request: pytest.FixtureRequest) -> Kind:
     """Each technology."""
     chosen: Kind = request.param
@@ -97,6 +102,12 @@ def queue(kind: Kind, request: pytest.FixtureRequest) -> Queue:
     """An empty queue of each kind."""
     made: Queue = request.getfixturevalue(f"{kind.name}_queue")
     return made
+
+
+@pytest.fixture
+def memory_queue() -> MemoryQueue:
+    """An empty queue in memory."""
+    return MemoryQueue(visibility_s=MEMORY.visibility_s, max_receives=MAX_RECEIVES)
 
 
 @pytest.fixture

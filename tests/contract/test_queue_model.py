@@ -1,6 +1,6 @@
-"""Redis and PostgreSQL do step by step what one small model does, whatever the steps are.
+"""Memory, Redis and PostgreSQL do step by step what one small model does, whatever the steps are.
 
-Time is the test's own on both, so that visibility ends and delays pass without waiting, also
+Time is the test's own on all, so that visibility ends and delays pass without waiting, also
 to the millisecond. Hypothesis chooses the steps, the same ones in every run.
 """
 
@@ -27,6 +27,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from photogate.adapters.memory.queue import MemoryQueue
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.queue import PostgresQueue
 from photogate.adapters.queue_redis import RedisQueue
@@ -280,6 +281,24 @@ class Comparison(RuleBasedStateMachine):
 
 
 @pytest.fixture
+def in_memory() -> type[Comparison]:
+    """Compare with the queue in memory."""
+
+    class InMemory(Comparison):
+        def __init__(self) -> None:
+            clock = Clock()
+            queue = MemoryQueue(
+                visibility_s=VISIBILITY_MS / 1000,
+                max_receives=MAX_RECEIVES,
+                clock=clock,
+                new_id=numbers(),
+            )
+            super().__init__(queue, clock)
+
+    return InMemory
+
+
+@pytest.fixture
 def on_redis(redis_client: redis.Redis) -> type[Comparison]:
     """Compare with Redis."""
 
@@ -319,7 +338,9 @@ def on_postgres(pool: Pool) -> type[Comparison]:
     return OnPostgres
 
 
-@pytest.mark.parametrize("technology", ["on_redis", "on_postgres"])
+@pytest.mark.parametrize(
+    "technology", [pytest.param("in_memory", marks=pytest.mark.quick), "on_redis", "on_postgres"]
+)
 def test_it_does_what_the_model_does(technology: str, request: pytest.FixtureRequest) -> None:
     run_state_machine_as_test(
         request.getfixturevalue(technology),

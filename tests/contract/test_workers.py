@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from photogate.adapters.postgres.pool import Pool
-from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.domain import Gate, WorkerInfo
+from photogate.ports.records import Workers
+from tests.records import Records
 
 NOW = datetime.now(UTC)
 
 
 @pytest.fixture
-def workers(pool: Pool) -> PostgresWorkers:
+def workers(records: Records) -> Workers:
     """Nobody was seen yet."""
-    return PostgresWorkers(pool)
+    return records.workers
 
 
 def worker(name: str, *, started_h_ago: float = 1.0) -> WorkerInfo:
@@ -33,29 +33,17 @@ def worker(name: str, *, started_h_ago: float = 1.0) -> WorkerInfo:
     )
 
 
-def not_seen_for(pool: Pool, name: str, span: str) -> None:
-    """Let a worker's last announcement lie back."""
-    changed = pool.transaction(
-        lambda s: s.count(
-            "UPDATE workers SET seen_at = now() - CAST(:span AS interval) WHERE id = :id",
-            span=span,
-            id=name,
-        )
-    )
-    assert changed == 1
-
-
-def newest(workers: PostgresWorkers) -> str | None:
+def newest(workers: Workers) -> str | None:
     found = workers.newest()
     return None if found is None else found.id
 
 
-def test_nobody_is_nobody(workers: PostgresWorkers) -> None:
+def test_nobody_is_nobody(workers: Workers) -> None:
     assert (workers.alive(), workers.newest()) == ([], None)
 
 
 def test_of_those_that_live_the_one_that_started_last_is_in_force(
-    workers: PostgresWorkers,
+    workers: Workers,
 ) -> None:
     workers.announce(worker("new", started_h_ago=1))
     workers.announce(worker("old", started_h_ago=2))
@@ -64,33 +52,31 @@ def test_of_those_that_live_the_one_that_started_last_is_in_force(
 
 
 def test_a_worker_that_is_gone_is_not_in_force_while_another_lives(
-    workers: PostgresWorkers, pool: Pool
+    workers: Workers, records: Records
 ) -> None:
     workers.announce(worker("living", started_h_ago=2))
     workers.announce(worker("gone", started_h_ago=1))
-    not_seen_for(pool, "gone", "5 minutes")
+    records.age_worker("gone", minutes=5)
     assert [w.id for w in workers.alive()] == ["living"]
     assert newest(workers) == "living"
 
 
-def test_between_photos_the_last_one_of_the_day_is_told(
-    workers: PostgresWorkers, pool: Pool
-) -> None:
+def test_between_photos_the_last_one_of_the_day_is_told(workers: Workers, records: Records) -> None:
     workers.announce(worker("new", started_h_ago=1))
     workers.announce(worker("old", started_h_ago=2))
-    not_seen_for(pool, "new", "50 minutes")
-    not_seen_for(pool, "old", "40 minutes")
+    records.age_worker("new", minutes=50)
+    records.age_worker("old", minutes=40)
     assert workers.alive() == []
     assert newest(workers) == "new"
 
 
-def test_a_worker_that_is_long_gone_is_not_told(workers: PostgresWorkers, pool: Pool) -> None:
+def test_a_worker_that_is_long_gone_is_not_told(workers: Workers, records: Records) -> None:
     workers.announce(worker("gone"))
-    not_seen_for(pool, "gone", "25 hours")
+    records.age_worker("gone", hours=25)
     assert newest(workers) is None
 
 
-def test_who_leaves_is_gone_at_once(workers: PostgresWorkers) -> None:
+def test_who_leaves_is_gone_at_once(workers: Workers) -> None:
     workers.announce(worker("new", started_h_ago=1))
     workers.announce(worker("old", started_h_ago=2))
     workers.leave("new")

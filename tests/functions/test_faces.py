@@ -29,6 +29,7 @@ from tests.compreface import KEY, Compreface
 from tests.conftest import SECRET
 from tests.functions.conftest import Installation, forget_bootstrap
 from tests.functions.test_moderate import Context, event
+from tests.records import PostgresRecords
 
 
 @dataclass
@@ -208,7 +209,7 @@ class TestCompreface:
         dating.hand_in(portrait, portrait, portrait)
         for _ in range(MAX_DELIVERIES):
             assert not attempt()
-        assert conclude(pool) == 3
+        assert conclude(PostgresRecords(pool)) == 3
         assert verdicts(dating) == [("review", None)] * 3
         rows = pool.transaction(lambda s: s.rows("SELECT moderation_error FROM media"))
         assert all("CompreFace does not answer" in row["moderation_error"] for row in rows)

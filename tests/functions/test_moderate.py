@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.moderate import app
 from photogate import bootstrap
+from photogate.adapters.memory.vision import ScriptedAnalyzer
 from photogate.adapters.photos_files import FilePhotoStore, Grant
 from photogate.adapters.postgres.changes import PostgresChanges
 from photogate.adapters.postgres.deliveries import PostgresDeliveries
@@ -22,24 +22,17 @@ from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.views import PostgresViews
 from photogate.domain import (
     Finding,
-    Media,
     NewBatch,
     NewPhoto,
     OpenBatch,
-    Principal,
-    Role,
     Signals,
-    Status,
-    Verdict,
 )
-from photogate.domain.measures import read
-from photogate.errors import DatabaseUnavailable, RetryableError, StorageUnavailable
+from photogate.errors import DatabaseUnavailable, RetryableError
 from photogate.messages import Job
 from photogate.policies import preset
 from photogate.ports.photos import PhotoStore
 from photogate.service.moderate import Moderation
 from photogate.service.sweep import Sweep
-from tests.authors import conclude, decide
 from tests.conftest import SECRET
 from tests.functions.conftest import Installation
 from tests.proxy import Break, Cut, scripted
@@ -112,42 +105,10 @@ class TestHandler:
         assert scores["processing_time_ms"] > 0
 
 
-class ScriptedAnalyzer:
-    """Gives what the test says, by the photo's bytes."""
-
-    model_digest = "none"
-    measures = frozenset(read(FINE))
-
-    def __init__(self, **answers: Signals | BaseException | Callable[[], Signals]) -> None:
-        self.answers = answers
-        self.seen: list[str] = []
-
-    def analyze(self, data: bytes) -> list[Signals]:
-        """Answer, or raise."""
-        self.seen.append(data.decode())
-        answer = self.answers.get(data.decode(), FINE)
-        if isinstance(answer, BaseException):
-            raise answer
-        return [answer() if callable(answer) else answer]
-
-
-class BrokenStore(FilePhotoStore):
-    """A folder whose reads fail as often as the test says."""
-
-    failures = 0
-
-    def get(self, key: str, *, etag: str | None, max_bytes: int) -> bytes:
-        """Fail, or read."""
-        if self.failures:
-            self.failures -= 1
-            raise StorageUnavailable("the store is down")
-        return super().get(key, etag=etag, max_bytes=max_bytes)
-
-
 @pytest.fixture
-def store(tmp_path: Path) -> BrokenStore:
+def store(tmp_path: Path) -> FilePhotoStore:
     """A store with the photos a, b and c, each holding its own name."""
-    store = BrokenStore(tmp_path, public_url="http://x", secret=SECRET)
+    store = FilePhotoStore(tmp_path, public_url="http://x", secret=SECRET)
     for name in "abc":
         store.put(Grant(method="PUT", key=name), name.encode(), content_type=None)
     return store
@@ -189,7 +150,9 @@ def test_processes_that_look_alike_are_counted_apart() -> None:
     assert len(app.parts().workers.alive()) == 2
 
 
-class TestService:
+class TestOutages:
+    """The database goes away in the middle; tests/service has the rest of the delivery loop."""
+
     def run(
         self,
         pool: Pool,
@@ -213,124 +176,8 @@ class TestService:
         moderation.run(job, job_id="m-1", time_left_s=lambda: time_left_s)
         return watcher.settled
 
-    def statuses(self, pool: Pool) -> dict[str, str]:
-        return {m.file_key: m.status.value for m in self.media(pool).values()}
-
-    def media(self, pool: Pool) -> dict[str, Media]:
-        return {m.file_key: m for m in PostgresViews(pool).of_user("u")}
-
-    def test_each_photo_gets_its_verdict(self, pool: Pool, store: PhotoStore, job: Job) -> None:
-        blurred = Signals(
-            nsfw_scores=FINE.nsfw_scores,
-            blur_variance=1.0,
-            width=800,
-            height=600,
-            rms_contrast=50.0,
-        )
-        incomplete = replace(FINE, nsfw_scores=None)
-        reported = self.run(pool, store, ScriptedAnalyzer(b=blurred, c=incomplete), job)
-        assert self.statuses(pool) == {"a": "approved", "b": "rejected", "c": "review"}
-        assert len(reported) == 3
-
-    def test_a_verdict_that_came_too_late_is_not_told(
-        self, pool: Pool, store: PhotoStore, job: Job
-    ) -> None:
-        moderator = Principal(user_id="mod", role=Role.MODERATOR)
-        media_id = self.media(pool)["b"].id
-
-        class Slow(ScriptedAnalyzer):
-            def analyze(self, data: bytes) -> list[Signals]:
-                """A person is faster."""
-                rejected = Verdict(status=Status.REJECTED, reason="not you")
-                decide(pool, media_id, rejected, by=moderator)
-                return super().analyze(data)
-
-        told = self.run(pool, store, Slow(), job)
-        assert media_id not in {finding.photo_id for finding in told}
-        assert len(told) == 2
-        assert self.media(pool)["b"].reason == "not you"
-
-    def test_a_fault_of_ours_costs_its_photo_a_retry_and_the_others_nothing(
-        self, pool: Pool, store: PhotoStore, job: Job
-    ) -> None:
-        analyzer = ScriptedAnalyzer(b=RetryableError("the model failed"))
-        with pytest.raises(RetryableError, match="1 of 3"):
-            self.run(pool, store, analyzer, job)
-        assert self.statuses(pool) == {"a": "approved", "b": "pending", "c": "approved"}
-        analyzer.answers.clear()
-        self.run(pool, store, analyzer, job)
-        assert self.statuses(pool)["b"] == "approved"
-        assert analyzer.seen == ["a", "b", "c", "b"]
-
-    def test_a_store_that_is_down_is_asked_again(
-        self, pool: Pool, store: BrokenStore, job: Job
-    ) -> None:
-        store.failures = 3
-        with pytest.raises(RetryableError, match="the store is down"):
-            self.run(pool, store, ScriptedAnalyzer(), job)
-        assert set(self.statuses(pool).values()) == {"pending"}
-        self.run(pool, store, ScriptedAnalyzer(), job)
-        assert set(self.statuses(pool).values()) == {"approved"}
-
-    def test_what_never_works_ends_with_a_person(
-        self, pool: Pool, store: PhotoStore, job: Job
-    ) -> None:
-        analyzer = ScriptedAnalyzer(b=RetryableError("the model failed"))
-        for _ in range(5):
-            with pytest.raises(RetryableError):
-                self.run(pool, store, analyzer, job)
-        conclude(pool)
-        assert self.statuses(pool) == {"a": "approved", "b": "review", "c": "approved"}
-        assert self.media(pool)["b"].error == "the model failed"
-
-    @pytest.mark.parametrize("crash", [Crash(), ValueError("a bug")])
-    def test_a_photo_that_kills_its_worker_does_not_hold_the_others(
-        self, pool: Pool, store: PhotoStore, job: Job, crash: BaseException
-    ) -> None:
-        analyzer = ScriptedAnalyzer(a=crash)
-        for _ in range(3):
-            with pytest.raises((Crash, RetryableError)):
-                self.run(pool, store, analyzer, job)
-        self.run(pool, store, analyzer, job)
-        assert self.statuses(pool) == {"a": "review", "b": "approved", "c": "approved"}
-        assert "3 attempts" in str(self.media(pool)["a"].error)
-        assert analyzer.seen.count("a") == 3
-
-    def test_swapped_bytes_go_to_a_person(
-        self, pool: Pool, store: FilePhotoStore, job: Job
-    ) -> None:
-        store.path("b").write_bytes(b"swapped")
-        self.run(pool, store, ScriptedAnalyzer(), job)
-        assert self.statuses(pool) == {"a": "approved", "b": "review", "c": "approved"}
-        assert "not what upload-complete accepted" in str(self.media(pool)["b"].error)
-
-    def test_an_object_that_is_gone_is_never_approved(
-        self, pool: Pool, store: FilePhotoStore, job: Job
-    ) -> None:
-        store.delete("b")
-        with pytest.raises(RetryableError):
-            self.run(pool, store, ScriptedAnalyzer(), job)
-        assert self.statuses(pool)["b"] == "pending"
-
-    def test_an_object_that_grew_too_large_is_rejected(
-        self, pool: Pool, store: FilePhotoStore
-    ) -> None:
-        store.put(Grant(method="PUT", key="big"), b"x" * 1001, content_type=None)
-        batch = PostgresIntake(pool).accept(
-            NewBatch(user_id="u", user_name=None, photos=(NewPhoto(file_key="big", stored=None),)),
-            photos_per_day=30,
-        )
-        self.run(pool, store, ScriptedAnalyzer(), Job(batch_id=batch.id, generation=1))
-        assert self.media(pool)["big"].reason == "too_large"
-
-    def test_running_out_of_time_hands_back_what_is_left(
-        self, pool: Pool, store: PhotoStore, job: Job
-    ) -> None:
-        with pytest.raises(RetryableError, match="ran out of time"):
-            self.run(pool, store, ScriptedAnalyzer(), job, time_left_s=1.0)
-        assert set(self.statuses(pool).values()) == {"pending"}
-        self.run(pool, store, ScriptedAnalyzer(), job)
-        assert set(self.statuses(pool).values()) == {"approved"}
+    def statuses(self, pool: Pool) -> set[str]:
+        return {media.status.value for media in PostgresViews(pool).of_user("u")}
 
     def test_an_outage_at_the_verdicts_counts_for_no_photo(
         self, pool: Pool, store: PhotoStore, job: Job, migrated_url: str
@@ -341,11 +188,11 @@ class TestService:
                 script.cuts += [Cut(at=b"COMMIT", how=Break.BEFORE)] * 3
                 return FINE
 
-            analyzer = ScriptedAnalyzer(a=RetryableError("the model failed"), c=fine_then_cut)
+            analyzer = ScriptedAnalyzer(FINE, a=RetryableError("the model failed"), c=fine_then_cut)
             with pytest.raises(DatabaseUnavailable):
                 self.run(broken, store, analyzer, job)
             assert len(script.done) == 3
-        assert set(self.statuses(pool).values()) == {"pending"}
+        assert self.statuses(pool) == {"pending"}
         assert self.retries(pool) == {0}
         analyzer.answers.clear()
         assert len(self.run(pool, store, analyzer, job)) == 3
@@ -354,14 +201,14 @@ class TestService:
         self, pool: Pool, store: PhotoStore, job: Job, migrated_url: str
     ) -> None:
         with pytest.raises(Crash):
-            self.run(pool, store, ScriptedAnalyzer(a=Crash()), job)
+            self.run(pool, store, ScriptedAnalyzer(FINE, a=Crash()), job)
         with scripted(migrated_url) as (script, url), closing(Pool(url)) as broken:
 
             def fail_and_cut() -> Signals:
                 script.cuts += [Cut(at=b"COMMIT", how=Break.BEFORE)] * 3
                 raise RetryableError("the model failed")
 
-            analyzer = ScriptedAnalyzer(a=RetryableError("the model failed"), b=fail_and_cut)
+            analyzer = ScriptedAnalyzer(FINE, a=RetryableError("the model failed"), b=fail_and_cut)
             with pytest.raises(DatabaseUnavailable):
                 self.run(broken, store, analyzer, job)
         assert self.retries(pool) == {1}
@@ -369,12 +216,6 @@ class TestService:
     def retries(self, pool: Pool) -> set[int]:
         rows = pool.transaction(lambda s: s.rows("SELECT retry_count FROM media"))
         return {row["retry_count"] for row in rows}
-
-    def test_nothing_is_done_twice(self, pool: Pool, store: PhotoStore, job: Job) -> None:
-        analyzer = ScriptedAnalyzer()
-        for _ in range(3):
-            self.run(pool, store, analyzer, job)
-        assert analyzer.seen == ["a", "b", "c"]
 
 
 class TestSweep:

@@ -49,6 +49,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.errors",
         "photogate.ports",
     },
+    # Imported by tests alone.
+    "photogate.adapters.memory": {
+        "photogate.adapters.memory",
+        "photogate.domain",
+        "photogate.errors",
+        "photogate.messages",
+        "photogate.ports",
+    },
     "photogate.adapters.postgres": {
         "photogate.adapters.postgres",
         "photogate.domain",

@@ -27,6 +27,7 @@ from photogate.domain.changes import (
     State,
     Undo,
 )
+from photogate.domain.effects import attempts_returned, settles
 from photogate.domain.transitions import applied
 
 
@@ -173,15 +174,9 @@ def _write_photos(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Me
     return {row["id"]: media_from(row) for row in found}
 
 
-#: More than any photo has.
-_ALL_ATTEMPTS = 1_000_000
-
-
 def _row(outcome: Outcome) -> dict[str, Any]:
     change, after = outcome.change, outcome.after
     assert after is not None  # noqa: S101 - asked by the caller
-    failed = after.error is not None and after.status is Status.REVIEW
-    attempts = {Action.JUDGE: 0 if failed else 1, Action.REOPEN: _ALL_ATTEMPTS}
     undo = after.undo if change.action is Action.DECIDE else None
     return {
         "photo": change.photo_id,
@@ -191,9 +186,9 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "decider": after.decided_by,
         "verifier": after.verified_by,
         "again": after.reopened,
-        "settled": change.action not in (Action.VERIFY, Action.REOPEN),
+        "settled": settles(change),
         "scores": change.scores,
-        "attempts": attempts.get(change.action, 0),
+        "attempts": attempts_returned(outcome),
         "replaced": {"to": asdict(undo)} if undo else None,
     }
 

@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict
 
 from photogate.adapters.postgres.pool import Session
-from photogate.domain import Reason, Status
-from photogate.domain.changes import By, Outcome
-
-#: A person's own words are kept apart from these, so that they can be erased.
-_KNOWN_REASONS = frozenset(Reason)
+from photogate.domain import Status
+from photogate.domain.changes import Outcome
+from photogate.domain.effects import history_row
 
 
 def write_history(
     session: Session, call: str, outcomes: Sequence[Outcome], counts: dict[str, int]
 ) -> None:
     """Add a row for each change; ``counts`` has the number of each photo's row."""
-    rows = [_history_row(outcome, counts[outcome.change.photo_id]) for outcome in outcomes]
+    rows = [asdict(history_row(outcome, counts[outcome.change.photo_id])) for outcome in outcomes]
     users = {row["owner"] for row in rows} | {row["person"] for row in rows if row["person"]}
     session.rows(
         "INSERT INTO subjects (user_id) SELECT unnest(CAST(:users AS text[]))"
@@ -52,34 +50,6 @@ def write_history(
                 n=row["n"],
                 words=row["words"],
             )
-
-
-def _history_row(outcome: Outcome, n: int) -> dict[str, Any]:
-    change, before, after = outcome.change, outcome.before, outcome.after
-    assert before is not None  # noqa: S101 - only changes are written
-    rule, verdict = change.rule, change.verdict
-    reason = after.reason if after else None
-    return {
-        "photo_id": change.photo_id,
-        "n": n,
-        "action": change.action.value,
-        "by": change.by.value,
-        "person": change.person.user_id if change.person else None,
-        "role": change.person.role.value if change.by is By.PERSON and change.person else None,
-        "owner": before.user_id,
-        "generation": before.generation,
-        "before": before.status.value,
-        "after": after.status.value if after else None,
-        "reason": reason if reason in _KNOWN_REASONS else None,
-        "words": reason if reason not in _KNOWN_REASONS else None,
-        "failed": bool(after and after.error is not None),
-        "rule": rule.name if rule else None,
-        "value": rule.value if rule else None,
-        "bound": rule.bound if rule else None,
-        "policy": verdict.policy if verdict else None,
-        "model": change.model,
-        "correlation_id": change.correlation_id,
-    }
 
 
 def write_review_items(session: Session, outcomes: Sequence[Outcome]) -> None:

@@ -1,0 +1,158 @@
+"""Every change of a photo's state, with all that follows from it, in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from photogate.adapters.memory.database import (
+    MINUTE,
+    BatchRow,
+    Database,
+    Deletion,
+    Entry,
+    Photo,
+    ReviewItem,
+)
+from photogate.domain import Status
+from photogate.domain.changes import (
+    UNDO_WITHIN_S,
+    Action,
+    By,
+    Change,
+    Outcome,
+    Refusal,
+    State,
+)
+from photogate.domain.effects import attempts_returned, history_row, settles
+from photogate.domain.transitions import applied
+
+
+class MemoryChanges:
+    """The ``Changes`` port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def make(self, changes: Sequence[Change]) -> list[Outcome]:
+        """See ``photogate.ports.records.Changes.make``."""
+        with self._database.lock:
+            now, photos = self._database.clock.now(), self._database.photos
+            rows = [photos.get(change.photo_id) for change in changes]
+            batches = {row.batch_id: self._database.batches[row.batch_id] for row in rows if row}
+            outcomes = [
+                self._without_photo(change)
+                if row is None
+                else _outcome(change, row, batches[row.batch_id], now)
+                for change, row in zip(changes, rows, strict=True)
+            ]
+            outcomes = [self._write(o, now) if o.changed else o for o in outcomes]
+            for outcome in outcomes:
+                if outcome.changed and outcome.change.action is Action.REOPEN and outcome.media:
+                    reopened = outcome.media.batch_id
+                    if reopened and batches[reopened].finished_at is not None:
+                        _reopen(batches[reopened], now)
+            self._database.close_finished(batches, now)
+            return outcomes
+
+    def _without_photo(self, change: Change) -> Outcome:
+        """Refuse, unless it was deleted before, by a call whose answer a client never got."""
+        if change.action is Action.DELETE:
+            owner = change.person.user_id if change.person and change.by is By.OWNER else None
+            for gone in self._database.deletions.values():
+                if gone.photo_id == change.photo_id and owner in (None, gone.user_id):
+                    return Outcome(change=change, file_key=gone.file_key)
+        missing = Refusal(why=f"there is no photo {change.photo_id}", missing=True)
+        return Outcome(change=change, refusal=missing)
+
+    def _write(self, outcome: Outcome, now: datetime) -> Outcome:
+        row = self._database.photos[outcome.change.photo_id]
+        row.changes += 1
+        if outcome.after is None:
+            del self._database.photos[row.id]
+            self._database.deletions.setdefault(
+                row.file_key,
+                Deletion(
+                    file_key=row.file_key, photo_id=row.id, user_id=row.user_id, created_at=now
+                ),
+            )
+        else:
+            _update(row, outcome, outcome.after, now)
+        entry = Entry(row=history_row(outcome, row.changes), at=now)
+        self._database.history.append(entry)
+        self._write_review_items(outcome, now)
+        return replace(outcome, media=row.media if outcome.after else None)
+
+    def _write_review_items(self, outcome: Outcome, now: datetime) -> None:
+        """Open an item for what is in review now, and close those of what no longer is."""
+        photo_id, after = outcome.change.photo_id, outcome.after
+        items = [
+            item
+            for item in self._database.review_items
+            if item.photo_id == photo_id and item.closed_at is None
+        ]
+        if after is not None and after.status is Status.REVIEW:
+            if all(item.kind != "doubt" for item in items):
+                self._database.review_items.append(
+                    ReviewItem(photo_id=photo_id, kind="doubt", created_at=now)
+                )
+            return
+        for item in items:
+            # A sample is looked at while its photo stays approved.
+            if item.kind != "sample" or after is None:
+                item.closed_at = now
+
+
+def _outcome(change: Change, row: Photo, batch: BatchRow, now: datetime) -> Outcome:
+    state = _state(row, batch, now)
+    after = applied(change, state)
+    if isinstance(after, Refusal):
+        return Outcome(change=change, refusal=after)
+    if after == state:
+        return Outcome(change=change, media=row.media)
+    if after is None:
+        return Outcome(change=change, before=state, file_key=row.file_key)
+    return Outcome(change=change, before=state, after=after)
+
+
+def _state(row: Photo, batch: BatchRow, now: datetime) -> State:
+    return State(
+        user_id=row.user_id,
+        status=row.status,
+        reason=row.reason,
+        error=row.error,
+        decided_by=row.decided_by,
+        verified_by=row.verified_by,
+        reopened=row.reopened,
+        generation=batch.generation,
+        batch_open=batch.finished_at is None,
+        batch_leased=batch.lease_until is not None and batch.lease_until > now,
+        undo=row.undo if row.undo_until and row.undo_until > now else None,
+    )
+
+
+def _update(row: Photo, outcome: Outcome, after: State, now: datetime) -> None:
+    change = outcome.change
+    row.status, row.reason, row.error = after.status, after.reason, after.error
+    row.decided_by, row.verified_by, row.reopened = (
+        after.decided_by,
+        after.verified_by,
+        after.reopened,
+    )
+    if settles(change):
+        row.moderated_at = now
+    if change.scores is not None:
+        # A copy, of what JSON can hold.
+        row.scores = json.loads(json.dumps(change.scores, allow_nan=False))
+    row.attempts = max(0, row.attempts - attempts_returned(outcome))
+    row.undo = after.undo if change.action is Action.DECIDE else None
+    row.undo_until = now + timedelta(seconds=UNDO_WITHIN_S)
+
+
+def _reopen(batch: BatchRow, now: datetime) -> None:
+    batch.generation += 1
+    batch.finished_at = batch.last_error = None
+    batch.deliveries = 0
+    batch.next_enqueue_at, batch.enqueue_interval = now, MINUTE

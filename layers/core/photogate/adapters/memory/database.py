@@ -1,0 +1,179 @@
+"""The rows that the memory adapters share, and the time that they go by."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from photogate.domain import Media, Status, WorkerInfo
+from photogate.domain.changes import Undo
+from photogate.domain.effects import HistoryRow
+
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(kw_only=True)
+class Photo:
+    """A row of ``media``."""
+
+    id: str
+    user_id: str
+    user_name: str | None
+    file_key: str
+    batch_id: str
+    display_order: int
+    etag: str | None
+    size_bytes: int | None
+    created_at: datetime
+    status: Status = Status.PENDING
+    reason: str | None = None
+    scores: dict[str, Any] | None = None
+    error: str | None = None
+    decided_by: str | None = None
+    verified_by: str | None = None
+    moderated_at: datetime | None = None
+    reopened: bool = False
+    #: Attempts that began and did not finish in an orderly way.
+    attempts: int = 0
+    #: How many rows the history has of it.
+    changes: int = 0
+    undo: Undo | None = None
+    #: Until when ``undo`` is allowed.
+    undo_until: datetime | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it waits for the machine."""
+        return self.status is Status.PENDING or self.reopened
+
+    @property
+    def media(self) -> Media:
+        """The row as people and clients see it."""
+        return Media(
+            id=self.id,
+            user_id=self.user_id,
+            user_name=self.user_name,
+            file_key=self.file_key,
+            status=self.status,
+            reason=self.reason,
+            scores=self.scores,
+            error=self.error,
+            batch_id=self.batch_id,
+            decided_by=self.decided_by,
+            verified_by=self.verified_by,
+            created_at=self.created_at,
+            moderated_at=self.moderated_at,
+        )
+
+
+@dataclass(kw_only=True)
+class BatchRow:
+    """A row of ``batches``."""
+
+    id: str
+    user_id: str
+    file_keys: tuple[str, ...]
+    correlation_id: str | None
+    created_at: datetime
+    next_enqueue_at: datetime
+    enqueue_interval: timedelta = MINUTE
+    generation: int = 1
+    deliveries: int = 0
+    finished_at: datetime | None = None
+    last_error: str | None = None
+    lease_job_id: str | None = None
+    lease_until: datetime | None = None
+    attempt_id: str | None = None
+
+    def release(self) -> None:
+        """No delivery holds it any more."""
+        self.lease_job_id = self.lease_until = self.attempt_id = None
+
+
+@dataclass(kw_only=True)
+class Usage:
+    """A row of ``upload_usage``, which the rate limit counts."""
+
+    user_id: str
+    photos: int
+    created_at: datetime
+
+
+@dataclass(kw_only=True)
+class Deletion:
+    """A row of ``object_deletions``: an object that is to be removed."""
+
+    file_key: str
+    photo_id: str
+    user_id: str
+    created_at: datetime
+    removed_at: datetime | None = None
+
+
+@dataclass(kw_only=True)
+class ReviewItem:
+    """A row of ``review_items``: what waits for a person."""
+
+    photo_id: str
+    kind: str
+    created_at: datetime
+    closed_at: datetime | None = None
+
+
+@dataclass(kw_only=True)
+class Entry:
+    """A row of history and when it was written."""
+
+    row: HistoryRow
+    at: datetime
+
+
+class Clock:
+    """The time; a test may move it forward."""
+
+    def __init__(self) -> None:
+        self._moved = timedelta()
+
+    def now(self) -> datetime:
+        """Tell the time."""
+        return datetime.now(UTC) + self._moved
+
+    def now_ms(self) -> int:
+        """Tell it in milliseconds, as queues take it."""
+        return int(self.now().timestamp() * 1000)
+
+    def advance(self, **span: float) -> None:
+        """Let time pass: ``timedelta``'s arguments."""
+        self._moved += timedelta(**span)
+
+
+@dataclass(kw_only=True)
+class Database:
+    """All rows. A call of an adapter holds ``lock`` from beginning to end, as a transaction."""
+
+    clock: Clock = field(default_factory=Clock)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    history_days: int = 730
+    photos: dict[str, Photo] = field(default_factory=dict)
+    batches: dict[str, BatchRow] = field(default_factory=dict)
+    usage: list[Usage] = field(default_factory=list)
+    #: By object key.
+    deletions: dict[str, Deletion] = field(default_factory=dict)
+    history: list[Entry] = field(default_factory=list)
+    review_items: list[ReviewItem] = field(default_factory=list)
+    workers: dict[str, WorkerInfo] = field(default_factory=dict)
+
+    def open_photos(self, batch_id: str) -> list[Photo]:
+        """Give a batch's photos that wait for the machine."""
+        return [p for p in self.photos.values() if p.batch_id == batch_id and p.open]
+
+    def close_finished(self, batch_ids: Iterable[str], now: datetime) -> None:
+        """Close those batches in which no photo waits for the machine any more."""
+        for batch_id in batch_ids:
+            batch = self.batches[batch_id]
+            if batch.finished_at is None and not self.open_photos(batch_id):
+                batch.finished_at = now
+                batch.release()

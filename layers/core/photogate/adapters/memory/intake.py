@@ -1,0 +1,104 @@
+"""Accepting batches: the ledger of the rate limit, the photos, and the outbox entry."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from photogate.adapters.memory.database import BatchRow, Database, Photo, Usage
+from photogate.domain import Batch, NewBatch
+from photogate.errors import Conflict, RateLimited
+
+_DAY = timedelta(hours=24)
+#: Time for the upload itself to send the job.
+_FIRST_REST = timedelta(seconds=30)
+
+
+class MemoryIntake:
+    """The ``Intake`` port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, user_id: str, file_keys: Sequence[str]) -> Batch | None:
+        """See ``photogate.ports.records.Intake.find``."""
+        wanted = set(file_keys)
+        with self._database.lock:
+            found = [
+                batch
+                for batch in self._database.batches.values()
+                if batch.user_id == user_id and wanted & set(batch.file_keys)
+            ]
+        for row in found:
+            if set(row.file_keys) == wanted:
+                return Batch(
+                    id=row.id, generation=row.generation, file_keys=row.file_keys, created=False
+                )
+        if taken := {key for row in found for key in row.file_keys} & wanted:
+            raise Conflict(
+                "some photos already belong to another batch", file_keys=tuple(sorted(taken))
+            )
+        return None
+
+    def accept(self, batch: NewBatch, *, photos_per_day: int) -> Batch:
+        """See ``photogate.ports.records.Intake.accept``."""
+        keys = tuple(photo.file_key for photo in batch.photos)
+        with self._database.lock:
+            earlier = self.find(batch.user_id, keys)
+            if earlier is not None:
+                return earlier
+            now = self._database.clock.now()
+            self._enforce_limit(batch.user_id, len(keys), photos_per_day, now)
+            row = self._insert(batch, keys, now)
+        return Batch(id=row.id, generation=row.generation, file_keys=keys, created=True)
+
+    def _enforce_limit(self, user_id: str, wanted: int, limit: int, now: datetime) -> None:
+        used = sorted(
+            (
+                usage
+                for usage in self._database.usage
+                if usage.user_id == user_id and usage.created_at > now - _DAY
+            ),
+            key=lambda usage: usage.created_at,
+        )
+        over = sum(usage.photos for usage in used) + wanted - limit
+        if over <= 0:
+            return
+        frees_in = _DAY
+        for usage in used:
+            over -= usage.photos
+            if over <= 0:
+                frees_in = usage.created_at + _DAY - now
+                break
+        raise RateLimited(
+            f"at most {limit} photos in 24 hours",
+            retry_after_s=max(1, math.ceil(frees_in.total_seconds())),
+        )
+
+    def _insert(self, batch: NewBatch, keys: tuple[str, ...], now: datetime) -> BatchRow:
+        row = BatchRow(
+            id=str(uuid4()),
+            user_id=batch.user_id,
+            file_keys=keys,
+            correlation_id=batch.correlation_id,
+            created_at=now,
+            next_enqueue_at=now + _FIRST_REST,
+        )
+        self._database.batches[row.id] = row
+        self._database.usage.append(Usage(user_id=row.user_id, photos=len(keys), created_at=now))
+        for place, new in enumerate(batch.photos):
+            photo = Photo(
+                id=str(uuid4()),
+                user_id=batch.user_id,
+                user_name=batch.user_name,
+                file_key=new.file_key,
+                batch_id=row.id,
+                display_order=place,
+                etag=new.stored.etag if new.stored else None,
+                size_bytes=new.stored.size_bytes if new.stored else None,
+                created_at=now,
+            )
+            self._database.photos[photo.id] = photo
+        return row

@@ -1,0 +1,144 @@
+"""The batch row as outbox: what has to be sent again, given up or cleaned up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from photogate.adapters.memory.database import MINUTE, Database, Photo
+from photogate.domain import ExhaustedBatch, Status, UnfinishedBatch
+from photogate.messages import Job
+
+#: Longer than any upload URL: until then a client may put the object there again.
+_URLS_LIVE = timedelta(minutes=20)
+_LONGEST_REST = timedelta(hours=1)
+
+
+class MemoryOutbox:
+    """The ``Outbox`` port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def take_due(self, *, limit: int) -> list[Job]:
+        """See ``photogate.ports.records.Outbox.take_due``."""
+        with self._database.lock:
+            now = self._database.clock.now()
+            due = sorted(
+                (
+                    batch
+                    for batch in self._database.batches.values()
+                    if batch.finished_at is None and batch.next_enqueue_at <= now
+                ),
+                key=lambda batch: batch.next_enqueue_at,
+            )[:limit]
+            for batch in due:
+                batch.next_enqueue_at = now + MINUTE
+            return [Job(batch_id=batch.id, generation=batch.generation) for batch in due]
+
+    def sent(self, batch_ids: Sequence[str]) -> None:
+        """See ``photogate.ports.records.Outbox.sent``."""
+        with self._database.lock:
+            for batch_id in batch_ids:
+                batch = self._database.batches.get(batch_id)
+                if batch is not None and batch.finished_at is None:
+                    batch.next_enqueue_at = self._database.clock.now() + batch.enqueue_interval
+                    batch.enqueue_interval = min(batch.enqueue_interval * 2, _LONGEST_REST)
+
+    def exhausted(self, *, max_deliveries: int, limit: int) -> list[ExhaustedBatch]:
+        """See ``photogate.ports.records.Outbox.exhausted``."""
+        with self._database.lock:
+            now = self._database.clock.now()
+            batches = sorted(
+                (
+                    batch
+                    for batch in self._database.batches.values()
+                    if batch.finished_at is None
+                    and batch.deliveries >= max_deliveries
+                    and (batch.lease_until is None or batch.lease_until < now)
+                ),
+                key=lambda batch: batch.created_at,
+            )[:limit]
+            self._database.close_finished([batch.id for batch in batches], now)
+            return [
+                ExhaustedBatch(
+                    id=batch.id,
+                    generation=batch.generation,
+                    error=batch.last_error or "delivered too often without a verdict",
+                    photo_ids=tuple(sorted(p.id for p in self._database.open_photos(batch.id))),
+                )
+                for batch in batches
+            ]
+
+    def take_deletions(self, *, limit: int) -> list[str]:
+        """See ``photogate.ports.records.Outbox.take_deletions``."""
+        with self._database.lock:
+            long_ago = self._database.clock.now() - _URLS_LIVE
+            found = sorted(
+                (
+                    deletion
+                    for deletion in self._database.deletions.values()
+                    if deletion.removed_at is None or deletion.created_at < long_ago
+                ),
+                key=lambda deletion: deletion.created_at,
+            )
+            return [deletion.file_key for deletion in found[:limit]]
+
+    def deleted(self, file_key: str) -> None:
+        """See ``photogate.ports.records.Outbox.deleted``."""
+        with self._database.lock:
+            now = self._database.clock.now()
+            deletion = self._database.deletions.get(file_key)
+            if deletion is None:
+                return
+            deletion.removed_at = now
+            if deletion.created_at < now - _URLS_LIVE:
+                del self._database.deletions[file_key]
+
+    def prune_history(self, *, limit: int) -> int:
+        """See ``photogate.ports.records.Outbox.prune_history``."""
+        with self._database.lock:
+            oldest = self._database.clock.now() - timedelta(days=self._database.history_days)
+            old = [entry for entry in self._database.history if entry.at < oldest][:limit]
+            for entry in old:
+                self._database.history.remove(entry)
+            return len(old)
+
+
+class MemoryUnfinished:
+    """The ``Unfinished`` port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def batches(self, *, limit: int) -> list[UnfinishedBatch]:
+        """See ``photogate.ports.records.Unfinished.batches``."""
+        with self._database.lock:
+            found = [
+                UnfinishedBatch(
+                    batch_id=batch.id,
+                    photos=len(photos),
+                    deliveries=batch.deliveries,
+                    error=min(str(photo.error) for photo in photos),
+                    concluded_at=batch.finished_at,
+                )
+                for batch in self._database.batches.values()
+                if batch.finished_at is not None and (photos := self._given_up([batch.id]))
+            ]
+        return sorted(found, key=lambda batch: (batch.concluded_at, batch.batch_id))[:limit]
+
+    def photos(self, batch_ids: Sequence[str]) -> list[str]:
+        """See ``photogate.ports.records.Unfinished.photos``."""
+        with self._database.lock:
+            return sorted(photo.id for photo in self._given_up(batch_ids))
+
+    def _given_up(self, batch_ids: Sequence[str]) -> list[Photo]:
+        return [
+            photo
+            for photo in self._database.photos.values()
+            if photo.batch_id in batch_ids
+            and photo.status is Status.REVIEW
+            and photo.error is not None
+            and photo.decided_by is None
+            and not photo.reopened
+        ]

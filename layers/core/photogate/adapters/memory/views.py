@@ -1,0 +1,92 @@
+"""Reads over photos: a user's own, the dashboard, the review queue, a day's figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+from photogate.adapters.memory.database import Database, Photo
+from photogate.domain import DayStats, Media, Status, UserSummary
+
+
+class MemoryViews:
+    """The ``Views`` port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def summary(self, user_id: str) -> UserSummary:
+        """See ``photogate.ports.records.Views.summary``."""
+        with self._database.lock:
+            photos = self._photos(lambda photo: photo.user_id == user_id)
+            by_status = Counter(photo.status for photo in photos)
+            failed = sum(map(_failed, photos))
+            approved, rejected = by_status[Status.APPROVED], by_status[Status.REJECTED]
+            return UserSummary(
+                total_photos=len(photos),
+                approved=approved,
+                pending=len(photos) - approved - rejected - failed,
+                rejected=rejected,
+                failed=failed,
+                pending_batches=sum(
+                    batch.user_id == user_id and batch.finished_at is None
+                    for batch in self._database.batches.values()
+                ),
+                last_moderated_at=max(
+                    (photo.moderated_at for photo in photos if photo.moderated_at), default=None
+                ),
+            )
+
+    def of_user(self, user_id: str) -> list[Media]:
+        """See ``photogate.ports.records.Views.of_user``."""
+        with self._database.lock:
+            photos = self._photos(lambda photo: photo.user_id == user_id)
+            photos.sort(key=lambda photo: (photo.display_order, photo.id))
+            photos.sort(key=lambda photo: photo.created_at, reverse=True)
+            return [photo.media for photo in photos[:1000]]
+
+    def page(self, *, status: Status | None, page: int, limit: int) -> tuple[list[Media], int]:
+        """See ``photogate.ports.records.Views.page``."""
+        with self._database.lock:
+            photos = self._photos(lambda photo: status in (None, photo.status))
+            photos.sort(key=lambda photo: photo.id)
+            photos.sort(key=lambda photo: photo.created_at, reverse=True)
+            first = (page - 1) * limit
+            return [photo.media for photo in photos[first : first + limit]], len(photos)
+
+    def waiting(self, *, limit: int) -> list[Media]:
+        """See ``photogate.ports.records.Views.waiting``."""
+        with self._database.lock:
+            photos = self._photos(lambda photo: photo.status is Status.REVIEW)
+            photos.sort(key=lambda photo: (photo.created_at, photo.id))
+            return [photo.media for photo in photos[:limit]]
+
+    def last_day(self) -> DayStats:
+        """See ``photogate.ports.records.Views.last_day``."""
+        with self._database.lock:
+            now = self._database.clock.now()
+            day_ago = now - timedelta(hours=24)
+            recent = self._photos(lambda p: p.moderated_at is not None and p.moderated_at > day_ago)
+            rejected = [photo for photo in recent if photo.status is Status.REJECTED]
+            waiting = [
+                batch.created_at
+                for batch in self._database.batches.values()
+                if batch.finished_at is None
+            ]
+            return DayStats(
+                total=len(recent),
+                approved=sum(photo.status is Status.APPROVED for photo in recent),
+                rejected=len(rejected),
+                failed=sum(map(_failed, recent)),
+                rejection_reasons=dict(Counter(photo.reason or "other" for photo in rejected)),
+                pending_media=len(self._photos(lambda photo: photo.status is Status.PENDING)),
+                oldest_age_s=(now - min(waiting)).total_seconds() if waiting else None,
+            )
+
+    def _photos(self, wanted: Callable[[Photo], bool]) -> list[Photo]:
+        return [photo for photo in self._database.photos.values() if wanted(photo)]
+
+
+def _failed(photo: Photo) -> bool:
+    return photo.status is Status.REVIEW and photo.error is not None

@@ -1,0 +1,275 @@
+"""The database's ports on each technology, with what tests look at and change beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from dataclasses import asdict, replace
+from datetime import timedelta
+from typing import Any, Protocol
+
+from photogate.adapters.memory.changes import MemoryChanges
+from photogate.adapters.memory.database import Database, ReviewItem
+from photogate.adapters.memory.deliveries import MemoryDeliveries
+from photogate.adapters.memory.intake import MemoryIntake
+from photogate.adapters.memory.outbox import MemoryOutbox, MemoryUnfinished
+from photogate.adapters.memory.views import MemoryViews
+from photogate.adapters.memory.workers import MemoryWorkers
+from photogate.adapters.postgres.changes import PostgresChanges
+from photogate.adapters.postgres.deliveries import PostgresDeliveries
+from photogate.adapters.postgres.intake import PostgresIntake
+from photogate.adapters.postgres.outbox import PostgresOutbox
+from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.unfinished import PostgresUnfinished
+from photogate.adapters.postgres.views import PostgresViews
+from photogate.adapters.postgres.workers import PostgresWorkers
+from photogate.ports.records import (
+    Changes,
+    Deliveries,
+    Intake,
+    Outbox,
+    Unfinished,
+    Views,
+    Workers,
+)
+
+
+class Records(Protocol):
+    """All ports of the database, and what no port tells or does."""
+
+    intake: Intake
+    deliveries: Deliveries
+    changes: Changes
+    outbox: Outbox
+    unfinished: Unfinished
+    views: Views
+    workers: Workers
+
+    def attempts(self) -> dict[str, int]:
+        """Give the counted attempts of each photo, by key."""
+
+    def photos(self) -> list[dict[str, Any]]:
+        """Give key, ETag, size, user's name and status of each photo, in their batches' order."""
+
+    def count(self, what: str) -> int:
+        """Count rows of ``media``, ``batches``, ``upload_usage`` or ``object_deletions``."""
+
+    def history(self, photo_id: str) -> list[dict[str, Any]]:
+        """Give a photo's changes; ``person`` and ``owner`` are user ids."""
+
+    def review_items(self) -> set[tuple[str, str]]:
+        """Give photo and kind of what waits for a person."""
+
+    def add_review_item(self, photo_id: str, kind: str) -> None:
+        """Let something wait for a person."""
+
+    def due_now(self) -> None:
+        """Let every batch's job be due."""
+
+    def rests_s(self) -> float:
+        """Give the seconds until the one batch's job is due."""
+
+    def age_usage(self, *, hours: float) -> None:
+        """Let all uploads lie back by so much more."""
+
+    def age_deletions(self, *, hours: float) -> None:
+        """Let all deletions lie back by so much more."""
+
+    def age_worker(self, worker_id: str, **span: float) -> None:
+        """Let a worker's last announcement lie back; ``timedelta``'s arguments."""
+
+    def end_undo(self) -> None:
+        """No decision can be taken back any more."""
+
+    def raise_generation(self) -> None:
+        """Let every batch be of the next generation."""
+
+    def deliver_too_often(self) -> None:
+        """Let every batch have had its deliveries, and no worker hold it."""
+
+    def lose_photos(self, key: str | None = None) -> None:
+        """Remove the rows of all photos, or of one, without any change being made."""
+
+
+class MemoryRecords:
+    """On the memory adapters."""
+
+    def __init__(self) -> None:
+        self.database = Database()
+        self.intake: Intake = MemoryIntake(self.database)
+        self.deliveries: Deliveries = MemoryDeliveries(self.database)
+        self.changes: Changes = MemoryChanges(self.database)
+        self.outbox: Outbox = MemoryOutbox(self.database)
+        self.unfinished: Unfinished = MemoryUnfinished(self.database)
+        self.views: Views = MemoryViews(self.database)
+        self.workers: Workers = MemoryWorkers(self.database)
+
+    def attempts(self) -> dict[str, int]:
+        return {photo.file_key: photo.attempts for photo in self.database.photos.values()}
+
+    def photos(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "url": photo.file_key,
+                "etag": photo.etag,
+                "size_bytes": photo.size_bytes,
+                "user_name": photo.user_name,
+                "moderation_status": photo.status.value,
+            }
+            for photo in sorted(self.database.photos.values(), key=lambda p: p.display_order)
+        ]
+
+    def count(self, what: str) -> int:
+        database = self.database
+        rows: dict[str, Sized] = {
+            "media": database.photos,
+            "batches": database.batches,
+            "upload_usage": database.usage,
+            "object_deletions": database.deletions,
+        }
+        return len(rows[what])
+
+    def history(self, photo_id: str) -> list[dict[str, Any]]:
+        rows = [asdict(entry.row) for entry in self.database.history]
+        return [row for row in rows if row["photo_id"] == photo_id]
+
+    def review_items(self) -> set[tuple[str, str]]:
+        items = self.database.review_items
+        return {(item.photo_id, item.kind) for item in items if item.closed_at is None}
+
+    def add_review_item(self, photo_id: str, kind: str) -> None:
+        now = self.database.clock.now()
+        self.database.review_items.append(ReviewItem(photo_id=photo_id, kind=kind, created_at=now))
+
+    def due_now(self) -> None:
+        for batch in self.database.batches.values():
+            batch.next_enqueue_at = self.database.clock.now()
+
+    def rests_s(self) -> float:
+        (batch,) = self.database.batches.values()
+        return (batch.next_enqueue_at - self.database.clock.now()).total_seconds()
+
+    def age_usage(self, *, hours: float) -> None:
+        for usage in self.database.usage:
+            usage.created_at -= timedelta(hours=hours)
+
+    def age_deletions(self, *, hours: float) -> None:
+        for deletion in self.database.deletions.values():
+            deletion.created_at -= timedelta(hours=hours)
+
+    def age_worker(self, worker_id: str, **span: float) -> None:
+        rows = self.database.workers
+        seen_at = self.database.clock.now() - timedelta(**span)
+        rows[worker_id] = replace(rows[worker_id], seen_at=seen_at)
+
+    def end_undo(self) -> None:
+        for photo in self.database.photos.values():
+            photo.undo_until = self.database.clock.now()
+
+    def raise_generation(self) -> None:
+        for batch in self.database.batches.values():
+            batch.generation += 1
+
+    def deliver_too_often(self) -> None:
+        for batch in self.database.batches.values():
+            batch.deliveries, batch.lease_until = 5, self.database.clock.now()
+
+    def lose_photos(self, key: str | None = None) -> None:
+        for photo in list(self.database.photos.values()):
+            if key in (None, photo.file_key):
+                del self.database.photos[photo.id]
+
+
+class PostgresRecords:
+    """On PostgreSQL."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.intake: Intake = PostgresIntake(pool)
+        self.deliveries: Deliveries = PostgresDeliveries(pool)
+        self.changes: Changes = PostgresChanges(pool)
+        self.outbox: Outbox = PostgresOutbox(pool)
+        self.unfinished: Unfinished = PostgresUnfinished(pool)
+        self.views: Views = PostgresViews(pool)
+        self.workers: Workers = PostgresWorkers(pool)
+
+    def attempts(self) -> dict[str, int]:
+        rows = self._rows("SELECT url, retry_count FROM media")
+        return {row["url"]: row["retry_count"] for row in rows}
+
+    def photos(self) -> list[dict[str, Any]]:
+        return self._rows(
+            "SELECT url, etag, size_bytes, user_name, moderation_status"
+            " FROM media ORDER BY display_order"
+        )
+
+    def count(self, what: str) -> int:
+        return int(self._rows(f"SELECT count(*) AS n FROM {what}")[0]["n"])  # noqa: S608 - a literal
+
+    def history(self, photo_id: str) -> list[dict[str, Any]]:
+        rows = self._rows(
+            "SELECT history.*, words, made_by.user_id AS person_id, whose.user_id AS owner_id"
+            " FROM history LEFT JOIN history_words USING (photo_id, n)"
+            " LEFT JOIN subjects AS made_by ON made_by.id = person"
+            " LEFT JOIN subjects AS whose ON whose.id = owner"
+            " WHERE photo_id = :id ORDER BY history.n",
+            id=photo_id,
+        )
+        return [row | {"person": row["person_id"], "owner": row["owner_id"]} for row in rows]
+
+    def review_items(self) -> set[tuple[str, str]]:
+        rows = self._rows("SELECT photo_id, kind FROM review_items WHERE closed_at IS NULL")
+        return {(row["photo_id"], row["kind"]) for row in rows}
+
+    def add_review_item(self, photo_id: str, kind: str) -> None:
+        self._rows(
+            "INSERT INTO review_items (photo_id, kind) VALUES (:id, :kind)", id=photo_id, kind=kind
+        )
+
+    def due_now(self) -> None:
+        self._rows("UPDATE batches SET next_enqueue_at = now()")
+
+    def rests_s(self) -> float:
+        (row,) = self._rows("SELECT extract(epoch FROM next_enqueue_at - now()) AS s FROM batches")
+        return float(row["s"])
+
+    def age_usage(self, *, hours: float) -> None:
+        self._rows(
+            "UPDATE upload_usage SET created_at = created_at - make_interval(secs => :s)",
+            s=hours * 3600,
+        )
+
+    def age_deletions(self, *, hours: float) -> None:
+        self._rows(
+            "UPDATE object_deletions SET created_at = created_at - make_interval(secs => :s)",
+            s=hours * 3600,
+        )
+
+    def age_worker(self, worker_id: str, **span: float) -> None:
+        changed = self._rows(
+            "UPDATE workers SET seen_at = now() - make_interval(secs => :s) WHERE id = :id"
+            " RETURNING id",
+            s=timedelta(**span).total_seconds(),
+            id=worker_id,
+        )
+        assert len(changed) == 1
+
+    def end_undo(self) -> None:
+        self._rows(
+            "UPDATE media SET undo = jsonb_set(undo, '{until}', to_jsonb(now()))"
+            " WHERE undo IS NOT NULL"
+        )
+
+    def raise_generation(self) -> None:
+        self._rows("UPDATE batches SET generation = generation + 1")
+
+    def deliver_too_often(self) -> None:
+        self._rows("UPDATE batches SET deliveries = 5, lease_until = now()")
+
+    def lose_photos(self, key: str | None = None) -> None:
+        if key is None:
+            self._rows("DELETE FROM media")
+        else:
+            self._rows("DELETE FROM media WHERE url = :key", key=key)
+
+    def _rows(self, sql: str, **params: Any) -> list[dict[str, Any]]:
+        return self._pool.transaction(lambda s: s.rows(sql, **params))
