@@ -91,12 +91,15 @@ class TestHandler:
         assert len(answer["batchItemFailures"]) == 2
 
     def test_scores_explain_the_verdict(
-        self, installation: Installation, deliver: Callable[[], list[str]], portrait: bytes
+        self,
+        installation: Installation,
+        deliver: Callable[[], list[str]],
+        portrait: bytes,
+        pool: Pool,
     ) -> None:
         installation.hand_in(portrait)
         deliver()
-        views = PostgresViews(app.parts().moderation._attempts._pool)  # type: ignore[attr-defined]
-        scores = views.of_user("u-1")[0].scores
+        scores = PostgresViews(pool).of_user("u-1")[0].scores
         assert scores is not None
         assert scores["model"] == app.parts().analyzer.model_digest
         assert abs(sum(scores["nsfw_scores"].values()) - 1) < 0.01

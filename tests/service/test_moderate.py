@@ -315,6 +315,20 @@ class TestCrashes:
         assert "3 attempts" in str(media(records)["a"].error)
         assert analyzer.seen.count("a") == 3
 
+    def test_once_reopened_it_is_looked_at_again(
+        self, records: Records, deliver: Deliver, job: Job
+    ) -> None:
+        for _ in range(3):
+            with pytest.raises(Crash):
+                deliver(scripted(a=Crash()), job)
+        deliver(scripted(a=Crash()), job)
+        assert records.attempts()["a"] == 3
+        assert reopen(records, [job.batch_id]) == 1
+        assert records.attempts()["a"] == 0
+        analyzer = scripted()
+        assert len(deliver(analyzer, replace(job, generation=2))) == 1
+        assert (statuses(records)["a"], analyzer.seen) == ("approved", ["a"])
+
     def test_after_a_crash_each_photo_is_counted_and_written_by_itself(
         self, records: Records, deliver: Deliver, job: Job
     ) -> None:

@@ -207,6 +207,14 @@ def test_only_the_command_line_imports_commands() -> None:
             assert not any(_within(name, {"local.commands"}) for name in _imports(module, path))
 
 
+def test_only_tests_import_what_is_kept_in_memory() -> None:
+    for module, path in MODULES:
+        if not _within(module, {"photogate.adapters.memory"}):
+            assert not any(
+                _within(name, {"photogate.adapters.memory"}) for name in _imports(module, path)
+            ), module
+
+
 CORE_OF_THE_CORE = [
     (m, p) for m, p in MODULES if _within(m, {"photogate.domain", "photogate.errors"})
 ]

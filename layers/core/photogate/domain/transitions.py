@@ -1,7 +1,7 @@
 """Which changes of a photo are allowed, to whom, and what the photo is like afterwards.
 
-Pure, so that the rules can be tested as a table; ``photogate.adapters.postgres.changes`` is the
-one place that writes what ``applied`` answers. The rules, by who acts:
+Pure, so that the rules can be tested as a table; ``changes.py`` of each records adapter is its one
+place that writes what ``applied`` answers. The rules, by who acts:
 
 - The *machine* decides photos that wait for it, once in each generation of their batch. It never
   overwrites a person's decision, and no terminal state goes back to pending.
