@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from photogate import settings as s
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from photogate.domain.policy import Policy
     from photogate.ports.photos import Store
     from photogate.ports.queue import Queue
+    from photogate.ports.records import Changes
     from photogate.ports.vision import FaceDetector
 
 S = TypeVar("S", bound=s.LogSettings)
@@ -78,6 +79,15 @@ def _pool_of(url: str, size: int) -> Pool:
     pool = Pool(url, size=size)
     _to_close.append(pool.close)
     return pool
+
+
+def changes(pool: Pool, service: str) -> Changes:
+    """Give the door for changes; each that is made through it is counted."""
+    from photogate.adapters.postgres.changes import PostgresChanges
+    from photogate.service.changes import ReportedChanges
+    from photogate.telemetry import report_change
+
+    return ReportedChanges(PostgresChanges(pool), partial(report_change, service))
 
 
 def queue(settings: s.ServiceSettings, *, read_timeout_s: float | None = None) -> Queue:
