@@ -1,4 +1,8 @@
-"""Settings from environment variables: one model per entry point, read in ``bootstrap``."""
+"""Settings from environment variables: one model per entry point, read in ``bootstrap``.
+
+All in one file, long as it is: the page of settings is compared with it, and who looks for a
+setting looks here.
+"""
 
 from __future__ import annotations
 

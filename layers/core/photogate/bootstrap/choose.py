@@ -137,7 +137,8 @@ def _sqs(
     visibility_s: float,
     read_timeout_s: float | None,
 ) -> Queue:
-    from photogate.adapters.queue_sqs import READ_TIMEOUT_S, SqsQueue, connect
+    from photogate.adapters.queue_sqs import SqsQueue
+    from photogate.adapters.sqs_client import READ_TIMEOUT_S, connect
 
     client = connect(url, endpoint, read_timeout_s=read_timeout_s or READ_TIMEOUT_S)
     queue = SqsQueue(client, url, dead_url=dead_url, visibility_s=visibility_s)
