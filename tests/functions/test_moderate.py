@@ -102,7 +102,7 @@ class TestHandler:
     ) -> None:
         installation.hand_in(portrait)
         deliver()
-        views = PostgresViews(app.parts().moderation._attempts._pool)  # type: ignore[attr-defined]
+        views = PostgresViews(app.parts().moderation._deliveries._pool)  # type: ignore[attr-defined]
         scores = views.of_user("u-1")[0].scores
         assert scores is not None
         assert scores["model"] == app.parts().analyzer.model_digest
