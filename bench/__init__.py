@@ -1,1 +1,1 @@
-"""What the README's figures come from: ``make bench``. It writes nothing into the checkout."""
+"""``make bench`` measures the figures of docs/performance.md. It writes nothing into the checkout."""
