@@ -1,1 +1,1 @@
-"""``make bench`` measures the figures of docs/performance.md. It writes nothing into the checkout."""
+"""Measures the figures of docs/performance.md (``make bench``); changes no file of the checkout."""

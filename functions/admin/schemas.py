@@ -50,7 +50,7 @@ class Gate(BaseModel):
 
 
 class InForce(BaseModel):
-    """What the newest worker decides by."""
+    """The policy and the checks of the newest worker."""
 
     policy: str = Field(examples=["profile@2"])
     model: str = Field(description="sha256 of its model.", examples=["3f9a…"])

@@ -26,9 +26,9 @@ from photogate.adapters.queue_redis import RedisQueue, connect
 from photogate.auth import issue_token
 from photogate.domain import QueueStats, Role
 from tests.conftest import SECRET
+from tests.faults.forker import WorkerForker
 from tests.faults.ledger import observe
 from tests.faults.notes import Notes
-from tests.faults.nursery import Nursery
 from tests.faults.ports import Plan
 from tests.servers import eventually
 
@@ -213,7 +213,7 @@ class Fleet:
     #: Slot -> gives the plan of its next worker; None leaves the slot empty.
     slots: list[Callable[[], Plan | None]]
     _workers: list[psutil.Process | None] = field(default_factory=list)
-    _nursery: Nursery = field(default_factory=Nursery)
+    _forker: WorkerForker = field(default_factory=WorkerForker)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _tending: threading.Thread | None = None
 
@@ -232,7 +232,7 @@ class Fleet:
         for slot in range(len(self._workers)):
             self.kill(slot)
         psutil.wait_procs([worker for worker in self._workers if worker is not None])
-        self._nursery.close()
+        self._forker.close()
 
     def wait_until_ready(self) -> None:
         """Wait until a worker lives in each slot that has one, and takes jobs."""
@@ -273,7 +273,7 @@ class Fleet:
         plan = self.slots[slot]()
         if plan is None:
             return None
-        return self._nursery.bring_up(
+        return self._forker.start_worker(
             replace(plan, notes=str(self.notes.path)),
             log=self.installation.log(f"worker-{slot}"),
             settings=self.installation.environment(),

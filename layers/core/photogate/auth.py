@@ -1,4 +1,4 @@
-"""Who calls: JWT bearer tokens, checked strictly.
+"""Checks JWT bearer tokens strictly, and says who calls.
 
 PyJWT refuses ``none`` and a mix-up of HS and RS by itself, but accepts a missing ``exp``
 and short keys unless it is told otherwise; here it is told.
@@ -46,7 +46,7 @@ class TokenVerifier:
         """Check signature, times and claims.
 
         Raises:
-            Unauthenticated: no token, or one that does not hold; says why.
+            Unauthenticated: no token, or one that is not valid; says why.
             RetryableError: the JWKS could not be fetched.
         """
         if not token:

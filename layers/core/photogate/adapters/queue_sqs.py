@@ -44,7 +44,7 @@ _MAX_VISIBILITY_S = 43_200
 _MOST_PER_CALL = 10
 
 #: SQS allows 20. A longer wait is several polls, so that the read timeout, which is the
-#: same for every call of a client, can be short: nobody who sends waits 25 s for nothing.
+#: same for every call of a client, can be short: a sender never waits 25 s for no answer.
 _LONGEST_POLL_S = 5
 READ_TIMEOUT_S = 8.0
 _CONNECT_TIMEOUT_S = 2.0
@@ -86,7 +86,7 @@ def connect(
             longest single poll.
 
     Raises:
-        ConfigError: an address that is none, or an AWS profile that does not exist.
+        ConfigError: an address that is not valid, or an AWS profile that does not exist.
     """
     url = urlsplit(queue_url)
     if url.scheme not in ("http", "https") or not url.hostname:
@@ -119,7 +119,7 @@ def _translated(call: Callable[P, T]) -> Callable[P, T]:
     def translated(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return call(*args, **kwargs)
-        # ValueError: an answer that is no text.
+        # ValueError: an answer that is not text.
         except (ClientError, BotoCoreError, OSError, ValueError) as error:
             # Also when the installation is wrong: what was accepted waits until it is mended.
             message = _way_out(error) or f"SQS does not answer: {error}"

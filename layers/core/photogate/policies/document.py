@@ -1,4 +1,4 @@
-"""The language of policies: their shape, its JSON Schema, and the way from there to a value."""
+"""The fields of a policy file, their JSON Schema, and their translation into a ``Policy``."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class PolicyDocument(_Document):
     rules: list[RuleDocument] = Field(min_length=1)
 
     def policy(self) -> Policy:
-        """Give the value that decides, named by what it says."""
+        """Give the policy, with a hash of its content in its id."""
         says = json.dumps(self.model_dump(exclude_none=True), sort_keys=True)
         return Policy(
             name=self.name,

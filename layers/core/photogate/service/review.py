@@ -1,4 +1,4 @@
-"""The side of moderators and operators: what waits, what happened, and decisions."""
+"""What moderators and operators do: list photos, decide, and read figures."""
 
 from __future__ import annotations
 

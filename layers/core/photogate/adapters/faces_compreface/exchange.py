@@ -52,7 +52,7 @@ class Exchange:
             Connecting has 2 s beside it.
 
     Raises:
-        ConfigError: the URL is none.
+        ConfigError: the URL is not valid.
     """
 
     def __init__(self, url: str, *, timeout_s: float) -> None:
