@@ -56,7 +56,7 @@ class TokenVerifier:
         except jwt.PyJWKClientConnectionError as error:
             raise RetryableError(f"the token's keys cannot be fetched: {error}") from error
         except jwt.PyJWTError as error:
-            raise Unauthenticated(f"the token does not hold: {error}") from error
+            raise Unauthenticated(f"the token is not valid: {error}") from error
 
     def _key(self, token: str) -> Any:
         if self._jwks is None:

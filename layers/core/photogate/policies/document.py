@@ -35,7 +35,7 @@ def _one_of(known: Sequence[str], what: str) -> Callable[[str], str]:
 def _once_each(names: list[str]) -> list[str]:
     for number, name in enumerate(names):
         if name in names[:number]:
-            raise ValueError(f"{name} stands twice: remove one")
+            raise ValueError(f"{name} is given twice: remove one")
     return names
 
 

@@ -81,7 +81,9 @@ def _repeated(node: Any, place: Place) -> Iterator[Fault]:
         for number, (key, value) in enumerate(node.value):
             if key.value in names[:number]:
                 line = key.start_mark.line + 1
-                yield Fault(place=(*place, key.value), words=f"stands twice (again in line {line})")
+                yield Fault(
+                    place=(*place, key.value), words=f"is given twice (again in line {line})"
+                )
             yield from _repeated(value, (*place, key.value))
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):

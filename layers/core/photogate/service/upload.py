@@ -152,13 +152,13 @@ class Uploads:
             for photo in photos
         ]
 
-    def delete(self, user: Principal, media_id: str) -> None:
+    def delete(self, user: Principal, photo_id: str) -> None:
         """Remove one of the user's photos for good.
 
         Raises:
             NotFound: there is none of this id, or it is not theirs.
         """
-        gone = make_one(self._changes, withdrawn(media_id, by=user))
+        gone = make_one(self._changes, withdrawn(photo_id, by=user))
         remove_object(self._store, self._outbox, gone)
 
     def _stored_photos(self, file_keys: Sequence[str]) -> tuple[NewPhoto, ...]:
