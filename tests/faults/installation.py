@@ -38,7 +38,7 @@ _NUMBERS = count(1)
 
 @dataclass
 class Servers:
-    """PostgreSQL and Redis of their own, which nobody minds to lose."""
+    """PostgreSQL and Redis of their own, which the tests may destroy."""
 
     home: Home
     postgres: EmbeddedPostgres = field(init=False)
@@ -87,7 +87,7 @@ class Installation:
 
     @property
     def pool(self) -> Pool:
-        """Straight to the database, past whatever stands in between."""
+        """Connect to the database directly, past any proxy."""
         if self._pool is None:
             self._pool = Pool(self.servers.database_url)
         return self._pool
@@ -225,7 +225,7 @@ class Fleet:
         self._tending.start()
 
     def stop(self) -> None:
-        """End all: what they might have in their hands is what this folder is about."""
+        """End all workers, also those that hold a job."""
         self._stopping.set()
         if self._tending is not None:
             self._tending.join()
