@@ -33,7 +33,7 @@ _MAX_VISIBILITY_S = 43_200
 _MOST_PER_CALL = 10
 
 #: SQS allows 20. A longer wait is several polls, so that the read timeout, which is the
-#: same for every call of a client, can be short: nobody who sends waits 25 s for nothing.
+#: same for every call of a client, can be short: a sender never waits 25 s for no answer.
 _LONGEST_POLL_S = 5
 #: SQS waits for whole seconds; what is left of a wait is spent in polls that begin this far
 #: apart.

@@ -59,7 +59,7 @@ def connect(
             longest single poll.
 
     Raises:
-        ConfigError: an address that is none, or an AWS profile that does not exist.
+        ConfigError: an address that is not valid, or an AWS profile that does not exist.
     """
     url = urlsplit(queue_url)
     if url.scheme not in ("http", "https") or not url.hostname:
@@ -94,7 +94,7 @@ def translated(call: Callable[P, T]) -> Callable[P, T]:
     def inner(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return call(*args, **kwargs)
-        # ValueError: an answer that is no text.
+        # ValueError: an answer that is not text.
         except (ClientError, BotoCoreError, OSError, ValueError) as error:
             # Also when the installation is wrong: what was accepted waits until it is mended.
             message = way_out(error) or f"SQS does not answer: {error}"

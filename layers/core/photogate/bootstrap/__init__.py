@@ -24,21 +24,21 @@ __all__ = [
     "analyzer",
     "check_settings",
     "file_store",
-    "forget",
     "max_photo_bytes",
     "migrate",
     "moderate",
     "redrive",
+    "reset",
     "sweep",
     "upload",
 ]
 
 
-def forget() -> None:
+def reset() -> None:
     """Close every connection; whatever is built next reads its settings anew."""
     for built in (upload, admin, file_store, max_photo_bytes):
         built.cache_clear()
-    choose.forget()
+    choose.reset()
 
 
 def check_settings() -> None:

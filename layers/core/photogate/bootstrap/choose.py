@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=s.LogSettings)
 
-#: What ``forget`` has to close.
+#: What ``reset`` has to close.
 _to_close: list[Callable[[], None]] = []
 
 
-def forget() -> None:
+def reset() -> None:
     """Close every connection; what is chosen next reads its settings anew."""
     for cached in (_pool_of, _redis, _sqs, _policy_of, _compreface, _load_secrets):
         cached.cache_clear()

@@ -71,12 +71,12 @@ class ModerateParts:
 
 
 def moderate(
-    watcher: Watcher, *, around: Callable[[ModeratePorts], ModeratePorts] = lambda ports: ports
+    watcher: Watcher, *, wrap: Callable[[ModeratePorts], ModeratePorts] = lambda ports: ports
 ) -> ModerateParts:
     """Build what a worker needs; loads and verifies the model.
 
     Args:
-        around: may put something around the ports, e.g. what makes them fail on purpose.
+        wrap: may replace ports, e.g. by ones that fail on purpose.
     """
     from photogate.adapters.postgres.deliveries import PostgresDeliveries
     from photogate.adapters.postgres.workers import PostgresWorkers
@@ -86,7 +86,7 @@ def moderate(
     pool = choose.pool(settings)
     policy = choose.policy(settings)
     service = choose.compreface(settings) if policy.needs("faces") else None
-    ports = around(
+    ports = wrap(
         ModeratePorts(
             deliveries=PostgresDeliveries(pool),
             changes=choose.changes(pool, "moderate"),
