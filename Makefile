@@ -45,7 +45,7 @@ check: setup-dev ## Formatting, lints and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: setup-dev model ## Measure, and print the tables of the README and the model card
+bench: setup-dev model ## Measure, and print the tables of docs/performance.md and the model card
 	@missed=0; for part in bench bench.signals bench.sandbox; do \
 	  $(BIN)/python -m $$part || missed=1; done; exit $$missed
 

@@ -1,1 +1,1 @@
-"""What the README's figures come from: ``make bench``. It writes nothing into the checkout."""
+"""Measures the figures of docs/performance.md (``make bench``); changes no file of the checkout."""

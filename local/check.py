@@ -1,4 +1,4 @@
-"""Moderates files directly, with no service at all."""
+"""Moderates files directly, without any service."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from local.process import how_it_ended, start_module, wait_until
 
-#: A child that lived this long died of something new: its backoff starts afresh.
+#: After a child ran this long, the pause before its next start is the shortest again.
 _STEADY_S = 60.0
 _LONGEST_BACKOFF_S = 30.0
 

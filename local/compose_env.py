@@ -17,7 +17,7 @@ from pathlib import Path
 FILE = Path(__file__).parents[1] / ".photogate" / "compose.env"
 
 _HEADER = """\
-# Settings of local/compose.yaml: any of the table in README.md, one a line (docs/compose.md).
+# Settings of local/compose.yaml, one a line: any of docs/settings.md (see docs/compose.md).
 # Keep this file as long as the volumes: the servers' passwords are in both.
 """
 #: What the servers in the containers are opened with, and what signs the photos' URLs.

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from photogate.errors import PhotogateError
 
-#: Where nobody watches, tables keep their width.
+#: The width of tables where the output is no terminal.
 _WIDTH = None if sys.stdout.isatty() else 120
 out, err = Console(width=_WIDTH), Console(stderr=True)
 

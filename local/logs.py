@@ -113,7 +113,7 @@ def _event(line: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _json_lines(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    """Yield each line that is a JSON object; other lines are somebody else's."""
+    """Yield each line that is a JSON object; other programs wrote the other lines."""
     for path in paths:
         with path.open(encoding="utf-8", errors="replace") as lines:
             for text in lines:

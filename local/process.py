@@ -29,7 +29,7 @@ _OURS = "photogate: "
 def start_server(
     command: Sequence[str | Path], *, log: Path, user: int | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a program of somebody else's; on Linux the kernel ends it with this process."""
+    """Start a program that is not ours; on Linux the kernel ends it with this process."""
 
     def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
@@ -83,8 +83,8 @@ def end_with_parent() -> None:
 def on_termination(stop: Callable[[], None]) -> None:
     """Call ``stop`` at the first SIGTERM or Ctrl-C; the process is gone 10 s later, come what may.
 
-    The kernel ends what is stuck by then, in a server that does not answer, say. What it had in
-    its hands comes back to others by itself.
+    The kernel ends what is stuck by then, in a server that does not answer, say. The job that it
+    held becomes visible to others by itself.
     """
 
     def begin(*_: object) -> None:
@@ -143,7 +143,7 @@ def how_it_ended(process: subprocess.Popen[bytes], log: Path, *, log_begins_at: 
     """
     code = process.returncode
     how = f"ended with status {code}" if code >= 0 else f"was killed by {_signal_name(-code)}"
-    # Whoever is killed by SIGKILL cannot say a word about it.
+    # A process that SIGKILL ended has written nothing about it.
     why = _last_error(log, log_begins_at) if code != -signal.SIGKILL else None
     return f"{how}: {why}" if why else how
 

@@ -131,7 +131,7 @@ class Stack:
         return False
 
     def _start(self) -> None:
-        # Photos, logs, jobs and the database are nobody else's business.
+        # Only this user may read photos, logs, jobs and the database.
         os.umask(0o077)
         self._held.enter_context(self.home.locked())
         if not port_is_free(self.port):
@@ -162,7 +162,7 @@ class Stack:
         self._fill_in_settings()
         if applied := bootstrap.migrate():
             self.progress(f"migrated the database: {', '.join(applied)}")
-        # Better said here, in one line, than in the logs of four children.
+        # Checked here, so that one line says it, not the logs of four children.
         bootstrap.check_settings()
         for probe in bootstrap.upload().probes.values():
             try:

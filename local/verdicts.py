@@ -10,7 +10,7 @@ from rich.table import Table
 
 from photogate.domain import Finding, Gate, Signals, Verdict
 from photogate.domain.measures import read
-from photogate.domain.policy import Policy, Weighed, weigh
+from photogate.domain.policy import Policy, RuleResult, evaluate
 from photogate.texts import rule_text
 
 _COLOURS = {"approved": "green", "rejected": "red", "review": "yellow", "refused": "red"}
@@ -66,8 +66,8 @@ def explanation(name: str, finding: Finding, policy: Policy) -> RenderableType:
         table.add_column(column, justify="right")
     for column in ("says", "reason"):
         table.add_column(column)
-    for weighed in weigh(signals, policy):
-        table.add_row(*_explained(weighed, verdict))
+    for result in evaluate(signals, policy):
+        table.add_row(*_explained(result, verdict))
     return table
 
 
@@ -78,21 +78,21 @@ def gate_lines(policy_id: str, gates: tuple[Gate, ...]) -> list[str]:
     return [f"policy {policy_id} looks for {', '.join(on)}", *off]
 
 
-def _explained(weighed: Weighed, verdict: Verdict) -> list[str]:
-    threshold, rule = weighed.threshold, verdict.rule
+def _explained(result: RuleResult, verdict: Verdict) -> list[str]:
+    threshold, rule = result.threshold, verdict.rule
     decided = (
         rule is not None
         and rule.name == threshold.measure
-        and weighed.outcome == verdict.status
+        and result.outcome == verdict.status
         and rule.bound in (threshold.reject, threshold.review, None)
     )
     name = f"[bold]{threshold.measure}[/bold] ◀ decided" if decided else threshold.measure
     return [
         name,
-        "not measured" if weighed.value is None else f"{round(weighed.value, 4):g}",
+        "not measured" if result.value is None else f"{round(result.value, 4):g}",
         _bound(threshold.worse, threshold.review),
         _bound(threshold.worse, threshold.reject),
-        "" if weighed.outcome is None else coloured(weighed.outcome),
+        "" if result.outcome is None else coloured(result.outcome),
         threshold.reason.value,
     ]
 

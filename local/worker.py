@@ -152,7 +152,7 @@ def _event(delivery: Delivery) -> dict[str, Any]:
 def main(make_worker: Callable[[], Worker] = lambda: Worker(app.parts())) -> None:
     """Run one worker until SIGTERM or Ctrl-C."""
     end_with_parent()
-    # Whoever uploads waits for the API, nobody for a worker's last millisecond.
+    # Users wait for the API; nobody waits for a worker's last millisecond.
     os.nice(_NICENESS)
     # What the decoder's own limits let through costs one photo, not this machine.
     resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY_BYTES, _MOST_MEMORY_BYTES))

@@ -1,4 +1,4 @@
-"""Those who change photos, for tests that want changes and not their authors."""
+"""Shortcuts that change photos as the machine, the sweep, an operator or a person does."""
 
 from __future__ import annotations
 

@@ -60,9 +60,9 @@ def dashboard(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Dashboard:
     """Page through photos, newest first."""
-    media, total = parts.reviews.dashboard(status=status, page=page, limit=limit)
+    photos, total = parts.reviews.dashboard(status=status, page=page, limit=limit)
     return Dashboard(
-        media=[ReviewedPhoto.of(m, url) for m, url in media],
+        media=[ReviewedPhoto.of(photo, url) for photo, url in photos],
         pagination=Pagination(
             page=page, limit=limit, total=total, total_pages=math.ceil(total / limit)
         ),
@@ -80,7 +80,7 @@ def dashboard(
 def pending(parts: Parts, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> Pending:
     """List what waits for a person, oldest first."""
     return Pending(
-        photos=[ReviewedPhoto.of(m, url) for m, url in parts.reviews.waiting(limit=limit)]
+        photos=[ReviewedPhoto.of(photo, url) for photo, url in parts.reviews.waiting(limit=limit)]
     )
 
 

@@ -50,7 +50,7 @@ class Gate(BaseModel):
 
 
 class InForce(BaseModel):
-    """What the newest worker decides by."""
+    """The policy and the checks of the newest worker."""
 
     policy: str = Field(examples=["profile@2"])
     model: str = Field(description="sha256 of its model.", examples=["3f9a…"])
@@ -170,27 +170,27 @@ class ReviewedPhoto(BaseModel):
     moderated_at: datetime | None
 
     @classmethod
-    def of(cls, media: Media, url: str | None = None) -> ReviewedPhoto:
+    def of(cls, photo: Media, url: str | None = None) -> ReviewedPhoto:
         """Translate a row."""
-        rule = media.rule
+        rule = photo.rule
         return cls(
-            id=media.id,
-            user_id=media.user_id,
-            user_name=media.user_name,
+            id=photo.id,
+            user_id=photo.user_id,
+            user_name=photo.user_name,
             url=url,
             thumbnail_url=url,
-            is_approved=media.status is Status.APPROVED,
-            moderation_status=media.status,
-            moderation_reason=media.reason,
-            reason_text=reason_text(media.reason),
-            moderation_scores=media.scores,
+            is_approved=photo.status is Status.APPROVED,
+            moderation_status=photo.status,
+            moderation_reason=photo.reason,
+            reason_text=reason_text(photo.reason),
+            moderation_scores=photo.scores,
             rule=rule and Rule.of(rule),
-            moderation_error=media.error,
-            batch_id=media.batch_id,
-            decided_by=media.decided_by,
-            verified_by=media.verified_by,
-            created_at=media.created_at,
-            moderated_at=media.moderated_at,
+            moderation_error=photo.error,
+            batch_id=photo.batch_id,
+            decided_by=photo.decided_by,
+            verified_by=photo.verified_by,
+            created_at=photo.created_at,
+            moderated_at=photo.moderated_at,
         )
 
 

@@ -1,4 +1,4 @@
-"""An end to a migration before Lambda ends the whole function."""
+"""Interrupts a migration before Lambda ends the whole function."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class EventLog:
 
 
 def _hand_back(queue: JobReceiver, delivery: Delivery, error: Exception) -> None:
-    """Make the message come again after seconds, not after its whole visibility timeout."""
+    """Make the message visible again after seconds, not after its whole visibility timeout."""
     foreseen = isinstance(error, PhotogateError)
     logger.warning("job handed back", error=str(error), exc_info=not foreseen)
     emit("moderate", counts={"JobsHandedBack": 1})

@@ -27,7 +27,7 @@ class Presence:
         self._next = 0.0
 
     def seen(self) -> None:
-        """Renew the row when it is time; that it cannot be written holds nothing up."""
+        """Renew the row when it is time; a failure to write it is ignored."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + ANNOUNCE_EVERY_S

@@ -99,7 +99,7 @@ def moderation_status(user: User, parts: Parts) -> ModerationStatus:
     summary, photos = parts.uploads.status(user)
     return ModerationStatus(
         summary=Summary.of(summary, min_approved=parts.min_approved_photos),
-        photos=[Photo.of(media, url) for media, url in photos],
+        photos=[Photo.of(photo, url) for photo, url in photos],
     )
 
 

@@ -117,18 +117,18 @@ class Photo(BaseModel):
     moderated_at: datetime | None = Field(examples=["2026-11-23T12:00:01Z"])
 
     @classmethod
-    def of(cls, media: Media, url: str) -> Photo:
+    def of(cls, photo: Media, url: str) -> Photo:
         """Translate a row."""
         return cls(
-            id=media.id,
-            file_key=media.file_key,
-            batch_id=media.batch_id,
+            id=photo.id,
+            file_key=photo.file_key,
+            batch_id=photo.batch_id,
             url=url,
-            moderation_status=media.status,
-            moderation_reason=media.reason,
-            message=reason_text(media.reason),
-            created_at=media.created_at,
-            moderated_at=media.moderated_at,
+            moderation_status=photo.status,
+            moderation_reason=photo.reason,
+            message=reason_text(photo.reason),
+            created_at=photo.created_at,
+            moderated_at=photo.moderated_at,
         )
 
 

@@ -24,5 +24,5 @@ def stacks_settings() -> Iterator[None]:
                 raise
             raise ConfigError(
                 f"{error}. No stack has run in {home.path}: start one with `photogate up`, or set"
-                " the settings yourself (README, Settings)"
+                " the settings yourself (docs/settings.md)"
             ) from error

@@ -1,4 +1,4 @@
-"""Reads from an ONNX file itself what it takes and gives."""
+"""Reads the inputs and outputs of an ONNX file."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def tell_gives(
     if exclusive:
         _check_scale(outputs, possible=possible, stated=stated)
     if stated == Gives.PROBABILITIES and not possible:
-        raise ConfigError("the model's answers are no probabilities: leave --output away")
+        raise ConfigError("the model's answers are not probabilities: leave --output out")
     if possible and not exclusive and stated is None:
         raise ConfigError(
             "all answers of the model lie between 0 and 1, so that they may be probabilities or"
@@ -181,7 +181,7 @@ def _check_scale(outputs: NDArray[np.float32], *, possible: bool, stated: str | 
     """
     if possible and stated == Gives.LOGITS:
         raise ConfigError(
-            "the model's answers are probabilities, they add up to 1: leave --output away"
+            "the model's answers are probabilities, they add up to 1: leave --output out"
         )
     if not possible and are_probabilities(outputs, exclusive=False):
         raise ConfigError(

@@ -149,7 +149,7 @@ def _normalisation(config: Manifest, name: str) -> Normalisation:
     if min(std) <= 0:
         raise config.wrong("image_std", "is not above 0")
     if name == "EfficientNet" and _flag(config, "include_top", default=True):
-        # It divides twice: its models were trained so.
+        # It divides twice: its models were trained this way.
         std = (std[0] ** 2, std[1] ** 2, std[2] ** 2)
     return Normalisation(scale=scale, mean=mean, std=std)
 

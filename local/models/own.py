@@ -19,7 +19,7 @@ from photogate.errors import ConfigError
 from photogate_vision.classifier.bundle import load_bundle
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
-#: What `photogate model build` takes for something else.
+#: Names that `photogate model build` uses already.
 _TAKEN = (*SHIPPED, "faces")
 
 

@@ -1,4 +1,4 @@
-"""Lets a new model look at harmless photographs before anybody trusts it.
+"""Tries a new model on harmless photographs before it is accepted.
 
 The photographs cannot show that a model finds what it should. They do show that it runs,
 that it looks at the picture, and that its labels are not mapped the wrong way round.
@@ -69,7 +69,7 @@ def try_model(
     name: str,
     stated: str | None = None,
 ) -> Trial:
-    """Write the bundle into ``folder``, load it as a worker would, and let it look.
+    """Write the bundle into ``folder``, load it as a worker would, and score the photographs.
 
     Args:
         categories: one for each label.
@@ -77,7 +77,7 @@ def try_model(
         stated: what the graph gives, where a person says so; see ``tell_gives``.
 
     Raises:
-        ConfigError: it cannot be loaded, its answers are none, or it does not look.
+        ConfigError: it cannot be loaded, its answers are not usable, or ignore the picture.
     """
     photos = trial_photos()
     guess = Gives.LOGITS if model.exclusive else Gives.INDEPENDENT_LOGITS

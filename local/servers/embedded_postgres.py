@@ -82,7 +82,7 @@ class EmbeddedPostgres:
         return f"PostgreSQL {how_it_ended(self._process, self._log)}"
 
     def _initialise(self) -> None:
-        """Make the cluster beside its place and move it there, so that it is never half."""
+        """Make the cluster beside its place and move it there, so that it is never incomplete."""
         fresh = self._data.with_name("data.new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()

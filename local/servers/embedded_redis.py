@@ -15,7 +15,7 @@ from photogate.errors import ConfigError
 
 
 class EmbeddedRedis:
-    """One server in ``HOME/redis``, on loopback, that forgets nothing."""
+    """One server in ``HOME/redis``, on loopback, that writes every change to disk."""
 
     def __init__(self, home: Home) -> None:
         self._home = home

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.process import run_main
-from photogate.adapters import photos_s3, queue_sqs
+from photogate.adapters import photos_s3, sqs_client
 from photogate.errors import ConfigError
 from photogate.service.moderate import MAX_DELIVERIES
 from photogate.settings import QueueSettings, StorageSettings, read
@@ -53,7 +53,7 @@ def _ensure_bucket(settings: StorageSettings) -> None:
 def _ensure_queues(settings: QueueSettings) -> None:
     if settings.queue_url is None or settings.queue_dead_url is None:
         raise ConfigError("QUEUE_URL and QUEUE_DEAD_URL are required")
-    sqs = queue_sqs.connect(settings.queue_url, settings.queue_endpoint)
+    sqs = sqs_client.connect(settings.queue_url, settings.queue_endpoint)
     dead = sqs.create_queue(QueueName=_name(settings.queue_dead_url))["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
     redrive = {

@@ -182,7 +182,7 @@ class TestCompreface:
         ("key", "words"),
         [
             (FOREIGN_KEY, "does not know the key"),
-            ("of-no-shape", "takes the key for none"),
+            ("of-no-shape", "refuses the key as not well formed"),
         ],
     )
     def test_a_wrong_key_says_the_way_out(

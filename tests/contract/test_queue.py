@@ -19,7 +19,7 @@ from uuid import uuid4
 import pytest
 import redis
 
-from photogate.adapters import queue_sqs
+from photogate.adapters import sqs_client as client_module
 from photogate.adapters.memory.queue import MemoryQueue
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.queue import PostgresQueue
@@ -147,7 +147,7 @@ def sqs_queue(sqs_client: SQSClient) -> SqsQueue:
 
 def sqs(url: str, endpoint: str | None = None, *, read_timeout_s: float = 8.0) -> SQSClient:
     with aws_credentials():
-        return queue_sqs.connect(url, endpoint, read_timeout_s=read_timeout_s)
+        return client_module.connect(url, endpoint, read_timeout_s=read_timeout_s)
 
 
 def counts(queue: Queue) -> tuple[int, int, int, int]:
@@ -519,7 +519,7 @@ class TestSqs:
     @pytest.mark.parametrize("url", ["jobs", "https://", "ftp://x/jobs"])
     def test_what_is_no_url_is_refused(self, url: str) -> None:
         with pytest.raises(ConfigError, match="QUEUE_URL"):
-            queue_sqs.connect(url)
+            client_module.connect(url)
 
     def test_times_are_whole_seconds_within_limits(self, faulty: FaultyServer) -> None:
         faulty.fault = accepted(MessageId="j", Messages=[MESSAGE])

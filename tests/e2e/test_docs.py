@@ -65,20 +65,20 @@ def test_the_readmes_calls(start: Callable[..., RunningStack]) -> None:
 
 
 @pytest.mark.usefixtures("folder", "faces_bundle")
-def test_the_readmes_commands(start: Callable[..., RunningStack]) -> None:
+def test_commands_on_a_stack(start: Callable[..., RunningStack]) -> None:
     stack = start("--demo", POWERTOOLS_METRICS_DISABLED="false")
     batch = re.search(r'"batch_id":\s*"(\w{8})', (stack.home / "logs" / "api.log").read_text())
     assert batch
 
-    def says(holding: str) -> str:
-        script = block("README.md", holding=holding).script.replace("0f8fad5b", batch[1])
+    def says(page: str, holding: str) -> str:
+        script = block(page, holding=holding).script.replace("0f8fad5b", batch[1])
         return typed(script, PHOTOGATE_HOME=str(stack.home), COLUMNS="300")
 
-    assert re.search(r"nsfw\.explicit.*approved", says("check --explain"))
-    told = says("photogate logs")
+    assert re.search(r"nsfw\.explicit.*approved", says("README.md", "check --explain"))
+    told = says("docs/logs.md", "photogate logs")
     assert re.search(r"moderate .*rejected .*group_photo", told), told
     assert re.search(r"Photos .*reason=group_photo", told), told
-    assert "nothing was given up" in says("photogate dead")
+    assert "nothing was given up" in says("docs/logs.md", "photogate dead")
 
 
 def test_the_page_on_models(folder: Path, tmp_path: Path, bundle: Path) -> None:

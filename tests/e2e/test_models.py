@@ -171,7 +171,7 @@ def test_what_a_crash_left_is_cleared_away(machine: Machine, source: Path) -> No
         (["--map", "nsfw=porn", "--map", "nsfw=hentai"], "never split up"),
         (["--map", "nsfw=neutral", "--map", "normal=explicit"], "is --map the wrong way round?"),
         ([*MAP, "--file", "onnx/model_int8.onnx"], "no ONNX file 'onnx/model_int8.onnx'"),
-        ([*MAP, "--output", "probabilities"], "leave --output away"),
+        ([*MAP, "--output", "probabilities"], "leave --output out"),
     ],
 )
 def test_what_cannot_be_added_is_told_in_one_line(

@@ -26,9 +26,9 @@ from photogate.adapters.queue_redis import RedisQueue, connect
 from photogate.auth import issue_token
 from photogate.domain import QueueStats, Role
 from tests.conftest import SECRET
+from tests.faults.forker import WorkerForker
 from tests.faults.ledger import observe
 from tests.faults.notes import Notes
-from tests.faults.nursery import Nursery
 from tests.faults.ports import Plan
 from tests.servers import eventually
 
@@ -38,7 +38,7 @@ _NUMBERS = count(1)
 
 @dataclass
 class Servers:
-    """PostgreSQL and Redis of their own, which nobody minds to lose."""
+    """PostgreSQL and Redis of their own, which the tests may destroy."""
 
     home: Home
     postgres: EmbeddedPostgres = field(init=False)
@@ -87,7 +87,7 @@ class Installation:
 
     @property
     def pool(self) -> Pool:
-        """Straight to the database, past whatever stands in between."""
+        """Connect to the database directly, past any proxy."""
         if self._pool is None:
             self._pool = Pool(self.servers.database_url)
         return self._pool
@@ -213,7 +213,7 @@ class Fleet:
     #: Slot -> gives the plan of its next worker; None leaves the slot empty.
     slots: list[Callable[[], Plan | None]]
     _workers: list[psutil.Process | None] = field(default_factory=list)
-    _nursery: Nursery = field(default_factory=Nursery)
+    _forker: WorkerForker = field(default_factory=WorkerForker)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _tending: threading.Thread | None = None
 
@@ -225,14 +225,14 @@ class Fleet:
         self._tending.start()
 
     def stop(self) -> None:
-        """End all: what they might have in their hands is what this folder is about."""
+        """End all workers, also those that hold a job."""
         self._stopping.set()
         if self._tending is not None:
             self._tending.join()
         for slot in range(len(self._workers)):
             self.kill(slot)
         psutil.wait_procs([worker for worker in self._workers if worker is not None])
-        self._nursery.close()
+        self._forker.close()
 
     def wait_until_ready(self) -> None:
         """Wait until a worker lives in each slot that has one, and takes jobs."""
@@ -273,7 +273,7 @@ class Fleet:
         plan = self.slots[slot]()
         if plan is None:
             return None
-        return self._nursery.bring_up(
+        return self._forker.start_worker(
             replace(plan, notes=str(self.notes.path)),
             log=self.installation.log(f"worker-{slot}"),
             settings=self.installation.environment(),

@@ -1,4 +1,4 @@
-"""What clients were told, held against what the database says in the end.
+"""Compares what clients were told with what the database says in the end.
 
 A trigger of the tests' own writes down every statement that sets a photo's status or opens it
 again, so that a verdict that was written twice is counted, also when both were the same.

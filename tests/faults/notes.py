@@ -51,7 +51,7 @@ class Notes:
         found, last = [], {}
         for line in self.lines:
             last[line["pid"]] = line
-            if line["what"] == "fallen":
+            if line["what"] == "stopped":
                 found.append(_kill(line, line["at"], line["stage"]))
         for pid, at in outside.items():
             line = last.get(pid, {"what": "acknowledged"})

@@ -1,4 +1,4 @@
-"""What goes around a worker's ports: it dies where the plan says, and writes down what it does."""
+"""Wraps a worker's ports: the worker dies where the plan says, and logs what it does."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Plan:
 
     #: File to which it appends what it does.
     notes: str
-    #: One of ``STAGES`` at which it falls; None for a worker that lives.
-    falls_at: str | None = None
-    #: The signal by which it falls: SIGKILL, or SIGSTOP, until somebody wakes it.
+    #: One of ``STAGES`` at which it is stopped; None for a worker that lives.
+    stops_at: str | None = None
+    #: The signal that stops it: SIGKILL, or SIGSTOP, until a test sends SIGCONT.
     by: int = signal.SIGKILL
-    #: At which passing of that stage, from 1.
-    passing: int = 1
-    #: Handed-back jobs wait this part of their time.
-    haste: float = 1.0
+    #: At which occurrence of that stage, from 1.
+    occurrence: int = 1
+    #: Handed-back jobs wait this share of their delay.
+    delay_factor: float = 1.0
     #: Each delivery comes this many times, in an order that the seed gives.
     deliveries: int = 1
     seed: str = ""
@@ -59,8 +59,8 @@ class Plan:
 
 
 @dataclass
-class Diary:
-    """Appends lines that ``kill -9`` cannot take back, and carries the plan out."""
+class Recorder:
+    """Logs what the worker does in a file that survives ``kill -9``, and carries the plan out."""
 
     plan: Plan
     #: Of the job in hand.
@@ -73,38 +73,38 @@ class Diary:
         with Path(self.plan.notes).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line | more) + "\n")
 
-    def passes(self, stage: str) -> None:
-        """Go through a stage, or fall in it."""
-        if stage != self.plan.falls_at:
+    def reach(self, stage: str) -> None:
+        """Note that a stage is reached; send the plan's signal when it is the one to stop at."""
+        if stage != self.plan.stops_at:
             return
         self._passed += 1
-        if self._passed == self.plan.passing:
-            self.note("fallen", stage=stage)
+        if self._passed == self.plan.occurrence:
+            self.note("stopped", stage=stage)
             os.kill(os.getpid(), self.plan.by)
 
 
-class _Around:
-    """Hands on whatever it does not say itself."""
+class _Wrapper:
+    """Passes every other call to the wrapped port."""
 
-    def __init__(self, inner: Any, diary: Diary) -> None:
+    def __init__(self, inner: Any, recorder: Recorder) -> None:
         self._inner = inner
-        self._diary = diary
+        self._recorder = recorder
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
 
-class _Queue(_Around):
+class _Queue(_Wrapper):
     """A queue whose deliveries are noted, doubled and hurried as the plan says."""
 
-    def __init__(self, inner: Queue, diary: Diary) -> None:
-        super().__init__(inner, diary)
+    def __init__(self, inner: Queue, recorder: Recorder) -> None:
+        super().__init__(inner, recorder)
         self._again: list[Delivery] = []
-        self._random = random.Random(diary.plan.seed)
+        self._random = random.Random(recorder.plan.seed)
 
     def receive(self, *, wait_s: float) -> Delivery | None:
         """Take a job, or one that was taken before."""
-        plan, delivery = self._diary.plan, None
+        plan, delivery = self._recorder.plan, None
         if not self._again or self._random.random() < 0.5:
             delivery = self._inner.receive(wait_s=0.01 if self._again else wait_s)
             if delivery is not None:
@@ -112,61 +112,61 @@ class _Queue(_Around):
         if delivery is None and self._again:
             delivery = self._again.pop(self._random.randrange(len(self._again)))
         if delivery is not None:
-            self._diary.batch_id = Job.decode(delivery.body).batch_id
-            self._diary.note("received")
-            self._diary.passes("received")
+            self._recorder.batch_id = Job.decode(delivery.body).batch_id
+            self._recorder.note("received")
+            self._recorder.reach("received")
         return delivery
 
     def ack(self, delivery: Delivery) -> bool:
         """Acknowledge, or die before it."""
-        self._diary.passes("before ack")
+        self._recorder.reach("before ack")
         done = bool(self._inner.ack(delivery))
-        self._diary.note("acknowledged")
+        self._recorder.note("acknowledged")
         return done
 
     def nack(self, delivery: Delivery, *, delay_s: float, error: str) -> bool:
         """Hand back, sooner than it was meant."""
-        self._diary.note("handed back", error=error)
-        hurried_s = delay_s * self._diary.plan.haste
-        return bool(self._inner.nack(delivery, delay_s=hurried_s, error=error))
+        self._recorder.note("handed back", error=error)
+        shortened_s = delay_s * self._recorder.plan.delay_factor
+        return bool(self._inner.nack(delivery, delay_s=shortened_s, error=error))
 
 
-class _Deliveries(_Around):
+class _Deliveries(_Wrapper):
     def begin(self, job: Job, *, job_id: str, lease_s: float) -> OpenBatch | None:
-        """Begin, and perhaps never end."""
+        """Begin an attempt, and perhaps stop after it."""
         batch: OpenBatch | None = self._inner.begin(job, job_id=job_id, lease_s=lease_s)
         if batch is not None:
-            self._diary.passes("attempt committed")
+            self._recorder.reach("attempt committed")
         return batch
 
     def count(self, photo: OpenPhoto, *, attempt_id: str) -> None:
         """Count a photo's attempt."""
         self._inner.count(photo, attempt_id=attempt_id)
-        self._diary.passes("attempt committed")
+        self._recorder.reach("attempt committed")
 
 
-class _Changes(_Around):
+class _Changes(_Wrapper):
     def make(self, changes: Sequence[Change]) -> list[Outcome]:
         """Write verdicts."""
         outcomes: list[Outcome] = self._inner.make(changes)
-        self._diary.passes("verdict committed")
+        self._recorder.reach("verdict committed")
         return outcomes
 
 
-class _Analyzer(_Around):
+class _Analyzer(_Wrapper):
     def analyze(self, data: bytes) -> Sequence[Signals]:
-        """Look at a photo; what it measured of an unmeasured one goes missing."""
+        """Analyze a photo; remove a measure when the photo is marked as unmeasured."""
         mark = mark_of(data)
-        self._diary.note("looked at", mark=mark)
+        self._recorder.note("looked at", mark=mark)
         found: Sequence[Signals] = self._inner.analyze(data)
-        self._diary.passes("inferred")
+        self._recorder.reach("inferred")
         if mark.endswith(f"/{Truth.UNMEASURED}"):
             return [_worsened(signals, mark) for signals in found]
         return found
 
 
 def _worsened(signals: Signals, mark: str) -> Signals:
-    """Lose a signal, or make it no number, as the mark has it."""
+    """Remove a signal, or make it NaN or infinite, as the mark says."""
     ways: tuple[dict[str, Any], ...] = (
         {"nsfw_scores": None},
         {"nsfw_scores": {name: float("nan") for name in signals.nsfw_scores or {}}},
@@ -178,14 +178,14 @@ def _worsened(signals: Signals, mark: str) -> Signals:
 
 
 @dataclass
-class Around:
-    """Puts all of it around the ports that ``bootstrap`` has chosen."""
+class FaultyPorts:
+    """Wraps the ports that ``bootstrap`` has chosen."""
 
     plan: Plan
-    diary: Diary = field(init=False)
+    recorder: Recorder = field(init=False)
 
     def __post_init__(self) -> None:
-        self.diary = Diary(self.plan)
+        self.recorder = Recorder(self.plan)
 
     def __call__(self, ports: ModeratePorts) -> ModeratePorts:
         """Wrap them."""
@@ -195,8 +195,8 @@ class Around:
             analyzer = VisionAnalyzer(Path(os.environ["MODEL_DIR"]), decode=sandbox.decode)
         return replace(
             ports,
-            queue=cast(Queue, _Queue(ports.queue, self.diary)),
-            deliveries=cast(Deliveries, _Deliveries(ports.deliveries, self.diary)),
-            changes=cast(Changes, _Changes(ports.changes, self.diary)),
-            analyzer=cast(PhotoAnalyzer, _Analyzer(analyzer, self.diary)),
+            queue=cast(Queue, _Queue(ports.queue, self.recorder)),
+            deliveries=cast(Deliveries, _Deliveries(ports.deliveries, self.recorder)),
+            changes=cast(Changes, _Changes(ports.changes, self.recorder)),
+            analyzer=cast(PhotoAnalyzer, _Analyzer(analyzer, self.recorder)),
         )

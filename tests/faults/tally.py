@@ -1,4 +1,4 @@
-"""What each fault did, for the table at the end of the run and in the README."""
+"""What each fault did, for the table at the end of the run and in docs/faults.md."""
 
 from __future__ import annotations
 

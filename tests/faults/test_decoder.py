@@ -31,7 +31,7 @@ BAD = {
 }
 
 
-class Deaf:
+class SilentWatcher:
     """Hears nothing."""
 
     def batch_opened(self, batch: OpenBatch) -> None:
@@ -72,7 +72,7 @@ def test_the_others_finish_in_the_same_delivery(
         policy=preset("community"),
         lease_s=60,
         max_bytes=1_000_000,
-        watcher=Deaf(),
+        watcher=SilentWatcher(),
     )
 
     moderation.run(

@@ -46,7 +46,7 @@ def test_every_message_three_times_in_random_order(
     random.Random(scale.seed).shuffle(jobs)
     for job in jobs:
         installation.queue.send(job)
-    slot = steady(haste=0.1, deliveries=3, seed=scale.seed)
+    slot = steady(delay_factor=0.1, deliveries=3, seed=scale.seed)
     with fleet(installation, slot, slot, slot):
         installation.settle(within_s=scale.of(60, 300), hasten=True)
     close("delivery: each message three times, shuffled", injected=3 * 3 * len(ledger.batch_ids))
@@ -61,7 +61,7 @@ def test_a_job_that_can_never_succeed(
     """
     gone = [_hand_in_and_lose_one(installation, ledger, album, n) for n in range(scale.of(4, 50))]
     batches, keys = [photo.batch_id for photo in gone], [photo.key for photo in gone]
-    slot = steady(haste=0.01)
+    slot = steady(delay_factor=0.01)
     with fleet(installation, slot, slot):
         installation.settle(within_s=120)
     dead = installation.queue.dead(limit=100)

@@ -54,7 +54,7 @@ def test_no_false_200_on_a_full_disk(
     try:
         servers.start()
         full.start()
-        with fleet(full, steady(haste=0.1)):
+        with fleet(full, steady(delay_factor=0.1)):
             for _ in range(times):
                 _use(full, ledger, album, ballast)
             full.settle(within_s=60, hasten=True)

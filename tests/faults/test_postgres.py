@@ -33,7 +33,8 @@ def restarted(servers: Servers) -> None:
 def killed(servers: Servers) -> None:
     """``kill -9`` of all of it, and up again."""
     process = servers.postgres_process()
-    for part in [process, *process.children()]:
+    process.suspend()  # it starts nobody while we count
+    for part in [*process.children(), process]:
         part.kill()
     eventually(lambda: not servers.postgres.alive)
     servers.postgres.start()
@@ -52,7 +53,7 @@ def test_restarts(
     """Photos are handed in all the while; what got no 200 is sent again by its client."""
     times, recoveries = scale.of(1, 10), []
     with (
-        fleet(installation, steady(haste=0.1), steady(haste=0.1)),
+        fleet(installation, steady(delay_factor=0.1), steady(delay_factor=0.1)),
         Load(installation, ledger, album, photos=100_000, most_open=10, users_at_once=2) as load,
     ):
         for _ in range(times):
@@ -85,7 +86,7 @@ def test_backends_ended_in_storms(
     """``pg_terminate_backend`` for whoever is connected, again and again."""
     ended = 0
     with (
-        fleet(installation, steady(haste=0.1), steady(haste=0.1)),
+        fleet(installation, steady(delay_factor=0.1), steady(delay_factor=0.1)),
         Load(installation, ledger, album, photos=100_000, most_open=10, users_at_once=2) as load,
     ):
         while ended < scale.of(30, 1000):
@@ -124,7 +125,7 @@ def test_connections_broken_at_commit(
             scale.seed, 0.25, Break.BEFORE, Break.AFTER, when=lambda sent: b"COMMIT" in sent
         )
         with (
-            fleet(broken, steady(haste=0.1), steady(haste=0.1)),
+            fleet(broken, steady(delay_factor=0.1), steady(delay_factor=0.1)),
             Load(broken, ledger, album, photos=100_000, most_open=10, repeats=0.3) as load,
         ):
             eventually(lambda: proxy.count >= wanted or load.done, within_s=scale.of(60, 400))
@@ -164,7 +165,7 @@ def test_a_database_that_falls_silent(
         proxy.cut()
         user.complete(photos)
         user.close()
-        with fleet(broken, steady(haste=0.1)):
+        with fleet(broken, steady(delay_factor=0.1)):
             broken.settle(hasten=True)
     close("PostgreSQL: silent", injected=proxy.count, note=_answers(ledger))
 
@@ -187,7 +188,7 @@ def test_thirty_stay_thirty(
         for number in range(users):
             _hand_in_too_much(broken, ledger, album, f"eager-{scale.seed}-{number}")
         proxy.decide = lambda _: Break.NOT
-        with fleet(broken, steady(haste=0.1), steady(haste=0.1)):
+        with fleet(broken, steady(delay_factor=0.1), steady(delay_factor=0.1)):
             broken.settle(hasten=True)
     account = close("PostgreSQL: too many photos, at a breaking COMMIT", injected=proxy.count)
     # 4 batches of 9 each: the fourth is refused, whichever comes last.

@@ -76,7 +76,7 @@ def test_redis(
     """Photos are handed in all the while, each with its 200."""
     times, seconds = scale.of(some, full), float(scale.of(2, 30))
     recoveries = []
-    with fleet(installation, steady(haste=0.1), steady(haste=0.1)):
+    with fleet(installation, steady(delay_factor=0.1), steady(delay_factor=0.1)):
         for _ in range(times):
             with _uploads(installation, ledger, album):
                 fault(servers, seconds)

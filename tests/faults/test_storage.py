@@ -54,7 +54,7 @@ def test_storage(
         proxy.decide = by_chance(
             scale.seed, share, *kinds, when=lambda sent: sent.startswith((b"GET ", b"HEAD "))
         )
-        slot = steady(haste=0.05)
+        slot = steady(delay_factor=0.05)
         with fleet(broken, *[slot] * scale.of(2, 4)) as workers:
             with Load(broken, ledger, album, photos=scale.of(30, photos)) as load:
                 load.join(120)

@@ -34,7 +34,7 @@ def test_killed_at_each_stage(
     """One worker after the other dies where the plan says; two that live take over."""
     stages = list(STAGES) * scale.of(1, 8)
     random.Random(scale.seed).shuffle(stages)
-    plans = iter([Plan(notes="", falls_at=stage) for stage in stages])
+    plans = iter([Plan(notes="", stops_at=stage) for stage in stages])
     with fleet(installation, steady(), steady(), lambda: next(plans, None)) as workers:
         while len(workers.notes.kills({})) < len(stages):
             workers.wait_until_ready()
@@ -63,7 +63,7 @@ def test_killed_all_the_time(
     plans, moments = random.Random(f"{scale.seed}/plans"), random.Random(f"{scale.seed}/moments")
 
     def doomed() -> Plan:
-        return Plan(notes="", falls_at=plans.choice(STAGES), passing=plans.randint(1, 4))
+        return Plan(notes="", stops_at=plans.choice(STAGES), occurrence=plans.randint(1, 4))
 
     outside: dict[int, float] = {}
     with fleet(installation, steady(), *[doomed] * 4) as workers:
@@ -137,7 +137,7 @@ def test_frozen_workers_come_too_late(
 ) -> None:
     """A worker that stands still past its time finds its verdicts written by another."""
     stages = list(STAGES) * scale.of(1, 2)
-    plans = iter([Plan(notes="", falls_at=stage, by=signal.SIGSTOP) for stage in stages])
+    plans = iter([Plan(notes="", stops_at=stage, by=signal.SIGSTOP) for stage in stages])
     with fleet(installation, steady(), lambda: next(plans, None)) as workers:
         for number in range(1, len(stages) + 1):
             while len(frozen := workers.notes.kills({})) < number:

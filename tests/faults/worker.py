@@ -5,14 +5,14 @@ from __future__ import annotations
 from functions.moderate import app
 from local import worker
 from photogate import bootstrap
-from tests.faults.ports import Around, Plan
+from tests.faults.ports import FaultyPorts, Plan
 
 
 def run(plan: Plan) -> None:
     """Work until SIGTERM, or until the plan ends it."""
 
     def make_worker() -> worker.Worker:
-        parts = bootstrap.moderate(app.EventLog(), around=Around(plan))
+        parts = bootstrap.moderate(app.EventLog(), wrap=FaultyPorts(plan))
         return worker.Worker(parts, app.make_handler(lambda: parts))
 
     worker.main(make_worker)

@@ -43,9 +43,9 @@ class Installation:
         return keys
 
 
-def forget_bootstrap() -> None:
+def reset_bootstrap() -> None:
     """Make the functions read their settings anew."""
-    bootstrap.forget()
+    bootstrap.reset()
     moderate_module.parts.cache_clear()
 
 
@@ -71,12 +71,12 @@ def installation(
             "MODEL_DIR": str(bundle),
         }.items():
             monkeypatch.setenv(name, value)
-        forget_bootstrap()
+        reset_bootstrap()
         installation = Installation(url=url)
         yield installation
         for client in installation.clients.values():
             client.close()
-        forget_bootstrap()
+        reset_bootstrap()
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def on_aws(
         "PHOTOS_DIR": "",
     }.items():
         monkeypatch.setenv(name, value)
-    forget_bootstrap()
+    reset_bootstrap()
     yield installation
     sqs.delete_queue(QueueUrl=queue_url)
     s3.close()

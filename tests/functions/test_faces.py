@@ -27,7 +27,7 @@ from photogate_vision.faces.detector import EmbeddedFaces
 from tests.authors import conclude
 from tests.compreface import KEY, Compreface
 from tests.conftest import SECRET
-from tests.functions.conftest import Installation, forget_bootstrap
+from tests.functions.conftest import Installation, reset_bootstrap
 from tests.functions.test_moderate import Context, event
 from tests.records import PostgresRecords
 
@@ -66,7 +66,7 @@ def dating(
     monkeypatch.setenv("POLICY", "dating")
     monkeypatch.setenv("COMPREFACE_URL", compreface.url)
     monkeypatch.setenv("COMPREFACE_API_KEY", KEY)
-    forget_bootstrap()
+    reset_bootstrap()
     return installation
 
 
@@ -77,7 +77,7 @@ def profile(
     """An installation that decides by ``profile``, with the embedded detector."""
     monkeypatch.setenv("POLICY", "profile")
     monkeypatch.setenv("FACES_DIR", str(faces_bundle))
-    forget_bootstrap()
+    reset_bootstrap()
     return installation
 
 
@@ -258,7 +258,7 @@ class TestCompreface:
     ) -> None:
         monkeypatch.setenv("COMPREFACE_TIMEOUT_S", "30")
         monkeypatch.setenv("JOB_DEADLINE_S", "60")
-        forget_bootstrap()
+        reset_bootstrap()
         with pytest.raises(ConfigError, match=r"COMPREFACE_TIMEOUT_S \+ 4 may be at most half"):
             app.parts()
 
@@ -280,7 +280,7 @@ class TestCompreface:
         self, dating: Installation, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("COMPREFACE_TIMEOUT_S", "50")
-        forget_bootstrap()
+        reset_bootstrap()
         probe = bootstrap.upload().probes["faces"]
         assert isinstance(probe, ComprefaceFaces)
         # It asks twice, and template.yaml gives the upload function 20 s.
@@ -295,7 +295,7 @@ class TestCompreface:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setenv("POLICY", "community")
-        forget_bootstrap()
+        reset_bootstrap()
         dating.hand_in(portrait)
         assert attempt()
         assert verdicts(dating) == [("approved", None)]
@@ -348,7 +348,7 @@ class TestPoliciesThatCannotRun:
         words: str,
     ) -> None:
         monkeypatch.setenv("POLICY", policy)
-        forget_bootstrap()
+        reset_bootstrap()
         for start in (app.parts, bootstrap.check_settings):
             with pytest.raises(ConfigError, match=words):
                 start()
@@ -357,6 +357,6 @@ class TestPoliciesThatCannotRun:
         self, profile: Installation, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("POLICY", "dating")
-        forget_bootstrap()
+        reset_bootstrap()
         with pytest.raises(ConfigError, match="needs ages"):
             app.parts()

@@ -297,10 +297,10 @@ class TestByHand:
     ) -> None:
         spoil(fresh_url)
         monkeypatch.setenv("DATABASE_URL", fresh_url)
-        bootstrap.forget()
+        bootstrap.reset()
         with pytest.raises(ConfigError, match=f"migration {ALL[0]} failed"):
             handler({}, None)
-        bootstrap.forget()
+        bootstrap.reset()
 
     def test_a_migration_may_take_longer_than_any_other_statement(
         self, fresh_url: str, monkeypatch: pytest.MonkeyPatch
@@ -309,7 +309,7 @@ class TestByHand:
         defaults = Pool.__init__.__kwdefaults__
         assert defaults
         monkeypatch.setitem(defaults, "timeout_s", 0.3)
-        bootstrap.forget()
+        bootstrap.reset()
         with closing(Pool(fresh_url, timeout_s=10)) as pool, ThreadPoolExecutor(1) as thread:
             blocker = pool._take()
             blocker.run("SELECT pg_advisory_lock(:lock)", lock=_LOCK)
@@ -317,7 +317,7 @@ class TestByHand:
             eventually(lambda: waiting(pool, longer_than_s=2) == 1)
             blocker.close()
             assert migrating.result() == ALL
-        bootstrap.forget()
+        bootstrap.reset()
 
 
 def waiting(pool: Pool, *, longer_than_s: float = 0) -> int:

@@ -17,7 +17,7 @@ from photogate.adapters.postgres.pool import Pool
 from photogate.domain import Role
 from tests.contract.conftest import Fault, misbehaving
 from tests.contract.test_broken_connections import CUTS
-from tests.functions.conftest import Installation, forget_bootstrap
+from tests.functions.conftest import Installation, reset_bootstrap
 from tests.proxy import Break, Cut, Script, scripted
 
 
@@ -28,9 +28,9 @@ def script(
     """What breaks the installation's way to its database."""
     with scripted(migrated_url) as (script, url):
         monkeypatch.setenv("DATABASE_URL", url)
-        forget_bootstrap()
+        reset_bootstrap()
         yield script
-        forget_bootstrap()
+        reset_bootstrap()
 
 
 @pytest.mark.parametrize("point", CUTS)
@@ -113,7 +113,7 @@ def test_upload_complete_answers_while_nothing_else_on_aws_does(
         monkeypatch.setenv("S3_PUBLIC_ENDPOINT", moto_server)
         monkeypatch.setenv("S3_ENDPOINT", silent.url)
         monkeypatch.setenv("QUEUE_ENDPOINT", silent.url)
-        forget_bootstrap()
+        reset_bootstrap()
         client = on_aws.client()
         keys = [client.put(Upload(name="x", data=portrait)) for _ in range(9)]
         started = time.monotonic()
@@ -135,7 +135,7 @@ def test_a_store_that_stalls_is_waited_for_once_however_many_ask(
         silent.fault = Fault(then="stall")
         monkeypatch.setenv("S3_PUBLIC_ENDPOINT", moto_server)
         monkeypatch.setenv("S3_ENDPOINT", silent.url)
-        forget_bootstrap()
+        reset_bootstrap()
         uploads = []
         for number in range(5):
             client = on_aws.client(f"u-{number}")

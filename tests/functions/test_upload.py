@@ -21,7 +21,7 @@ from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.auth import issue_token
 from photogate.domain import Role
 from tests.conftest import SECRET
-from tests.functions.conftest import Installation, forget_bootstrap
+from tests.functions.conftest import Installation, reset_bootstrap
 
 
 def refused(call: Callable[[], Any]) -> ApiRefused:
@@ -118,7 +118,7 @@ def test_heic_is_taken_where_it_is_said_to_be_read(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ACCEPT_HEIC", "true")
-    bootstrap.forget()
+    bootstrap.reset()
     ticket = installation.client().call(
         "GET", "/users/media/upload-url", params={"content_type": "image/heic"}
     )
@@ -200,7 +200,7 @@ class TestComplete:
         redis_client: redis.Redis,
     ) -> None:
         monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
-        forget_bootstrap()
+        reset_bootstrap()
         installation.hand_in(portrait)
         (photo,) = installation.client().photos()
         assert photo["moderation_status"] == "pending"
@@ -212,7 +212,7 @@ class TestComplete:
         client = installation.client()
         key = client.put(Upload(name="x", data=portrait))
         monkeypatch.setenv("DATABASE_URL", "postgresql://u:p@127.0.0.1:1/d")
-        forget_bootstrap()
+        reset_bootstrap()
         error = refused(lambda: client.complete([key]))
         assert (error.status, error.retry_after_s) == (503, 2)
 
@@ -273,7 +273,7 @@ class TestHealth:
         assert {"name": "nsfw", "on": True, "why": None} in report["gates"]
         assert report["parts"]["queue"]["append_only"] is True
         monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
-        forget_bootstrap()
+        reset_bootstrap()
         _, report = deep()
         assert report["parts"]["queue"]["ok"] is False
         assert "Redis does not answer" in report["parts"]["queue"]["error"]

@@ -209,7 +209,7 @@ def test_independent_probabilities_have_to_be_told_from_logits(tmp_path: Path) -
 
 def test_probabilities_that_are_none_are_not_taken_for_some(tmp_path: Path) -> None:
     model = read_model(Classifier(labels=TWO).write(tmp_path / "source"))
-    with pytest.raises(ConfigError, match="no probabilities: leave --output away"):
+    with pytest.raises(ConfigError, match="not probabilities: leave --output out"):
         try_model(
             model,
             model.map(MAP_TWO),
@@ -222,7 +222,7 @@ def test_probabilities_that_are_none_are_not_taken_for_some(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("activation", "steps", "stated", "words"),
     [
-        ("Softmax", None, "logits", "they add up to 1: leave --output away"),
+        ("Softmax", None, "logits", "they add up to 1: leave --output out"),
         # A softmax whose output was rounded adds up to 1 by and large only.
         ("Softmax", 200, None, "do not add up to 1"),
         ("Softmax", 200, "logits", "do not add up to 1"),
@@ -284,7 +284,7 @@ def test_a_licence_is_what_the_card_states(card: str | None, licence: str, tmp_p
         (TWO, ["nsfw=porn", "nsfw=hentai"], "mapped to porn already; a score is never split up"),
         (TWO, ["nsfw=porn", "normal=neutral"], "two labels give one risk score, .*never split"),
         (TWO, ["nsfw=porn", "normal=hentai"], "two labels give one risk score"),
-        (TWO, ["nsfw=nudity", "normal=neutral"], "no category 'nudity': choose of porn, "),
+        (TWO, ["nsfw=nudity", "normal=neutral"], "no category 'nudity': choose one of porn, "),
         (TWO, ["nsfw=sexy", "normal=neutral"], "nothing is mapped to explicit"),
         (TWO, ["nsfw=explicit", "normal=explicit"], "every label is mapped to a risk"),
         (FOUR, [*MAP_FOUR[:3], "high=porn"], "explicit is porn and hentai together"),

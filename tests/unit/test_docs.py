@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.docs import ROOT, Block, blocks
+from tests.docs import PAGES, ROOT, Block, blocks
 
 #: Page -> the beginning of a command -> what runs it, as the page spells it: ``file::name``, or a
 #: script that ``.ci/run`` calls.
@@ -15,11 +16,7 @@ RUN_BY: dict[str, dict[str, str]] = {
         "make run": ".ci/first-run",
         "API=": "tests/e2e/test_docs.py::test_the_readmes_calls",
         "curl ": "tests/e2e/test_docs.py::test_the_readmes_calls",
-        ".venv/bin/photogate check": "tests/e2e/test_docs.py::test_the_readmes_commands",
-        ".venv/bin/photogate logs": "tests/e2e/test_docs.py::test_the_readmes_commands",
-        ".venv/bin/photogate metrics": "tests/e2e/test_docs.py::test_the_readmes_commands",
-        ".venv/bin/photogate dead": "tests/e2e/test_docs.py::test_the_readmes_commands",
-        ".venv/bin/photogate redrive": "tests/e2e/test_docs.py::test_the_readmes_commands",
+        ".venv/bin/photogate check": "tests/e2e/test_docs.py::test_commands_on_a_stack",
     },
     "docs/aws.md": {
         ".venv/bin/photogate migrate --stack": "tests/functions/test_migrate_stack.py",
@@ -32,6 +29,12 @@ RUN_BY: dict[str, dict[str, str]] = {
         "(set -a;": "tests/compose/test_page.py::SMOKE",
         "sed -i ": "tests/compose/test_page.py::THROUGH_MOTO",
         "cat >> .photogate": "tests/compose/test_page.py::THROUGH_MOTO",
+    },
+    "docs/logs.md": {
+        ".venv/bin/photogate logs": "tests/e2e/test_docs.py::test_commands_on_a_stack",
+        ".venv/bin/photogate metrics": "tests/e2e/test_docs.py::test_commands_on_a_stack",
+        ".venv/bin/photogate dead": "tests/e2e/test_docs.py::test_commands_on_a_stack",
+        ".venv/bin/photogate redrive": "tests/e2e/test_docs.py::test_commands_on_a_stack",
     },
     "docs/models.md": {
         ".venv/bin/photogate model": "tests/e2e/test_docs.py::test_the_page_on_models",
@@ -79,3 +82,49 @@ def test_what_is_not_run_says_why() -> None:
     for block in BLOCKS:
         assert block.commands, f"{block.page} has a console block without a command"
         assert block.why_not_run != ""
+
+
+LINKING = [*PAGES, ROOT / "layers" / "model" / "MODEL_CARD.md", ROOT / "DECISIONS.md"]
+LINKING += [ROOT / "CHANGELOG.md"]
+#: The target of a link; a page that code or configuration names.
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_CITED = re.compile(r"\b(?:docs/\w+|README|DECISIONS|MODEL_CARD|CHANGELOG)\.md\b")
+
+
+def anchors(page: Path) -> set[str]:
+    """Give the anchors that GitHub makes of a page's headings."""
+    text = re.sub(r"^ *```.*?^ *```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_anchors_are_those_of_headings(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Migrate, roll back\n```\n# no heading\n```\n## `make up`\n")
+    assert anchors(page) == {"migrate-roll-back", "make-up"}
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: page.name)
+def test_each_link_leads_somewhere(page: Path) -> None:
+    for link in _LINK.findall(page.read_text("utf-8")):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_code_cites_pages_that_exist() -> None:
+    known = {str(page.relative_to(ROOT)) for page in LINKING} | {"MODEL_CARD.md"}
+    for folder in ("layers", "functions", "local", "bench", "tests", "requirements"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for cited in _CITED.findall(path.read_text("utf-8")):
+                assert cited in known, f"{path.relative_to(ROOT)} cites {cited}"
+    for name in (
+        "Makefile",
+        "template.yaml",
+        "local/compose.yaml",
+        "functions/moderate/Dockerfile",
+    ):
+        assert set(_CITED.findall((ROOT / name).read_text("utf-8"))) <= known, name

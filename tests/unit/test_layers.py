@@ -57,6 +57,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.messages",
         "photogate.ports",
     },
+    "photogate.adapters.queue_sqs": {
+        "photogate.adapters.sqs_client",
+        "photogate.domain",
+        "photogate.errors",
+        "photogate.ports",
+    },
     "photogate.adapters.postgres": {
         "photogate.adapters.postgres",
         "photogate.domain",

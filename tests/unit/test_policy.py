@@ -15,9 +15,9 @@ from photogate.domain.policy import (
     Policy,
     decide,
     decide_all,
+    evaluate,
     gates,
     unprovided,
-    weigh,
 )
 from photogate.policies import PRESETS, preset
 
@@ -319,7 +319,7 @@ class TestExplanations:
     def test_each_rule_says_its_own(self) -> None:
         signals = replace(with_scores(porn=0.95), blur_variance=None, faces=(TEENAGER,))
         said = {
-            (w.threshold.measure, w.threshold.reject): w.outcome for w in weigh(signals, DATING)
+            (w.threshold.measure, w.threshold.reject): w.outcome for w in evaluate(signals, DATING)
         }
         assert said["nsfw.explicit", 0.9] is Status.REJECTED
         assert said["age.low", None] is Status.REVIEW
@@ -328,7 +328,7 @@ class TestExplanations:
 
     def test_what_is_not_needed_and_not_there_says_nothing(self) -> None:
         signals = replace(FINE, nsfw_scores={"explicit": 0.1})
-        assert {w.threshold.measure for w in weigh(signals, COMMUNITY) if w.outcome is None} == {
+        assert {w.threshold.measure for w in evaluate(signals, COMMUNITY) if w.outcome is None} == {
             "nsfw.sexy"
         }
 
@@ -337,7 +337,7 @@ class TestExplanations:
     def test_the_rules_together_agree_with_the_verdict(
         self, policy: Policy, signals: Signals
     ) -> None:
-        outcomes = {w.outcome for w in weigh(signals, policy)} - {None}
+        outcomes = {w.outcome for w in evaluate(signals, policy)} - {None}
         verdict = decide(signals, policy)
         if verdict.status is Status.APPROVED:
             assert outcomes == {Status.APPROVED}

@@ -1,4 +1,4 @@
-"""Who calls: JWT bearer tokens, checked strictly.
+"""Checks JWT bearer tokens strictly, and says who calls.
 
 PyJWT refuses ``none`` and a mix-up of HS and RS by itself, but accepts a missing ``exp``
 and short keys unless it is told otherwise; here it is told.
@@ -46,7 +46,7 @@ class TokenVerifier:
         """Check signature, times and claims.
 
         Raises:
-            Unauthenticated: no token, or one that does not hold; says why.
+            Unauthenticated: no token, or one that is not valid; says why.
             RetryableError: the JWKS could not be fetched.
         """
         if not token:
@@ -56,7 +56,7 @@ class TokenVerifier:
         except jwt.PyJWKClientConnectionError as error:
             raise RetryableError(f"the token's keys cannot be fetched: {error}") from error
         except jwt.PyJWTError as error:
-            raise Unauthenticated(f"the token does not hold: {error}") from error
+            raise Unauthenticated(f"the token is not valid: {error}") from error
 
     def _key(self, token: str) -> Any:
         if self._jwks is None:

@@ -68,7 +68,7 @@ class InvalidRequest(PermanentError):
 
 
 class Unauthenticated(PermanentError):
-    """No token, or one that does not hold."""
+    """No token, or one that is not valid."""
 
 
 class Forbidden(PermanentError):

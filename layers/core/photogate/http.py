@@ -125,7 +125,7 @@ def on_lambda(
     return traced
 
 
-#: Documents the token in OpenAPI; says nothing about whether it holds.
+#: Documents the token in OpenAPI; does not check it.
 BEARER = HTTPBearer(
     auto_error=False,
     bearerFormat="JWT",
@@ -165,7 +165,7 @@ _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class _LastResort:
-    """Refuses huge bodies unread, answers 500 for what nobody foresaw, and reports it all.
+    """Refuses huge bodies unread, answers 500 for unexpected errors, and reports every request.
 
     The correlation id is the caller's ``X-Correlation-Id``, else API Gateway's request id,
     else a new one; the answer carries it.

@@ -1,4 +1,8 @@
-"""Settings from environment variables: one model per entry point, read in ``bootstrap``."""
+"""Settings from environment variables: one model per entry point, read in ``bootstrap``.
+
+All in one file, long as it is: the page of settings is compared with it, and who looks for a
+setting looks here.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +115,7 @@ class MigrateSettings(DatabaseSettings):
 
 
 class QueueSettings(LogSettings):
-    """Where jobs travel."""
+    """Which queue carries the jobs."""
 
     queue_backend: Literal["redis", "postgres", "sqs"] = Field(
         "redis",
@@ -189,7 +193,7 @@ class StorageSettings(LogSettings):
 
 
 class AuthSettings(LogSettings):
-    """Whose tokens are believed."""
+    """How callers' tokens are checked."""
 
     jwt_secret: Secret | None = Field(None, description="Secret of HS256 tokens.")
     jwt_jwks_url: str | None = Field(
@@ -210,7 +214,7 @@ class ServiceSettings(DatabaseSettings, QueueSettings, StorageSettings):
 
 
 class PolicySettings(LogSettings):
-    """By which rules photos are judged, and the service that these may need."""
+    """The policy, and the face service that it may need."""
 
     policy: str = Field(
         "community",
@@ -272,7 +276,7 @@ class AdminSettings(ServiceSettings, AuthSettings):
 
 
 class ModelSettings(PolicySettings):
-    """What looks at photos, and by which rules."""
+    """The model, the face detector and the policy."""
 
     model_dir: Path = Field(
         description="Folder of the model bundle; `photogate model build` makes it."

@@ -92,7 +92,7 @@ def emit(
 
 
 def report_change(service: str, outcome: Outcome) -> None:
-    """Count a change of a photo that was committed, and log what no machine's verdict was."""
+    """Count a change of a photo that was committed, and log it unless it is a machine's verdict."""
     change, after = outcome.change, outcome.after
     status = after.status.value if after else "deleted"
     reason = (after.reason if after else None) or "none"

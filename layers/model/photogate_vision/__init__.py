@@ -3,5 +3,5 @@
 import os
 
 # onnxruntime reports to its maker since 1.29, unless this is set before it is imported;
-# calling it off afterwards is too late. What is moderated here is nobody else's business.
+# later is too late. Nothing about the photos may leave this machine.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

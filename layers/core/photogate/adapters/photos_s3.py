@@ -65,7 +65,7 @@ def connect(
         secret_key: of ``access_key``.
 
     Raises:
-        ConfigError: an address that is none, or an AWS profile that does not exist.
+        ConfigError: an address that is not valid, or an AWS profile that does not exist.
     """
     try:
         return boto3.session.Session().client(

@@ -28,7 +28,7 @@ T = TypeVar("T")
 #: The predecessor's name; operators know it.
 QUEUE_NAME = "photo_moderation_queue"
 
-#: A lost wake hint costs a waiting worker this much.
+#: A worker that misses a wake hint waits this much longer.
 _BLOCK_S = 1.0
 READ_TIMEOUT_S = 5.0
 _CONNECT_TIMEOUT_S = 2.0
@@ -44,7 +44,7 @@ def connect(url: str, *, read_timeout_s: float = READ_TIMEOUT_S) -> redis.Redis:
             made; twice that for a call. ``receive`` needs more than the 1 s that it blocks.
 
     Raises:
-        ConfigError: the URL is none.
+        ConfigError: the URL is not valid.
     """
     try:
         return redis.Redis.from_url(

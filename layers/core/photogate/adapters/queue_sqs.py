@@ -10,24 +10,16 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import re
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-import boto3.session
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    NoCredentialsError,
-    PartialCredentialsError,
 )
 
+from photogate.adapters.sqs_client import taken, translated, way_out
 from photogate.domain import DeadJob, Delivery, QueueStats
 from photogate.errors import ConfigError, QueueUnavailable
 
@@ -35,19 +27,14 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 #: Limits of SQS.
 _MAX_DELAY_S = 900
 _MAX_VISIBILITY_S = 43_200
 _MOST_PER_CALL = 10
 
 #: SQS allows 20. A longer wait is several polls, so that the read timeout, which is the
-#: same for every call of a client, can be short: nobody who sends waits 25 s for nothing.
+#: same for every call of a client, can be short: a sender never waits 25 s for no answer.
 _LONGEST_POLL_S = 5
-READ_TIMEOUT_S = 8.0
-_CONNECT_TIMEOUT_S = 2.0
 #: SQS waits for whole seconds; what is left of a wait is spent in polls that begin this far
 #: apart.
 _PAUSE_S = 0.25
@@ -57,82 +44,12 @@ _NEARLY_S = 0.05
 #: How long a look at the dead jobs hides them, should putting them back fail.
 _PEEK_S = 30
 
-_STALE = {"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"}
-_DENIED = {
-    "AccessDenied",
-    "AccessDeniedException",
-    "InvalidClientTokenId",
-    "InvalidSecurity",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-}
-_ABSENT = {"NonExistentQueue", "QueueDoesNotExist"}
-
-#: Hosts of AWS with their region inside, e.g. ``sqs.eu-west-1.amazonaws.com``.
-_REGION = re.compile(r"(?:^|\.)sqs(?:-fips)?\.([a-z-]+-\d)\.|^([a-z-]+-\d)\.queue\.")
-
-
-def connect(
-    queue_url: str, endpoint: str | None = None, *, read_timeout_s: float = READ_TIMEOUT_S
-) -> SQSClient:
-    """Make a client for the queue at ``queue_url``; connects when first used.
-
-    A call that fails is tried once more within a second.
-
-    Args:
-        endpoint: where SQS answers, when that is not the host of ``queue_url``.
-        read_timeout_s: longest time that SQS may be silent, also while a connection is
-            made; twice that and a second for a call. ``receive`` needs more than 5 s, the
-            longest single poll.
-
-    Raises:
-        ConfigError: an address that is none, or an AWS profile that does not exist.
-    """
-    url = urlsplit(queue_url)
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise ConfigError(f"QUEUE_URL: {queue_url!r} is not the URL of an SQS queue")
-    found = _REGION.search(url.hostname)
-    try:
-        session = boto3.session.Session()
-        region = (
-            (found and (found[1] or found[2]))
-            or os.environ.get("AWS_REGION")
-            or session.region_name
-            or "us-east-1"
-        )
-        return session.client(
-            "sqs",
-            region_name=region,
-            endpoint_url=endpoint or f"{url.scheme}://{url.netloc}",
-            config=Config(
-                connect_timeout=min(_CONNECT_TIMEOUT_S, read_timeout_s),
-                read_timeout=read_timeout_s,
-                retries={"mode": "standard", "total_max_attempts": 2},
-            ),
-        )
-    except (BotoCoreError, ValueError) as error:
-        raise ConfigError(f"the client of SQS cannot be made: {error}") from error
-
-
-def _translated(call: Callable[P, T]) -> Callable[P, T]:
-    @wraps(call)
-    def translated(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return call(*args, **kwargs)
-        # ValueError: an answer that is no text.
-        except (ClientError, BotoCoreError, OSError, ValueError) as error:
-            # Also when the installation is wrong: what was accepted waits until it is mended.
-            message = _way_out(error) or f"SQS does not answer: {error}"
-            raise QueueUnavailable(message, retry_after_s=2.0) from error
-
-    return translated
-
 
 class SqsQueue:
     """``JobSender``, ``JobReceiver``, ``JobMonitor`` and ``Probe`` on one SQS queue. Thread-safe.
 
     Args:
-        client: from ``connect``.
+        client: from ``sqs_client.connect``.
         url: the queue's; its redrive policy says when a job is dead.
         dead_url: the dead-letter queue's; without it no dead job is counted, listed or redriven.
         visibility_s: how long a received job stays invisible unless it is extended, rounded
@@ -147,12 +64,12 @@ class SqsQueue:
         self._dead_url = dead_url
         self._visibility_s = _seconds(visibility_s, _MAX_VISIBILITY_S)
 
-    @_translated
+    @translated
     def send(self, body: str, *, delay_s: float = 0.0) -> str:
         """See ``photogate.ports.queue.JobSender.send``."""
         return self._send(body, _seconds(delay_s, _MAX_DELAY_S))
 
-    @_translated
+    @translated
     def receive(self, *, wait_s: float) -> Delivery | None:
         """See ``photogate.ports.queue.JobReceiver.receive``."""
         deadline = time.monotonic() + wait_s
@@ -168,19 +85,19 @@ class SqsQueue:
             # After a poll without waiting, and where the server does not know how to wait.
             time.sleep(max(0.0, min(began + _PAUSE_S, deadline) - now))
 
-    @_translated
+    @translated
     def extend(self, delivery: Delivery, *, visibility_s: float) -> bool:
         """See ``photogate.ports.queue.JobReceiver.extend``."""
         return self._hide(delivery, visibility_s)
 
-    @_translated
+    @translated
     def ack(self, delivery: Delivery) -> bool:
         """See ``photogate.ports.queue.JobReceiver.ack``."""
-        return _taken(
+        return taken(
             lambda: self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=delivery.token)
         )
 
-    @_translated
+    @translated
     def nack(
         self,
         delivery: Delivery,
@@ -191,7 +108,7 @@ class SqsQueue:
         """See ``photogate.ports.queue.JobReceiver.nack``; meanwhile the job counts as in flight."""
         return self._hide(delivery, delay_s)
 
-    @_translated
+    @translated
     def stats(self) -> QueueStats:
         """See ``photogate.ports.queue.JobMonitor.stats``; SQS calls its numbers approximate."""
         visible, in_flight, delayed = self._counts(self._url)
@@ -202,7 +119,7 @@ class SqsQueue:
             dead=sum(self._counts(self._dead_url)) if self._dead_url else 0,
         )
 
-    @_translated
+    @translated
     def dead(self, *, limit: int) -> list[DeadJob]:
         """See ``photogate.ports.queue.JobMonitor.dead``.
 
@@ -231,7 +148,7 @@ class SqsQueue:
             for job in oldest_first
         ]
 
-    @_translated
+    @translated
     def redrive(self, *, limit: int) -> int:
         """See ``photogate.ports.queue.JobMonitor.redrive``.
 
@@ -252,7 +169,7 @@ class SqsQueue:
                 moved += 1
         return moved
 
-    @_translated
+    @translated
     def check(self) -> dict[str, Any]:
         """Answer a health probe; says after how many deliveries a job is dead.
 
@@ -264,8 +181,8 @@ class SqsQueue:
             if self._dead_url is not None:
                 self._counts(self._dead_url)
         except (ClientError, BotoCoreError) as error:
-            if way_out := _way_out(error):
-                raise ConfigError(way_out) from error
+            if mend := way_out(error):
+                raise ConfigError(mend) from error
             raise
         policy = json.loads(found["Attributes"].get("RedrivePolicy", "{}"))
         return {
@@ -294,7 +211,7 @@ class SqsQueue:
         return answer.get("Messages", [])
 
     def _hide(self, delivery: Delivery, for_s: float) -> bool:
-        return _taken(
+        return taken(
             lambda: self._sqs.change_message_visibility(
                 QueueUrl=self._url,
                 ReceiptHandle=delivery.token,
@@ -346,30 +263,3 @@ def _delivery(message: MessageTypeDef) -> Delivery:
 
 def _seconds(time_s: float, most: int) -> int:
     return min(most, max(0, math.ceil(time_s)))
-
-
-def _taken(call: Callable[[], object]) -> bool:
-    """Tell whether SQS took the call; False when it says that the receipt is stale."""
-    try:
-        call()
-    except ClientError as error:
-        if _code(error) in _STALE:
-            return False
-        raise
-    return True
-
-
-def _code(error: ClientError) -> str:
-    """Give SQS's word for it, without the namespace that only some words have."""
-    return error.response.get("Error", {}).get("Code", "").rpartition(".")[2]
-
-
-def _way_out(error: Exception) -> str | None:
-    """Say what to mend when the installation is at fault, else None."""
-    if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return f"SQS needs a role, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: {error}"
-    if isinstance(error, ClientError) and _code(error) in _ABSENT:
-        return f"there is no such queue: correct QUEUE_URL or QUEUE_DEAD_URL, or make it: {error}"
-    if isinstance(error, ClientError) and _code(error) in _DENIED:
-        return f"SQS denies access: correct the credentials or the queue's IAM policy: {error}"
-    return None

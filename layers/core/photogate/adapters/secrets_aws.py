@@ -16,7 +16,7 @@ def fetch(arn: str, *, endpoint: str | None = None) -> dict[str, str]:
     """Read one secret, a JSON object of texts and numbers.
 
     Raises:
-        ConfigError: it cannot be read, or is none.
+        ConfigError: it cannot be read, or is not such an object.
     """
     timeouts = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3})
     try:

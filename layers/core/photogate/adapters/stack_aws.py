@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from photogate.errors import ConfigError
 
-#: Beyond the function's 900 s; and asked once, for a second call would run beside the first.
+#: Longer than the function's 900 s. It is called once: a second call would run beside the first.
 _PATIENT = Config(read_timeout=960, retries={"total_max_attempts": 1}, tcp_keepalive=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from photogate import settings as s
@@ -22,15 +22,16 @@ if TYPE_CHECKING:
     from photogate.domain.policy import Policy
     from photogate.ports.photos import Store
     from photogate.ports.queue import Queue
+    from photogate.ports.records import Changes
     from photogate.ports.vision import FaceDetector
 
 S = TypeVar("S", bound=s.LogSettings)
 
-#: What ``forget`` has to close.
+#: What ``reset`` has to close.
 _to_close: list[Callable[[], None]] = []
 
 
-def forget() -> None:
+def reset() -> None:
     """Close every connection; what is chosen next reads its settings anew."""
     for cached in (_pool_of, _redis, _sqs, _policy_of, _compreface, _load_secrets):
         cached.cache_clear()
@@ -80,6 +81,15 @@ def _pool_of(url: str, size: int) -> Pool:
     return pool
 
 
+def changes(pool: Pool, service: str) -> Changes:
+    """Give the door for changes; each that is made through it is counted."""
+    from photogate.adapters.postgres.changes import PostgresChanges
+    from photogate.service.changes import ReportedChanges
+    from photogate.telemetry import report_change
+
+    return ReportedChanges(PostgresChanges(pool), partial(report_change, service))
+
+
 def queue(settings: s.ServiceSettings, *, read_timeout_s: float | None = None) -> Queue:
     """Give the queue: Redis, PostgreSQL or SQS, by ``QUEUE_BACKEND``.
 
@@ -127,7 +137,8 @@ def _sqs(
     visibility_s: float,
     read_timeout_s: float | None,
 ) -> Queue:
-    from photogate.adapters.queue_sqs import READ_TIMEOUT_S, SqsQueue, connect
+    from photogate.adapters.queue_sqs import SqsQueue
+    from photogate.adapters.sqs_client import READ_TIMEOUT_S, connect
 
     client = connect(url, endpoint, read_timeout_s=read_timeout_s or READ_TIMEOUT_S)
     queue = SqsQueue(client, url, dead_url=dead_url, visibility_s=visibility_s)

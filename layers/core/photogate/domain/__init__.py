@@ -1,4 +1,4 @@
-"""The nouns of photo moderation, with no technology in them."""
+"""The types and rules of photo moderation, without any technology."""
 
 from photogate.domain.operation import (
     ALIVE_WITHIN_S,

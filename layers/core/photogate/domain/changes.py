@@ -1,4 +1,4 @@
-"""Every change of a photo's state, as its author wishes it, and what became of it.
+"""Changes of a photo's state: what is asked for, by whom, and the outcome.
 
 ``photogate.domain.transitions`` says which are allowed; the ``Changes`` port makes them.
 """
@@ -13,7 +13,7 @@ from photogate.domain.people import Principal
 from photogate.domain.photos import Media
 from photogate.domain.verdicts import Finding, Rule, Status, Verdict
 
-#: How long a person may take back a decision. Nobody else was told of it until then.
+#: How long a person may take back a decision. Nobody else is told of it before that time is over.
 UNDO_WITHIN_S = 10
 
 
@@ -104,7 +104,7 @@ class Undo:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One change of one photo, wished by its author; made with the functions below."""
+    """A request to change one photo; made with the functions below."""
 
     photo_id: str
     action: Action
@@ -115,7 +115,7 @@ class Change:
     verdict: Verdict | None = None
     #: Why automatic moderation could not finish.
     error: str | None = None
-    #: The generation that the author saw; None for whichever it is.
+    #: The generation that the author saw; None allows any.
     generation: int | None = None
     #: The ``moderation_scores`` document; None leaves them.
     scores: dict[str, Any] | None = None

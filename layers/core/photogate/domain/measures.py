@@ -74,7 +74,7 @@ def _of_model(category: str, worse: Side | None) -> Measure:
 #: What a model that does not tell ``explicit`` tells of it.
 _PARTS = {"porn", "hentai"}
 _WORSE: dict[str, Side | None] = {"neutral": "below", "drawing": None}
-#: More than anybody has reached.
+#: No person was older.
 _OLDEST = 130.0
 
 _TABLE = (

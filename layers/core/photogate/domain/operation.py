@@ -1,4 +1,4 @@
-"""Jobs, workers, and how an installation is doing."""
+"""Jobs, workers, and figures of an installation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ALIVE_WITHIN_S = 3 * ANNOUNCE_EVERY_S
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """A job in a worker's hands until it is acknowledged or its time runs out."""
+    """A job that one worker holds until it is acknowledged or its time runs out."""
 
     job_id: str
     #: Names this very delivery; a later one of the same job makes it stale.

@@ -75,7 +75,7 @@ class OpenPhoto:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenBatch:
-    """A batch in a worker's hands."""
+    """A batch that a worker has opened."""
 
     id: str
     #: Names this delivery; a later one makes it stale.

@@ -104,8 +104,8 @@ _SEVERITY = (Status.APPROVED, Status.REVIEW, Status.REJECTED)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weighed:
-    """What one threshold says of one photo."""
+class RuleResult:
+    """The result of one threshold on one photo."""
 
     threshold: Threshold
     #: None when it was not measured, or not sensibly.
@@ -114,8 +114,8 @@ class Weighed:
     outcome: Status | None
 
 
-def weigh(signals: Signals, policy: Policy) -> tuple[Weighed, ...]:
-    """Tell what each threshold says by itself, in the policy's order; for explanations."""
+def evaluate(signals: Signals, policy: Policy) -> tuple[RuleResult, ...]:
+    """Apply each threshold by itself, in the policy's order; for explanations."""
     given, measures = _given_and_sound(signals)
     asked = given | policy.required
 
@@ -130,7 +130,7 @@ def weigh(signals: Signals, policy: Policy) -> tuple[Weighed, ...]:
         return Status.APPROVED
 
     return tuple(
-        Weighed(threshold=t, value=measures.get(t.measure), outcome=outcome(t))
+        RuleResult(threshold=t, value=measures.get(t.measure), outcome=outcome(t))
         for t in policy.thresholds
     )
 

@@ -1,4 +1,4 @@
-"""What is wrong with a policy before any photo is judged by it."""
+"""Finds mistakes in a policy before it judges a photo."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class AgeRange:
     probability: float | None = None
 
     def __post_init__(self) -> None:
-        """Keep what is stored, so that stored signals are the ones that were judged."""
+        """Round now, so that the stored value is the one that was judged."""
         if self.probability is not None:
             object.__setattr__(self, "probability", round(self.probability, _PLACES))
 
@@ -41,7 +41,7 @@ class Face:
     age: AgeRange | None = None
 
     def __post_init__(self) -> None:
-        """Keep what is stored, so that stored signals are the ones that were judged."""
+        """Round now, so that the stored value is the one that was judged."""
         x0, y0, x1, y1 = (round(edge, _PLACES) for edge in self.box)
         object.__setattr__(self, "box", (x0, y0, x1, y1))
         object.__setattr__(self, "score", round(self.score, _PLACES))
@@ -80,7 +80,7 @@ class Signals:
     format: str | None = None
     #: 1, or how many an animation has.
     frames: int | None = None
-    #: Which of them, from 1, this is about; None in a photo of one.
+    #: Which of the frames, from 1, this is about; None in a photo of one.
     frame: int | None = None
     size_bytes: int | None = None
     #: Hex digest of the bytes that were looked at.

@@ -50,7 +50,7 @@ def _give_up(change: Change, state: State) -> State | Refusal:
 
 
 def _stale(change: Change, state: State) -> Refusal | None:
-    """Refuse a machine that is late: another was faster, or a person was."""
+    """Refuse the machine when another worker or a person has decided already."""
     if state.generation != change.generation:
         return Refusal(why=f"its batch is of generation {state.generation} by now")
     if not state.open:

@@ -10,7 +10,7 @@ from photogate.domain.signals import Signals
 
 
 class Status(StrEnum):
-    """Where a photo stands; see "The life of a photo" in the README."""
+    """A photo's state; ``photogate.domain.transitions`` says which changes are allowed."""
 
     PENDING = "pending"
     APPROVED = "approved"

@@ -56,7 +56,7 @@ def load(choice: str) -> Policy:
 
 @cache
 def preset(name: str) -> Policy:
-    """Give a packaged policy. Its version says what it says, so that its id needs no hash."""
+    """Give a packaged policy. Its version tells its content, so that its id needs no hash."""
     text = _FOLDER.joinpath(f"{name}.yaml").read_text(encoding="utf-8")
     return replace(read(text, f"{name}.yaml"), content=None)
 

@@ -1,4 +1,4 @@
-"""The language of policies: their shape, its JSON Schema, and the way from there to a value."""
+"""The fields of a policy file, their JSON Schema, and their translation into a ``Policy``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _one_of(known: Sequence[str], what: str) -> Callable[[str], str]:
 def _once_each(names: list[str]) -> list[str]:
     for number, name in enumerate(names):
         if name in names[:number]:
-            raise ValueError(f"{name} stands twice: remove one")
+            raise ValueError(f"{name} is given twice: remove one")
     return names
 
 
@@ -125,7 +125,7 @@ class PolicyDocument(_Document):
     rules: list[RuleDocument] = Field(min_length=1)
 
     def policy(self) -> Policy:
-        """Give the value that decides, named by what it says."""
+        """Give the policy, with a hash of its content in its id."""
         says = json.dumps(self.model_dump(exclude_none=True), sort_keys=True)
         return Policy(
             name=self.name,

@@ -20,7 +20,7 @@ class Source:
     root: Any
 
     def line(self, place: Place) -> int:
-        """Give the line, from 1, of a field, or of what is nearest around it."""
+        """Give the line, from 1, of a field, or of the nearest field that contains it."""
         node, line = self.root, self.root.start_mark.line
         for step in place:
             if isinstance(node, yaml.MappingNode):
@@ -51,7 +51,7 @@ def parse(text: str) -> Source:
     """Read one YAML document.
 
     Raises:
-        NotYaml: it is none, or uses more of YAML than plain values.
+        NotYaml: it is not YAML, or uses more of YAML than plain values.
     """
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -68,7 +68,7 @@ def parse(text: str) -> Source:
         raise NotYaml(f"is no YAML: {error.problem}", mark.line + 1 if mark else 1) from error
     except NotYaml:
         raise
-    except ValueError as error:  # of a date that is none
+    except ValueError as error:  # a date that does not exist
         raise NotYaml(f"is no YAML: {error}", 1) from error
     if root is None:
         raise NotYaml("is empty", 1)
@@ -81,7 +81,9 @@ def _repeated(node: Any, place: Place) -> Iterator[Fault]:
         for number, (key, value) in enumerate(node.value):
             if key.value in names[:number]:
                 line = key.start_mark.line + 1
-                yield Fault(place=(*place, key.value), words=f"stands twice (again in line {line})")
+                yield Fault(
+                    place=(*place, key.value), words=f"is given twice (again in line {line})"
+                )
             yield from _repeated(value, (*place, key.value))
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):

@@ -1,4 +1,4 @@
-"""How jobs travel to the workers: who sends, who takes, who watches."""
+"""The queue: sending jobs, receiving them, and looking at their numbers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class JobReceiver(Protocol):
         """Remove the job for good."""
 
     def nack(self, delivery: Delivery, *, delay_s: float, error: str) -> bool:
-        """Hand the job back, visible after ``delay_s``, or dead when it had its chances."""
+        """Hand the job back, visible after ``delay_s``, or dead after its last delivery."""
 
 
 class JobMonitor(Protocol):

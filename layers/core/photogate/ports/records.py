@@ -70,16 +70,16 @@ class Deliveries(Protocol):
 
 
 class Changes(Protocol):
-    """The one door for changes of a photo's state."""
+    """Makes every change of a photo's state."""
 
     def make(self, changes: Sequence[Change]) -> list[Outcome]:
-        """Make those changes that ``photogate.domain.changes`` allows, in one transaction.
+        """Make the changes that ``photogate.domain.transitions`` allows, in one transaction.
 
-        At most one a photo. With each go a row of history, what then waits for people, and
-        the closing of a batch in which nothing is open any more. A reopened photo's batch
+        At most one change for each photo. Each also writes a row of history and the review items
+        that follow, and closes a batch in which no photo is open any more. A reopened photo's batch
         begins a new generation, whose job is due now; a deleted photo's object is noted for
-        removal. Gives one outcome a change, in their order. Safe to repeat: what a broken
-        connection hid is found again, not made twice.
+        removal. Gives one outcome a change, in their order. Safe to repeat: after a broken
+        connection, changes that were committed are not made twice.
         """
 
 
@@ -90,7 +90,7 @@ class Outbox(Protocol):
         """Take batches whose job should be sent (again); they are due anew in a minute."""
 
     def sent(self, batch_ids: Sequence[str]) -> None:
-        """Note that their jobs are in the queue; each time they rest twice as long."""
+        """Note that their jobs are queued; each time they are due again after twice as long."""
 
     def exhausted(self, *, max_deliveries: int, limit: int) -> list[ExhaustedBatch]:
         """List batches that were delivered too often and that no worker holds, oldest first.
@@ -102,7 +102,7 @@ class Outbox(Protocol):
         """Give keys of deleted photos whose objects may still be there."""
 
     def deleted(self, file_key: str) -> None:
-        """Note that the object is gone; forgotten once no upload URL can bring it back."""
+        """Note that the object is gone; the note goes once no upload URL can bring it back."""
 
     def prune_history(self, *, limit: int) -> int:
         """Remove rows of history that are older than ``HISTORY_DAYS``; return how many."""

@@ -24,7 +24,7 @@ class PhotoAnalyzer(Protocol):
 
         Raises:
             PhotoRefused: the bytes are no readable photo, or one that is too large.
-            RetryableError: a fault of ours; never a made-up score.
+            RetryableError: a fault of ours; no score is given then.
         """
 
 

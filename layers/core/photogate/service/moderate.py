@@ -1,4 +1,4 @@
-"""A worker's side: one delivery of one batch, from its job to its verdicts."""
+"""Moderates one delivery of one batch, from its job to its verdicts: the worker's use case."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def backoff_s(receive_count: int) -> float:
 
 
 class Watcher(Protocol):
-    """Hears what happens; has no say in it."""
+    """Is told what happens, for logs and metrics. What it does changes no verdict."""
 
     def batch_opened(self, batch: OpenBatch) -> None:
         """A delivery begins."""
@@ -54,8 +54,8 @@ class Moderation:
     """The use case behind ``functions/moderate``.
 
     Args:
-        lease_s: how long a delivery may take; until then another one with a different
-            job id keeps its hands off the batch.
+        lease_s: how long a delivery may take; until then no delivery with another job id may work
+            on the batch.
         max_bytes: larger objects are not read.
         watcher: told of what happens, for logs and metrics.
         longest_wait_s: how long another service may take over one photo; none is begun
@@ -108,7 +108,7 @@ class Moderation:
         try:
             failed = self._work(job, batch, counted, time_left_s)
         except RetryableError as error:
-            # The database, at a count or a verdict: none of the photos' doing.
+            # The database failed, not a photo.
             with contextlib.suppress(RetryableError):
                 self._hand_back(job, batch, counted, error)
             raise
@@ -147,7 +147,7 @@ class Moderation:
                 failed[photo.id] = error
                 continue
             except Exception as error:
-                # Nobody foresaw this one: its attempt stays counted, like a crash.
+                # An unexpected error: the attempt stays counted, like a crash.
                 logger.exception("photo %s could not be looked at", photo.id)
                 counted.discard(photo.id)
                 failed[photo.id] = error
@@ -171,7 +171,7 @@ class Moderation:
         )
         counted.difference_update(finding.photo_id for finding in findings)
         for finding, outcome in zip(findings, outcomes, strict=True):
-            if outcome.changed:  # else somebody was faster
+            if outcome.changed:  # else a person or another worker decided first
                 self._watcher.photo_settled(batch, finding)
 
     def _hand_back(self, job: Job, batch: OpenBatch, counted: set[str], error: Exception) -> None:
@@ -193,7 +193,7 @@ class Moderation:
         except RetryableError:
             raise
         except PhotogateError as error:
-            # Not there: deleted meanwhile, or never arrived. A fault until proven otherwise.
+            # Not there: deleted meanwhile, or not uploaded. Retried, as it may still come.
             raise RetryableError(str(error)) from error
         try:
             verdict, signals = judge(data, self._analyzer, self._policy)

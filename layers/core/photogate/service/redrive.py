@@ -1,4 +1,4 @@
-"""An operator's side, once the cause is mended: what was given up is moderated once more."""
+"""Moderates once more what was given up, when an operator has mended the cause."""
 
 from __future__ import annotations
 

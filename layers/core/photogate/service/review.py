@@ -1,4 +1,4 @@
-"""The side of moderators and operators: what waits, what happened, and decisions."""
+"""What moderators and operators do: list photos, decide, and read figures."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ class Reviews:
         self, *, status: Status | None, page: int, limit: int
     ) -> tuple[list[tuple[Media, str]], int]:
         """Give one page of photos with URLs, newest first, and the total count."""
-        media, total = self._views.page(status=status, page=page, limit=limit)
-        return self._with_urls(media), total
+        photos, total = self._views.page(status=status, page=page, limit=limit)
+        return self._with_urls(photos), total
 
     def newest_worker(self) -> WorkerInfo | None:
         """Give the worker whose policy is in force."""
@@ -80,11 +80,11 @@ class Reviews:
         """List what waits for a person, oldest first, with URLs."""
         return self._with_urls(self._views.waiting(limit=limit))
 
-    def approve(self, media_id: str, *, by: Principal) -> Media:
+    def approve(self, photo_id: str, *, by: Principal) -> Media:
         """Approve by a person's decision, which no machine overwrites."""
-        return self._decide(media_id, Verdict(status=Status.APPROVED), by=by)
+        return self._decide(photo_id, Verdict(status=Status.APPROVED), by=by)
 
-    def reject(self, media_id: str, *, reason: str, by: Principal) -> Media:
+    def reject(self, photo_id: str, *, reason: str, by: Principal) -> Media:
         """Reject, with one of the known reasons or words of the person's own.
 
         Raises:
@@ -93,26 +93,27 @@ class Reviews:
         words = reason.strip()
         if not 1 <= len(words) <= MAX_REASON_LENGTH:
             raise InvalidRequest(f"reason must have 1 to {MAX_REASON_LENGTH} characters")
-        return self._decide(media_id, Verdict(status=Status.REJECTED, reason=words), by=by)
+        return self._decide(photo_id, Verdict(status=Status.REJECTED, reason=words), by=by)
 
-    def verify(self, media_id: str, *, by: Principal) -> Media:
+    def verify(self, photo_id: str, *, by: Principal) -> Media:
         """Confirm that a rejection was right."""
-        return self._changed(verified(media_id, by=by))
+        return self._changed(verified(photo_id, by=by))
 
-    def delete(self, media_id: str, *, by: Principal) -> None:
+    def delete(self, photo_id: str, *, by: Principal) -> None:
         """Remove a rejected photo for good."""
-        gone = make_one(self._changes, deleted(media_id, by=by))
+        gone = make_one(self._changes, deleted(photo_id, by=by))
         remove_object(self._store, self._outbox, gone)
 
-    def _decide(self, media_id: str, verdict: Verdict, *, by: Principal) -> Media:
-        return self._changed(decided(media_id, verdict, by=by))
+    def _decide(self, photo_id: str, verdict: Verdict, *, by: Principal) -> Media:
+        return self._changed(decided(photo_id, verdict, by=by))
 
     def _changed(self, change: Change) -> Media:
-        media = make_one(self._changes, change).media
-        assert media is not None  # noqa: S101 - only deleting leaves none
-        return media
+        photo = make_one(self._changes, change).media
+        assert photo is not None  # noqa: S101 - only deleting leaves none
+        return photo
 
-    def _with_urls(self, media: Sequence[Media]) -> list[tuple[Media, str]]:
+    def _with_urls(self, photos: Sequence[Media]) -> list[tuple[Media, str]]:
         return [
-            (m, self._store.presign_get(m.file_key, expires_in_s=self._view_url_s)) for m in media
+            (photo, self._store.presign_get(photo.file_key, expires_in_s=self._view_url_s))
+            for photo in photos
         ]

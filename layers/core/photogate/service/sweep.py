@@ -1,4 +1,4 @@
-"""The minute's broom: what a crash, a lost queue or a dead store has left behind."""
+"""The sweep, once a minute: finishes what a crash, a lost queue or a store's outage left open."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Sweep:
         concluded = self._conclude()
         resent = 0
         try:
-            self._monitor.stats()  # brings back what died in a worker's hands
+            self._monitor.stats()  # makes jobs of ended workers visible again
             for job in self._outbox.take_due(limit=_MOST):
                 self._sender.send(job.encode())
                 self._outbox.sent([job.batch_id])
@@ -76,7 +76,7 @@ class Sweep:
         return Swept(resent=resent, concluded=concluded)
 
     def _conclude(self) -> int:
-        """Hand to people what was delivered too often; give how many photos that were."""
+        """Send photos of batches that were delivered too often to a person; give their number."""
         outcomes = self._changes.make(
             [
                 given_up(photo_id, generation=batch.generation, error=batch.error)

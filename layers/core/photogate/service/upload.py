@@ -1,4 +1,4 @@
-"""A user's side: a place to put a photo, handing photos in, their status, deleting one."""
+"""What users do: get an upload URL, hand photos in, read their status, delete one."""
 
 from __future__ import annotations
 
@@ -152,21 +152,21 @@ class Uploads:
             for photo in photos
         ]
 
-    def delete(self, user: Principal, media_id: str) -> None:
+    def delete(self, user: Principal, photo_id: str) -> None:
         """Remove one of the user's photos for good.
 
         Raises:
             NotFound: there is none of this id, or it is not theirs.
         """
-        gone = make_one(self._changes, withdrawn(media_id, by=user))
+        gone = make_one(self._changes, withdrawn(photo_id, by=user))
         remove_object(self._store, self._outbox, gone)
 
     def _stored_photos(self, file_keys: Sequence[str]) -> tuple[NewPhoto, ...]:
-        """Pin every object's size and ETag, in parallel; unless the store is slow."""
+        """Read every object's size and ETag, in parallel; without them where the store is slow."""
         looks = [self._heads.submit(self._look_up, key) for key in file_keys]
         done, late = wait(looks, timeout=_LOOK_UP_WITHIN_S)
         for look in late:
-            look.cancel()  # the next request's need not wait for it
+            look.cancel()  # so that the next request does not wait for it
         found = [
             look.result() if look in done else NewPhoto(file_key=key, stored=None)
             for key, look in zip(file_keys, looks, strict=True)

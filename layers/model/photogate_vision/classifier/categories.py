@@ -29,7 +29,9 @@ def check_categories(categories: Sequence[str], *, exclusive: bool) -> None:
     """
     found = set(categories)
     if unknown := sorted(found - set(CATEGORIES)):
-        raise ValueError(f"there is no category {unknown[0]!r}: choose of {', '.join(CATEGORIES)}")
+        raise ValueError(
+            f"there is no category {unknown[0]!r}: choose one of {', '.join(CATEGORIES)}"
+        )
     if not found & {*_PARTS, EXPLICIT}:
         raise ValueError(
             f"nothing is mapped to {EXPLICIT}, so that nothing would ever be rejected: map to it"

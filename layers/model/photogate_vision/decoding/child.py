@@ -23,7 +23,7 @@ from photogate_vision.decoding.process import REQUEST
 from photogate_vision.decoding.shaping import MAX_WORKING_PIXELS
 
 _START_LIMIT_S = 30.0
-#: The child ends itself at its limit; this long later it is ended.
+#: The child ends itself at its time limit; the parent kills it this much later.
 _GRACE_S = 2.0
 #: Most that its pixels take; pages that were never written take nothing.
 _SHARED_BYTES = MAX_FRAMES_LOOKED_AT * MAX_WORKING_PIXELS * 4
@@ -188,7 +188,7 @@ class DecoderChild:
         return Died(f"took longer than {self._time_limit_s:g} s", hung=True)
 
     def _pictures(self, reply: dict[str, Any]) -> list[Picture]:
-        """Read an answer. Whoever broke in may write anything, so nothing of it is believed."""
+        """Read an answer and check all of it: a child that was broken into may write anything."""
         if "died" in reply:
             raise Died(str(reply["died"]))
         if "fault" in reply:

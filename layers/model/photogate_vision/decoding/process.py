@@ -73,7 +73,7 @@ def _confine(memory_bytes: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     for number in (signal.SIGTERM, signal.SIGINT):
-        # Those are for the parent, which may want one more photo first.
+        # The parent handles these signals; it may want one more photo first.
         signal.signal(number, signal.SIG_IGN)
 
 
@@ -112,7 +112,7 @@ def _answer(
     except MemoryError:
         return {"died": "ran out of memory"}
     except Exception as error:
-        # Nobody foresaw this one; who knows in which state it left us.
+        # An unexpected error: this process may be in a wrong state, so it ends.
         return {"died": f"failed ({type(error).__name__}: {str(error)[:200]})"}
     return {"pictures": described}
 

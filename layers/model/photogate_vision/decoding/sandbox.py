@@ -1,4 +1,4 @@
-"""Decodes untrusted bytes in child processes, so that a photo costs at most itself.
+"""Decodes untrusted bytes in child processes, so that a bad photo does not harm other photos.
 
 A child has limits of memory and time, no settings or secrets in its environment, and no
 open file but its channel; it is used for many photos and replaced when it dies. Pixels come

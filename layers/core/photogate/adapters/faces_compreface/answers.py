@@ -1,4 +1,4 @@
-"""What CompreFace's answers mean: faces, none, an outage, or an installation set up wrongly.
+"""What CompreFace's answers mean: faces, no face, an outage, or a wrong configuration.
 
 An answer that does not make sense as a whole is an outage, for half of its faces would be
 a wrong count. An age that does not make sense is unknown; the face stays.
@@ -20,7 +20,7 @@ from photogate.errors import ConfigError, FacesUnavailable
 _NO_FACE = 28
 #: Its code of a header that is missing, with 400; the key is the only one that it asks for.
 _NO_KEY = 20
-#: More than anybody has reached.
+#: No person was older.
 _OLDEST = 130
 #: Longest wait that a queue knows.
 _MOST_WAIT_S = 900.0
@@ -125,7 +125,7 @@ def checked(answer: Answer) -> _Document:
     if status == HTTPStatus.NOT_FOUND and isinstance(code, int):
         raise ConfigError(f"CompreFace does not know the key{said}: {_KEY}")
     if status == HTTPStatus.BAD_REQUEST and (code == _NO_KEY or "api-key" in said.lower()):
-        raise ConfigError(f"CompreFace takes the key for none{said}: {_KEY}")
+        raise ConfigError(f"CompreFace refuses the key as not well formed{said}: {_KEY}")
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
         raise ConfigError(f"there is no CompreFace ({status}{said}): {_URL}")
     if 300 <= status < 400:
@@ -140,7 +140,7 @@ def _shares(box: _Box, width: int, height: int) -> tuple[float, float, float, fl
     """Translate pixels into shares; what reaches a little out of the picture is cut."""
     edges = {"x_min": width, "y_min": height, "x_max": width, "y_max": height}
     for name, length in edges.items():
-        # By less than a picture's length: of a face at the border, not of nothing.
+        # By less than a picture's length: a face at the border, not a meaningless box.
         if not -length <= getattr(box, name) <= 2 * length:
             raise FacesUnavailable(f"CompreFace's answer has a box whose {name} makes no sense")
     x0, y0, x1, y1 = (min(max(getattr(box, e) / n, 0.0), 1.0) for e, n in edges.items())

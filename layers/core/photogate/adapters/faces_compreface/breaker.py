@@ -10,8 +10,8 @@ from collections.abc import Callable
 class CircuitBreaker:
     """Lets calls pass until too many fail in a row; then one trial after each rest. Thread-safe.
 
-    The outcome of a trial closes it again or begins the next rest. A trial whose outcome
-    is never told holds nobody back: after another rest comes the next one.
+    The outcome of a trial closes it again or begins the next rest. A trial whose outcome is never
+    told blocks nothing: the next trial comes after another rest.
 
     Args:
         failures: so many in a row open it.

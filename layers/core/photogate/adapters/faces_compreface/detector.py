@@ -26,8 +26,8 @@ _QUERY = {
     "face_plugins": "age,gender",
     "status": "false",
 }
-#: So many failures in a row are no accident, and with the default timeout of 10 s they still
-#: fit into a Lambda function's 60 s.
+#: So many failures in a row mean an outage; with the default timeout of 10 s they still fit into a
+#: Lambda function's 60 s.
 _FAILURES = 3
 #: Less than the delay of a job's later retries, so that they find a trial made.
 _REST_S = 10.0
@@ -72,7 +72,7 @@ class ComprefaceFaces:
         """See ``photogate.ports.vision.FaceDetector.detect``.
 
         Raises:
-            FacesUnavailable: also at once, while CompreFace is left alone.
+            FacesUnavailable: also at once, while the circuit breaker is open.
         """
         if wait_s := self._breaker.wait_s():
             raise FacesUnavailable(
@@ -85,7 +85,7 @@ class ComprefaceFaces:
                 ("photo.jpg", jpeg.data, "image/jpeg"), width=jpeg.width, height=jpeg.height
             )
         except ConfigError:
-            # It answers, so that it is not down.
+            # It answers, so it is not down.
             self._breaker.succeeded()
             raise
         except BaseException as error:

@@ -52,14 +52,14 @@ class Exchange:
             Connecting has 2 s beside it.
 
     Raises:
-        ConfigError: the URL is none.
+        ConfigError: the URL is not valid.
     """
 
     def __init__(self, url: str, *, timeout_s: float) -> None:
         self.url = url.rstrip("/")
         self._where = urlsplit(self.url)
         if self._where.scheme not in ("http", "https") or not self._where.hostname:
-            raise ConfigError(f"COMPREFACE_URL is no URL of http or https: {url}")
+            raise ConfigError(f"COMPREFACE_URL is not an http or https URL: {url}")
         self._timeout_s = timeout_s
         self._idle: list[HTTPConnection] = []
 

@@ -1,8 +1,8 @@
-"""The one door: every change of a photo's state is written here, with all that follows from it.
+"""Writes every change of a photo's state, with all that follows from it.
 
 In one transaction, several photos at a time: the row, a row of history, what waits for people,
-the batch when nothing in it is open any more. ``photogate.domain.changes`` says what is allowed;
-a test forbids these statements elsewhere.
+the batch when nothing in it is open any more. ``photogate.domain.transitions`` says what is
+allowed; a test forbids these statements elsewhere.
 """
 
 from __future__ import annotations

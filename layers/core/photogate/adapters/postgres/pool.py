@@ -216,7 +216,7 @@ def connect_arguments(url: str) -> dict[str, Any]:
     """Translate a libpq URL into pg8000's arguments.
 
     Raises:
-        ConfigError: it is none, or asks for something unknown.
+        ConfigError: it is not a URL of PostgreSQL, or asks for something unknown.
     """
     try:
         parts = urlsplit(url)

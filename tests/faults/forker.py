@@ -1,7 +1,7 @@
 """Forks workers off a process that has imported everything already.
 
-Importing costs a worker 0.8 s of processor time, which hundreds of kills would spend on
-nothing else. All that a worker opens or loads, the model too, it opens and loads itself.
+Importing costs a worker 0.8 s of processor time, too much for hundreds of kills. All that a worker
+opens or loads, the model too, it opens and loads itself.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ _LAZY = (
 )
 
 
-class Nursery:
+class WorkerForker:
     """The side of the tests. One thread at a time."""
 
     def __init__(self) -> None:
         self._process = Popen(
-            [sys.executable, "-m", "tests.faults.nursery"],
+            [sys.executable, "-m", "tests.faults.forker"],
             stdin=PIPE,
             stdout=PIPE,
             start_new_session=True,
         )
 
-    def bring_up(self, plan: Plan, *, log: Path, settings: Mapping[str, str]) -> psutil.Process:
+    def start_worker(self, plan: Plan, *, log: Path, settings: Mapping[str, str]) -> psutil.Process:
         """Start a worker; ``settings`` go over the environment."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -68,7 +68,7 @@ def main() -> None:
     """Fork a worker for each line of standard input, and print its pid."""
     for module in _LAZY:
         import_module(module)
-    # The kernel buries them, and nobody waits for a pid that another process has by then.
+    # The kernel reaps them, so that no pid is waited for that is in use again.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     # Read by all workers and written by nobody, it ends with this process.
     life, held = os.pipe()
@@ -76,12 +76,12 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             os.close(held)
-            _live(json.loads(line), life)
+            _run_worker(json.loads(line), life)
         sys.stdout.write(f"{pid}\n")
         sys.stdout.flush()
 
 
-def _live(order: Mapping[str, Any], life: int) -> None:
+def _run_worker(order: Mapping[str, Any], life: int) -> None:
     """Become a worker, as ``local.process.start_module`` would start one; never returns."""
     status = 1
     try:

@@ -1,0 +1,24 @@
+"""The folder of photos that the local app serves."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from photogate import settings as s
+from photogate.bootstrap import choose
+
+if TYPE_CHECKING:
+    from photogate.adapters.photos_files import FilePhotoStore
+
+
+@cache
+def file_store() -> FilePhotoStore:
+    """Give the folder that the local app serves."""
+    return choose.folder(choose.settings_of(s.StorageSettings))
+
+
+@cache
+def max_photo_bytes() -> int:
+    """Give the largest upload that the local app takes."""
+    return choose.settings_of(s.StorageSettings).max_photo_bytes

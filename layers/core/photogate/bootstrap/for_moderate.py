@@ -1,0 +1,154 @@
+"""What ``functions/moderate``, the local worker and ``photogate check`` are made of."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+from photogate import settings as s
+from photogate.bootstrap import choose
+from photogate.domain import Gate, WorkerInfo
+from photogate.domain.measures import MEASURES
+from photogate.domain.policy import Policy, gates, unprovided
+from photogate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from photogate.ports.photos import PhotoStore
+    from photogate.ports.queue import Queue
+    from photogate.ports.records import Changes, Deliveries, Workers
+    from photogate.ports.vision import PhotoAnalyzer
+    from photogate.service.moderate import Moderation, Watcher
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModeratePorts:
+    """Everything that a worker reaches outside of its own code."""
+
+    deliveries: Deliveries
+    changes: Changes
+    store: PhotoStore
+    analyzer: PhotoAnalyzer
+    workers: Workers
+    queue: Queue
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModerateParts:
+    """What ``functions/moderate`` and the local worker run."""
+
+    moderation: Moderation
+    analyzer: PhotoAnalyzer
+    policy: Policy
+    workers: Workers
+    queue: Queue
+    settings: s.ModerateSettings
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """What photos are rejected for here, and why something is not looked for."""
+        return gates(self.policy, self.analyzer.measures)
+
+    def introduce(self) -> WorkerInfo:
+        """Describe this process as a worker that starts now."""
+        host, pid, now = socket.gethostname(), os.getpid(), datetime.now(UTC)
+        return WorkerInfo(
+            # Lambda gives many processes the same host and pid, perhaps in the same second.
+            id=f"{host}:{pid}:{token_hex(4)}",
+            host=host,
+            pid=pid,
+            model=self.analyzer.model_digest,
+            policy=self.policy.id,
+            gates=self.gates,
+            started_at=now,
+            seen_at=now,
+            last_photo_at=None,
+        )
+
+
+def moderate(
+    watcher: Watcher, *, wrap: Callable[[ModeratePorts], ModeratePorts] = lambda ports: ports
+) -> ModerateParts:
+    """Build what a worker needs; loads and verifies the model.
+
+    Args:
+        wrap: may replace ports, e.g. by ones that fail on purpose.
+    """
+    from photogate.adapters.postgres.deliveries import PostgresDeliveries
+    from photogate.adapters.postgres.workers import PostgresWorkers
+    from photogate.service.moderate import Moderation
+
+    settings = choose.settings_of(s.ModerateSettings)
+    pool = choose.pool(settings)
+    policy = choose.policy(settings)
+    service = choose.compreface(settings) if policy.needs("faces") else None
+    ports = wrap(
+        ModeratePorts(
+            deliveries=PostgresDeliveries(pool),
+            changes=choose.changes(pool, "moderate"),
+            store=choose.store(settings),
+            analyzer=analyzer(settings, policy),
+            workers=PostgresWorkers(pool),
+            queue=choose.queue(settings),
+        )
+    )
+    return ModerateParts(
+        moderation=Moderation(
+            deliveries=ports.deliveries,
+            changes=ports.changes,
+            store=ports.store,
+            analyzer=ports.analyzer,
+            policy=policy,
+            lease_s=settings.job_deadline_s,
+            max_bytes=settings.max_photo_bytes,
+            watcher=watcher,
+            longest_wait_s=service.longest_wait_s if service else 0.0,
+        ),
+        analyzer=ports.analyzer,
+        policy=policy,
+        workers=ports.workers,
+        queue=ports.queue,
+        settings=settings,
+    )
+
+
+def analyzer(settings: s.ModelSettings, policy: Policy) -> PhotoAnalyzer:
+    """Load the model, and the face detector where the policy asks for faces.
+
+    Raises:
+        ConfigError: a bundle is missing, damaged or not what its manifest says; or the
+            policy requires what nothing here measures.
+    """
+    from photogate_vision.analyzer import VisionAnalyzer
+    from photogate_vision.decoding.sandbox import Sandbox
+
+    # Its child starts while the models are loaded.
+    sandbox = Sandbox()
+    faces = choose.faces(settings) if policy.needs("faces") else None
+    built = VisionAnalyzer(
+        settings.model_dir, decode=sandbox.decode, faces=faces, threads=settings.model_threads
+    )
+    if missing := unprovided(policy, built.measures):
+        raise ConfigError(_way_out(policy, missing))
+    return built
+
+
+def _way_out(policy: Policy, missing: tuple[str, ...]) -> str:
+    """Say what a policy that cannot run here needs."""
+    name = f"POLICY={policy.name}" if policy.content is None else f"the policy {policy.id}"
+    of_faces = {measure for measure in missing if MEASURES[measure].signal == "faces"}
+    if of_faces - {"face_count"}:
+        return f"{name} needs ages: set COMPREFACE_URL and COMPREFACE_API_KEY"
+    if of_faces:
+        return (
+            f"{name} counts faces: set FACES_DIR to what"
+            " `photogate model build faces` prints, or COMPREFACE_URL and COMPREFACE_API_KEY"
+        )
+    return (
+        f"{name} needs {', '.join(missing)}, which the model in MODEL_DIR does not"
+        " tell: choose another model, or another policy"
+    )

@@ -1,0 +1,43 @@
+"""What the sweep, and redriving by hand, are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from photogate import settings as s
+from photogate.bootstrap import choose
+
+if TYPE_CHECKING:
+    from photogate.service.redrive import Redrive
+    from photogate.service.sweep import Sweep
+
+
+def sweep() -> Sweep:
+    """Build the sweep."""
+    from photogate.adapters.postgres.outbox import PostgresOutbox
+    from photogate.service.sweep import Sweep
+
+    settings = choose.settings_of(s.SweepSettings)
+    queue, pool = choose.queue(settings), choose.pool(settings)
+    return Sweep(
+        outbox=PostgresOutbox(pool),
+        changes=choose.changes(pool, "sweep"),
+        sender=queue,
+        monitor=queue,
+        store=choose.store(settings),
+    )
+
+
+def redrive() -> Redrive:
+    """Build what gives photos a second chance."""
+    from photogate.adapters.postgres.unfinished import PostgresUnfinished
+    from photogate.service.redrive import Redrive
+
+    settings = choose.settings_of(s.SweepSettings)
+    pool = choose.pool(settings)
+    return Redrive(
+        unfinished=PostgresUnfinished(pool),
+        changes=choose.changes(pool, "sweep"),
+        monitor=choose.queue(settings),
+        sweep=sweep(),
+    )
