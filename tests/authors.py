@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from photogate.domain import Finding, Media, Principal, Verdict
+from photogate.domain import Finding, PhotoRow, Principal, Verdict
 from photogate.domain.changes import (
     Change,
     decided,
@@ -48,17 +48,17 @@ def reopen(records: Records, batch_ids: Sequence[str]) -> int:
     return sum(outcome.changed for outcome in outcomes)
 
 
-def decide(records: Records, photo_id: str, verdict: Verdict, *, by: Principal) -> Media:
+def decide(records: Records, photo_id: str, verdict: Verdict, *, by: Principal) -> PhotoRow:
     """A person: approve or reject."""
     return _media(records, decided(photo_id, verdict, by=by))
 
 
-def verify(records: Records, photo_id: str, *, by: Principal) -> Media:
+def verify(records: Records, photo_id: str, *, by: Principal) -> PhotoRow:
     """A person: a rejection was right."""
     return _media(records, verified(photo_id, by=by))
 
 
-def undo(records: Records, photo_id: str, *, by: Principal) -> Media:
+def undo(records: Records, photo_id: str, *, by: Principal) -> PhotoRow:
     """A person: take a decision back."""
     return _media(records, undone(photo_id, by=by))
 
@@ -73,7 +73,7 @@ def withdraw(records: Records, photo_id: str, *, by: Principal) -> str | None:
     return make_one(records.changes, withdrawn(photo_id, by=by)).file_key
 
 
-def _media(records: Records, change: Change) -> Media:
-    media = make_one(records.changes, change).media
-    assert media is not None
-    return media
+def _media(records: Records, change: Change) -> PhotoRow:
+    photo = make_one(records.changes, change).photo
+    assert photo is not None
+    return photo

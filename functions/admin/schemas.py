@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from photogate import domain
-from photogate.domain import Media, Status, WorkerInfo
+from photogate.domain import PhotoRow, Status, WorkerInfo
 from photogate.service.review import QueueReport
 from photogate.texts import reason_text, rule_text
 
@@ -170,7 +170,7 @@ class ReviewedPhoto(BaseModel):
     moderated_at: datetime | None
 
     @classmethod
-    def of(cls, photo: Media, url: str | None = None) -> ReviewedPhoto:
+    def of(cls, photo: PhotoRow, url: str | None = None) -> ReviewedPhoto:
         """Translate a row."""
         rule = photo.rule
         return cls(

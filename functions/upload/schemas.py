@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from photogate.domain import Media, Status, UploadTicket, UserSummary
+from photogate.domain import PhotoRow, Status, UploadTicket, UserSummary
 from photogate.texts import reason_text
 
 _KEY = "users/u-1/photo/5f0c6a1e8d9b4a7c9e2f3b4a5c6d7e8f-1f2e3d4c5b6a79880f1e2d3c4b5a6978.jpg"
@@ -117,7 +117,7 @@ class Photo(BaseModel):
     moderated_at: datetime | None = Field(examples=["2026-11-23T12:00:01Z"])
 
     @classmethod
-    def of(cls, photo: Media, url: str) -> Photo:
+    def of(cls, photo: PhotoRow, url: str) -> Photo:
         """Translate a row."""
         return cls(
             id=photo.id,

@@ -11,9 +11,9 @@ from photogate.adapters.postgres.pool import Pool
 from photogate.domain import (
     Face,
     Finding,
-    Media,
     OpenBatch,
     OpenPhoto,
+    PhotoRow,
     Principal,
     Role,
     Signals,
@@ -44,7 +44,7 @@ def attempts(records: Records) -> Deliveries:
     return records.deliveries
 
 
-def media(records: Records) -> dict[str, Media]:
+def media(records: Records) -> dict[str, PhotoRow]:
     return {m.file_key: m for m in records.views.of_user("u")}
 
 

@@ -8,7 +8,16 @@ from dataclasses import replace
 import pytest
 
 from photogate.adapters.memory.vision import ScriptedAnalyzer
-from photogate.domain import Finding, Media, NewBatch, NewPhoto, OpenBatch, Signals, Status, Verdict
+from photogate.domain import (
+    Finding,
+    NewBatch,
+    NewPhoto,
+    OpenBatch,
+    PhotoRow,
+    Signals,
+    Status,
+    Verdict,
+)
 from photogate.errors import (
     BatchBusy,
     ConfigError,
@@ -86,7 +95,7 @@ def deliver(records: Records, store: UnsteadyStore) -> Deliver:
     return Deliver(records, store)
 
 
-def media(records: Records) -> dict[str, Media]:
+def media(records: Records) -> dict[str, PhotoRow]:
     return {m.file_key: m for m in records.views.of_user("u")}
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from photogate.domain.people import Principal
-from photogate.domain.photos import Media
+from photogate.domain.photos import PhotoRow
 from photogate.domain.verdicts import Finding, Rule, Status, Verdict
 
 #: How long a person may take back a decision. Nobody else is told of it before that time is over.
@@ -148,7 +148,7 @@ class Outcome:
     after: State | None = None
     refusal: Refusal | None = None
     #: The photo's row afterwards; None when it is gone, or the change was refused.
-    media: Media | None = None
+    photo: PhotoRow | None = None
     #: Of the photo's object, when it was deleted: to be removed.
     file_key: str | None = None
 

@@ -89,7 +89,7 @@ class OpenBatch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Media:
+class PhotoRow:
     """A photo's row as people and clients see it."""
 
     id: str

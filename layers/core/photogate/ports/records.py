@@ -9,10 +9,10 @@ from photogate.domain import (
     Batch,
     DayStats,
     ExhaustedBatch,
-    Media,
     NewBatch,
     OpenBatch,
     OpenPhoto,
+    PhotoRow,
     Status,
     UnfinishedBatch,
     UserSummary,
@@ -124,13 +124,13 @@ class Views(Protocol):
     def summary(self, user_id: str) -> UserSummary:
         """Count a user's photos."""
 
-    def of_user(self, user_id: str) -> list[Media]:
+    def of_user(self, user_id: str) -> list[PhotoRow]:
         """List a user's photos, newest first."""
 
-    def page(self, *, status: Status | None, page: int, limit: int) -> tuple[list[Media], int]:
+    def page(self, *, status: Status | None, page: int, limit: int) -> tuple[list[PhotoRow], int]:
         """Give page ``page`` (from 1), newest first, and the total count."""
 
-    def waiting(self, *, limit: int) -> list[Media]:
+    def waiting(self, *, limit: int) -> list[PhotoRow]:
         """List what waits for a person, oldest first."""
 
     def last_day(self) -> DayStats:

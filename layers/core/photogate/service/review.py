@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from photogate.domain import (
     DayStats,
-    Media,
+    PhotoRow,
     Principal,
     QueueStats,
     Status,
@@ -67,7 +67,7 @@ class Reviews:
 
     def dashboard(
         self, *, status: Status | None, page: int, limit: int
-    ) -> tuple[list[tuple[Media, str]], int]:
+    ) -> tuple[list[tuple[PhotoRow, str]], int]:
         """Give one page of photos with URLs, newest first, and the total count."""
         photos, total = self._views.page(status=status, page=page, limit=limit)
         return self._with_urls(photos), total
@@ -76,15 +76,15 @@ class Reviews:
         """Give the worker whose policy is in force."""
         return self._workers.newest()
 
-    def waiting(self, *, limit: int) -> list[tuple[Media, str]]:
+    def waiting(self, *, limit: int) -> list[tuple[PhotoRow, str]]:
         """List what waits for a person, oldest first, with URLs."""
         return self._with_urls(self._views.waiting(limit=limit))
 
-    def approve(self, photo_id: str, *, by: Principal) -> Media:
+    def approve(self, photo_id: str, *, by: Principal) -> PhotoRow:
         """Approve by a person's decision, which no machine overwrites."""
         return self._decide(photo_id, Verdict(status=Status.APPROVED), by=by)
 
-    def reject(self, photo_id: str, *, reason: str, by: Principal) -> Media:
+    def reject(self, photo_id: str, *, reason: str, by: Principal) -> PhotoRow:
         """Reject, with one of the known reasons or words of the person's own.
 
         Raises:
@@ -95,7 +95,7 @@ class Reviews:
             raise InvalidRequest(f"reason must have 1 to {MAX_REASON_LENGTH} characters")
         return self._decide(photo_id, Verdict(status=Status.REJECTED, reason=words), by=by)
 
-    def verify(self, photo_id: str, *, by: Principal) -> Media:
+    def verify(self, photo_id: str, *, by: Principal) -> PhotoRow:
         """Confirm that a rejection was right."""
         return self._changed(verified(photo_id, by=by))
 
@@ -104,15 +104,15 @@ class Reviews:
         gone = make_one(self._changes, deleted(photo_id, by=by))
         remove_object(self._store, self._outbox, gone)
 
-    def _decide(self, photo_id: str, verdict: Verdict, *, by: Principal) -> Media:
+    def _decide(self, photo_id: str, verdict: Verdict, *, by: Principal) -> PhotoRow:
         return self._changed(decided(photo_id, verdict, by=by))
 
-    def _changed(self, change: Change) -> Media:
-        photo = make_one(self._changes, change).media
+    def _changed(self, change: Change) -> PhotoRow:
+        photo = make_one(self._changes, change).photo
         assert photo is not None  # noqa: S101 - only deleting leaves none
         return photo
 
-    def _with_urls(self, photos: Sequence[Media]) -> list[tuple[Media, str]]:
+    def _with_urls(self, photos: Sequence[PhotoRow]) -> list[tuple[PhotoRow, str]]:
         return [
             (photo, self._store.presign_get(photo.file_key, expires_in_s=self._view_url_s))
             for photo in photos

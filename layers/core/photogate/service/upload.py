@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from photogate.domain import (
     Batch,
-    Media,
     NewBatch,
     NewPhoto,
+    PhotoRow,
     Principal,
     UploadTicket,
     UserSummary,
@@ -144,7 +144,7 @@ class Uploads:
             self._send(batch)
         return batch
 
-    def status(self, user: Principal) -> tuple[UserSummary, list[tuple[Media, str]]]:
+    def status(self, user: Principal) -> tuple[UserSummary, list[tuple[PhotoRow, str]]]:
         """Count the user's photos and list them, each with a short-lived URL."""
         photos = self._views.of_user(user.user_id)
         return self._views.summary(user.user_id), [

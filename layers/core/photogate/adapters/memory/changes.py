@@ -50,8 +50,8 @@ class MemoryChanges:
             ]
             outcomes = [self._write(o, now) if o.changed else o for o in outcomes]
             for outcome in outcomes:
-                if outcome.changed and outcome.change.action is Action.REOPEN and outcome.media:
-                    reopened = outcome.media.batch_id
+                if outcome.changed and outcome.change.action is Action.REOPEN and outcome.photo:
+                    reopened = outcome.photo.batch_id
                     if reopened and batches[reopened].finished_at is not None:
                         _reopen(batches[reopened], now)
             self._database.close_finished(batches, now)
@@ -83,7 +83,7 @@ class MemoryChanges:
         entry = Entry(row=history_row(outcome, row.changes), at=now)
         self._database.history.append(entry)
         self._write_review_items(outcome, now)
-        return replace(outcome, media=row.media if outcome.after else None)
+        return replace(outcome, photo=row.row if outcome.after else None)
 
     def _write_review_items(self, outcome: Outcome, now: datetime) -> None:
         """Open an item for what is in review now, and close those of what no longer is."""
@@ -111,7 +111,7 @@ def _outcome(change: Change, row: Photo, batch: BatchRow, now: datetime) -> Outc
     if isinstance(after, Refusal):
         return Outcome(change=change, refusal=after)
     if after == state:
-        return Outcome(change=change, media=row.media)
+        return Outcome(change=change, photo=row.row)
     if after is None:
         return Outcome(change=change, before=state, file_key=row.file_key)
     return Outcome(change=change, before=state, after=after)

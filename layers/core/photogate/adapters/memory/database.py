@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from photogate.domain import Media, Status, WorkerInfo
+from photogate.domain import PhotoRow, Status, WorkerInfo
 from photogate.domain.changes import Undo
 from photogate.domain.effects import HistoryRow
 
@@ -50,9 +50,9 @@ class Photo:
         return self.status is Status.PENDING or self.reopened
 
     @property
-    def media(self) -> Media:
+    def row(self) -> PhotoRow:
         """The row as people and clients see it."""
-        return Media(
+        return PhotoRow(
             id=self.id,
             user_id=self.user_id,
             user_name=self.user_name,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from photogate.adapters.memory.database import Database, Photo
-from photogate.domain import DayStats, Media, Status, UserSummary
+from photogate.domain import DayStats, PhotoRow, Status, UserSummary
 
 
 class MemoryViews:
@@ -38,29 +38,29 @@ class MemoryViews:
                 ),
             )
 
-    def of_user(self, user_id: str) -> list[Media]:
+    def of_user(self, user_id: str) -> list[PhotoRow]:
         """See ``photogate.ports.records.Views.of_user``."""
         with self._database.lock:
             photos = self._photos(lambda photo: photo.user_id == user_id)
             photos.sort(key=lambda photo: (photo.display_order, photo.id))
             photos.sort(key=lambda photo: photo.created_at, reverse=True)
-            return [photo.media for photo in photos[:1000]]
+            return [photo.row for photo in photos[:1000]]
 
-    def page(self, *, status: Status | None, page: int, limit: int) -> tuple[list[Media], int]:
+    def page(self, *, status: Status | None, page: int, limit: int) -> tuple[list[PhotoRow], int]:
         """See ``photogate.ports.records.Views.page``."""
         with self._database.lock:
             photos = self._photos(lambda photo: status in (None, photo.status))
             photos.sort(key=lambda photo: photo.id)
             photos.sort(key=lambda photo: photo.created_at, reverse=True)
             first = (page - 1) * limit
-            return [photo.media for photo in photos[first : first + limit]], len(photos)
+            return [photo.row for photo in photos[first : first + limit]], len(photos)
 
-    def waiting(self, *, limit: int) -> list[Media]:
+    def waiting(self, *, limit: int) -> list[PhotoRow]:
         """See ``photogate.ports.records.Views.waiting``."""
         with self._database.lock:
             photos = self._photos(lambda photo: photo.status is Status.REVIEW)
             photos.sort(key=lambda photo: (photo.created_at, photo.id))
-            return [photo.media for photo in photos[:limit]]
+            return [photo.row for photo in photos[:limit]]
 
     def last_day(self) -> DayStats:
         """See ``photogate.ports.records.Views.last_day``."""

@@ -15,8 +15,8 @@ from uuid import uuid4
 
 from photogate.adapters.postgres.history import write_history, write_review_items
 from photogate.adapters.postgres.pool import Pool, Session
-from photogate.adapters.postgres.rows import MEDIA_COLUMNS, OPEN, media_from
-from photogate.domain import Media, Status
+from photogate.adapters.postgres.rows import OPEN, PHOTO_COLUMNS, photo_from
+from photogate.domain import PhotoRow, Status
 from photogate.domain.changes import (
     UNDO_WITHIN_S,
     Action,
@@ -77,7 +77,7 @@ def _make(
     )
     photos = _by_id(
         session,
-        f"SELECT {MEDIA_COLUMNS}, reopened, changes,"
+        f"SELECT {PHOTO_COLUMNS}, reopened, changes,"
         " CASE WHEN CAST(undo->>'until' AS timestamptz) > now() THEN undo->'to' END AS undo"
         " FROM media WHERE CAST(id AS text) = ANY (CAST(:ids AS text[])) ORDER BY id FOR UPDATE",
         ids,
@@ -87,7 +87,7 @@ def _make(
         row = photos.get(change.photo_id)
         if change.photo_id in made:
             outcome = made[change.photo_id]
-            outcomes.append(replace(outcome, media=media_from(row) if row else None))
+            outcomes.append(replace(outcome, photo=photo_from(row) if row else None))
         elif row is None:
             outcomes.append(_outcome_without_photo(session, change))
         else:
@@ -98,7 +98,7 @@ def _make(
         write_history(session, call, fresh, {i: row["changes"] + 1 for i, row in photos.items()})
         write_review_items(session, fresh)
         _reopen_batches(session, fresh)
-        outcomes = [replace(o, media=written.get(o.change.photo_id, o.media)) for o in outcomes]
+        outcomes = [replace(o, photo=written.get(o.change.photo_id, o.photo)) for o in outcomes]
     close_finished(session, list(batches))
     return outcomes
 
@@ -108,15 +108,15 @@ def _by_id(session: Session, sql: str, ids: list[str]) -> dict[str, dict[str, An
 
 
 def _outcome(change: Change, row: dict[str, Any], batch: dict[str, Any] | None) -> Outcome:
-    state, media = _state(row, batch), media_from(row)
+    state, photo = _state(row, batch), photo_from(row)
     after = applied(change, state)
     if isinstance(after, Refusal):
         return Outcome(change=change, refusal=after)
     if after == state:
-        return Outcome(change=change, media=media)
+        return Outcome(change=change, photo=photo)
     if after is None:
-        return Outcome(change=change, before=state, file_key=media.file_key)
-    return Outcome(change=change, before=state, after=after, media=media)
+        return Outcome(change=change, before=state, file_key=photo.file_key)
+    return Outcome(change=change, before=state, after=after, photo=photo)
 
 
 def _outcome_without_photo(session: Session, change: Change) -> Outcome:
@@ -150,7 +150,7 @@ def _state(row: dict[str, Any], batch: dict[str, Any] | None) -> State:
     )
 
 
-def _write_photos(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Media]:
+def _write_photos(session: Session, outcomes: Sequence[Outcome]) -> dict[str, PhotoRow]:
     if not outcomes:
         return {}
     found = session.rows(
@@ -167,11 +167,11 @@ def _write_photos(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Me
         " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS wanted (photo text, status text,"
         "   reason text, error text, decider text, verifier text, again boolean,"
         "   settled boolean, scores jsonb, attempts integer, replaced jsonb)"
-        f" WHERE CAST(id AS text) = wanted.photo RETURNING {MEDIA_COLUMNS}",
+        f" WHERE CAST(id AS text) = wanted.photo RETURNING {PHOTO_COLUMNS}",
         rows=json.dumps([_row(outcome) for outcome in outcomes], allow_nan=False),
         undo=UNDO_WITHIN_S,
     )
-    return {row["id"]: media_from(row) for row in found}
+    return {row["id"]: photo_from(row) for row in found}
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
@@ -208,8 +208,8 @@ def _remove_photos(session: Session, outcomes: Sequence[Outcome]) -> None:
 
 
 def _reopen_batches(session: Session, outcomes: Sequence[Outcome]) -> None:
-    reopened = [o.media for o in outcomes if o.change.action is Action.REOPEN and o.media]
-    if batches := {media.batch_id for media in reopened if media.batch_id}:
+    reopened = [o.photo for o in outcomes if o.change.action is Action.REOPEN and o.photo]
+    if batches := {photo.batch_id for photo in reopened if photo.batch_id}:
         session.rows(
             "UPDATE batches SET generation = generation + 1, finished_at = NULL,"
             " deliveries = 0, last_error = NULL,"

@@ -1,13 +1,13 @@
-"""The columns of a photo's row, and the row as the domain's ``Media``."""
+"""The columns of a photo's row, and the row as the domain's ``PhotoRow``."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from photogate.domain import Media, Status
+from photogate.domain import PhotoRow, Status
 
-#: For SELECT and RETURNING; ``media_from`` reads exactly these.
-MEDIA_COLUMNS = (
+#: For SELECT and RETURNING; ``photo_from`` reads exactly these.
+PHOTO_COLUMNS = (
     "CAST(id AS text) AS id, user_id, user_name, url, moderation_status, moderation_reason,"
     " moderation_scores, moderation_error, batch_id, decided_by, verified_by, created_at,"
     " moderated_at"
@@ -18,9 +18,9 @@ MEDIA_COLUMNS = (
 OPEN = "(moderation_status = 'pending' OR reopened)"
 
 
-def media_from(row: dict[str, Any]) -> Media:
-    """Translate a row of ``MEDIA_COLUMNS``."""
-    return Media(
+def photo_from(row: dict[str, Any]) -> PhotoRow:
+    """Translate a row of ``PHOTO_COLUMNS``."""
+    return PhotoRow(
         id=row["id"],
         user_id=row["user_id"],
         user_name=row["user_name"],

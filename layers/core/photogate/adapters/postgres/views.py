@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from photogate.adapters.postgres.pool import Pool, Session
-from photogate.adapters.postgres.rows import MEDIA_COLUMNS, media_from
-from photogate.domain import DayStats, Media, Status, UserSummary
+from photogate.adapters.postgres.rows import PHOTO_COLUMNS, photo_from
+from photogate.domain import DayStats, PhotoRow, Status, UserSummary
 
 
 class PostgresViews:
@@ -39,31 +39,31 @@ class PostgresViews:
             last_moderated_at=row["last_moderated_at"],
         )
 
-    def of_user(self, user_id: str) -> list[Media]:
+    def of_user(self, user_id: str) -> list[PhotoRow]:
         """See ``photogate.ports.records.Views.of_user``."""
         return self._list(
             "WHERE user_id = :u ORDER BY created_at DESC, display_order, id LIMIT 1000", u=user_id
         )
 
-    def page(self, *, status: Status | None, page: int, limit: int) -> tuple[list[Media], int]:
+    def page(self, *, status: Status | None, page: int, limit: int) -> tuple[list[PhotoRow], int]:
         """See ``photogate.ports.records.Views.page``."""
         where = "" if status is None else "WHERE moderation_status = :status"
         params = {} if status is None else {"status": status.value}
 
-        def work(session: Session) -> tuple[list[Media], int]:
+        def work(session: Session) -> tuple[list[PhotoRow], int]:
             total = session.rows(f"SELECT count(*) AS n FROM media {where}", **params)
             found = session.rows(
-                f"SELECT {MEDIA_COLUMNS} FROM media {where}"
+                f"SELECT {PHOTO_COLUMNS} FROM media {where}"
                 " ORDER BY created_at DESC, id LIMIT :n OFFSET :skip",
                 n=limit,
                 skip=(page - 1) * limit,
                 **params,
             )
-            return [media_from(row) for row in found], total[0]["n"]
+            return [photo_from(row) for row in found], total[0]["n"]
 
         return self._pool.transaction(work)
 
-    def waiting(self, *, limit: int) -> list[Media]:
+    def waiting(self, *, limit: int) -> list[PhotoRow]:
         """See ``photogate.ports.records.Views.waiting``."""
         return self._list(
             "WHERE moderation_status = 'review' ORDER BY created_at, id LIMIT :n", n=limit
@@ -101,8 +101,8 @@ class PostgresViews:
 
         return self._pool.transaction(work)
 
-    def _list(self, tail: str, **params: object) -> list[Media]:
+    def _list(self, tail: str, **params: object) -> list[PhotoRow]:
         rows = self._pool.transaction(
-            lambda s: s.rows(f"SELECT {MEDIA_COLUMNS} FROM media {tail}", **params)
+            lambda s: s.rows(f"SELECT {PHOTO_COLUMNS} FROM media {tail}", **params)
         )
-        return [media_from(row) for row in rows]
+        return [photo_from(row) for row in rows]
