@@ -164,7 +164,7 @@ class Stack:
             self.progress(f"migrated the database: {', '.join(applied)}")
         # Checked here, so that one line says it, not the logs of four children.
         bootstrap.check_settings()
-        for probe in bootstrap.upload().probes.values():
+        for probe in bootstrap.upload().health.probes.values():
             try:
                 probe.check()
             except FacesUnavailable as error:
@@ -184,7 +184,7 @@ class Stack:
             child.launch()
         for child in self._children:
             self._await(child)
-        if (newest := bootstrap.upload().workers.newest()) is not None:
+        if (newest := bootstrap.upload().health.workers.newest()) is not None:
             for line in gate_lines(newest.policy, newest.gates):
                 self.progress(line)
 
@@ -227,7 +227,7 @@ class Stack:
         if child.name == "api":
             child.wait_until(self._api_answers)
         elif child.name.startswith("worker"):
-            workers, here = bootstrap.upload().workers, (socket.gethostname(), child.pid)
+            workers, here = bootstrap.upload().health.workers, (socket.gethostname(), child.pid)
             child.wait_until(lambda: any((w.host, w.pid) == here for w in workers.alive()))
 
     def _api_answers(self) -> bool:

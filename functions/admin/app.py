@@ -7,10 +7,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 
 from photogate.bootstrap import AdminParts, admin
 from photogate.domain import Principal, Role, Status
+from photogate.health import Health
 from photogate.http import make_app, on_lambda, require
 from photogate.problems import problems
 
@@ -34,6 +35,20 @@ def _parts(request: Request) -> AdminParts:
 Parts = Annotated[AdminParts, Depends(_parts)]
 Moderator = Annotated[Principal, Depends(require(Role.MODERATOR))]
 router = APIRouter(prefix="/api/v1/admin")
+
+
+@router.get(
+    "/health",
+    dependencies=[Depends(require(Role.ADMIN))],
+    response_model_exclude_none=True,
+    responses=problems(401, 403, 503),
+    tags=["operation"],
+)
+def health(parts: Parts, response: Response) -> Health:
+    """Ask every part of the installation whether it works; 503 when one fails."""
+    report = parts.health.report()
+    response.status_code = 200 if report.status == "ok" else 503
+    return report
 
 
 @router.get(

@@ -11,12 +11,12 @@ from fastapi.security import HTTPAuthorizationCredentials
 from photogate import __version__
 from photogate.bootstrap import UploadParts, upload
 from photogate.domain import Principal, Role
+from photogate.health import Health
 from photogate.http import BEARER, make_app, on_lambda, require
 from photogate.problems import problems
 from photogate.telemetry import correlation_id
 
-from .health import deep_health
-from .schemas import Accepted, Health, ModerationStatus, Photo, Summary, UploadComplete, UploadUrl
+from .schemas import Accepted, ModerationStatus, Photo, Summary, UploadComplete, UploadUrl
 
 
 def _parts(request: Request) -> UploadParts:
@@ -48,8 +48,7 @@ def health(
     if not deep:
         return Health(status="ok", version=__version__)
     require(Role.ADMIN)(request, token)
-    parts = _parts(request)
-    report = deep_health(parts.probes, parts.workers, workers_on_demand=parts.workers_on_demand)
+    report = _parts(request).health.report()
     response.status_code = 200 if report.status == "ok" else 503
     return report
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -137,24 +137,3 @@ class ModerationStatus(BaseModel):
 
     summary: Summary
     photos: list[Photo]
-
-
-class Health(BaseModel):
-    """Whether this installation works; the details only with `deep=1`."""
-
-    status: Literal["ok", "degraded"] = Field(examples=["ok"])
-    version: str = Field(examples=["0.1.0"])
-    parts: dict[str, dict[str, Any]] | None = Field(
-        None, examples=[{"database": {"ok": True, "version": "18.4"}}]
-    )
-    workers: list[dict[str, Any]] | None = Field(
-        None, examples=[[{"id": "host:4711", "model": "3f9a…", "last_photo_at": None}]]
-    )
-    policy: str | None = Field(
-        None, description="What the newest worker decides by.", examples=["profile@2"]
-    )
-    gates: list[dict[str, Any]] | None = Field(
-        None,
-        description="What it rejects photos for, and why something is not looked for.",
-        examples=[[{"name": "underage", "on": False, "why": "profile@2 does not ask for it"}]],
-    )

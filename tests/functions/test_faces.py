@@ -263,7 +263,7 @@ class TestCompreface:
             app.parts()
 
     def test_deep_health_asks_it(self, dating: Installation, compreface: Switched) -> None:
-        part = bootstrap.upload().probes["faces"].check()
+        part = bootstrap.upload().health.probes["faces"].check()
         assert part["core"] == "reachable"
         compreface.kill()
         answer = requests.get(
@@ -281,7 +281,7 @@ class TestCompreface:
     ) -> None:
         monkeypatch.setenv("COMPREFACE_TIMEOUT_S", "50")
         reset_bootstrap()
-        probe = bootstrap.upload().probes["faces"]
+        probe = bootstrap.upload().health.probes["faces"]
         assert isinstance(probe, ComprefaceFaces)
         # It asks twice, and template.yaml gives the upload function 20 s.
         assert 2 * probe.longest_wait_s < 18
@@ -299,7 +299,7 @@ class TestCompreface:
         dating.hand_in(portrait)
         assert attempt()
         assert verdicts(dating) == [("approved", None)]
-        assert "faces" not in bootstrap.upload().probes
+        assert "faces" not in bootstrap.upload().health.probes
         assert compreface.service.requests == 0
 
 

@@ -245,13 +245,14 @@ class TestComplete:
 
 
 class TestHealth:
+    @pytest.mark.parametrize("path", ["/health?deep=1", "/admin/health"])
     def test_deep_health_names_what_is_down(
-        self, installation: Installation, pool: Pool, monkeypatch: pytest.MonkeyPatch
+        self, installation: Installation, pool: Pool, monkeypatch: pytest.MonkeyPatch, path: str
     ) -> None:
         def deep() -> tuple[int, dict[str, Any]]:
             token = issue_token("a", secret=SECRET, role=Role.ADMIN)
             answer = requests.get(
-                f"{installation.url}/api/v1/health?deep=1",
+                f"{installation.url}/api/v1{path}",
                 headers={"Authorization": f"Bearer {token}"},
                 timeout=10,
             )

@@ -72,6 +72,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "photogate.auth": {"photogate.domain", "photogate.errors"},
     "photogate.telemetry": {"photogate.domain"},
+    "photogate.health": {"photogate.domain", "photogate.errors", "photogate.ports"},
     "photogate.api_docs": {"photogate.errors"},
     "photogate.http": {
         "photogate.api_docs",
@@ -118,6 +119,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.bootstrap",
         "photogate.domain",
         "photogate.errors",
+        "photogate.health",
         "photogate.http",
         "photogate.messages",
         "photogate.ports",

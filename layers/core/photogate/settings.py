@@ -269,7 +269,7 @@ class UploadSettings(ServiceSettings, AuthSettings, PolicySettings):
         return self
 
 
-class AdminSettings(ServiceSettings, AuthSettings):
+class AdminSettings(ServiceSettings, AuthSettings, PolicySettings):
     """``functions/admin``."""
 
     view_url_s: int = Field(300, ge=30, le=3600, description="Lifetime of a photo's URL.")

@@ -20,12 +20,21 @@ if TYPE_CHECKING:
     from photogate.adapters.postgres.pool import Pool
     from photogate.auth import TokenVerifier
     from photogate.domain.policy import Policy
+    from photogate.health import DeepHealth
     from photogate.ports.photos import Store
+    from photogate.ports.probe import Probe
     from photogate.ports.queue import Queue
     from photogate.ports.records import Changes
     from photogate.ports.vision import FaceDetector
 
 S = TypeVar("S", bound=s.LogSettings)
+
+#: upload-complete goes on without the store, and Lambda gives it 20 s; a call is made twice.
+LOOK_UP_WITHIN_S = 3.0
+#: It goes on without the queue as well; the sweep sends what was not sent.
+SEND_WITHIN_S = 1.0
+#: Deep health has the same 20 s; it asks CompreFace two things, connecting has 2 s beside each.
+_PROBE_WITHIN_S = 6.0
 
 #: What ``reset`` has to close.
 _to_close: list[Callable[[], None]] = []
@@ -255,6 +264,28 @@ def _compreface(url: str, key: str, timeout_s: float) -> ComprefaceFaces:
     service = ComprefaceFaces(url, key, timeout_s=timeout_s)
     _to_close.append(service.close)
     return service
+
+
+def deep_health(settings: s.UploadSettings | s.AdminSettings) -> DeepHealth:
+    """Give what asks every part: database, queue, storage, and CompreFace where it is used."""
+    from photogate.adapters.postgres.workers import PostgresWorkers
+    from photogate.health import DeepHealth
+
+    database = pool(settings)
+    probes: dict[str, Probe] = {
+        "database": database,
+        "queue": queue(settings, read_timeout_s=SEND_WITHIN_S),
+        "storage": store(settings, read_timeout_s=LOOK_UP_WITHIN_S),
+    }
+    if policy(settings).needs("faces"):
+        service = compreface(settings, at_most_s=_PROBE_WITHIN_S)
+        if service is not None:
+            probes["faces"] = service
+    return DeepHealth(
+        probes=probes,
+        workers=PostgresWorkers(database),
+        workers_on_demand="AWS_LAMBDA_FUNCTION_NAME" in os.environ,
+    )
 
 
 def verifier(settings: s.AuthSettings) -> TokenVerifier:

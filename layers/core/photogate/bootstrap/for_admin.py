@@ -11,6 +11,7 @@ from photogate.bootstrap import choose
 
 if TYPE_CHECKING:
     from photogate.auth import TokenVerifier
+    from photogate.health import DeepHealth
     from photogate.service.review import Reviews
 
 
@@ -20,6 +21,7 @@ class AdminParts:
 
     reviews: Reviews
     verifier: TokenVerifier
+    health: DeepHealth
 
 
 @cache
@@ -43,4 +45,5 @@ def admin() -> AdminParts:
             view_url_s=settings.view_url_s,
         ),
         verifier=choose.verifier(settings),
+        health=choose.deep_health(settings),
     )

@@ -1,11 +1,13 @@
-"""Asks every part of the installation whether it works."""
+"""Whether an installation works: every part of it is asked. For operators."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
 
 from photogate import __version__
 from photogate.domain import ALIVE_WITHIN_S
@@ -13,7 +15,27 @@ from photogate.errors import PhotogateError
 from photogate.ports.probe import Probe
 from photogate.ports.records import Workers
 
-from .schemas import Health
+
+class Health(BaseModel):
+    """Whether this installation works; the details only with `deep=1`."""
+
+    status: Literal["ok", "degraded"] = Field(examples=["ok"])
+    version: str = Field(examples=["0.1.0"])
+    parts: dict[str, dict[str, Any]] | None = Field(
+        None, examples=[{"database": {"ok": True, "version": "18.4"}}]
+    )
+    workers: list[dict[str, Any]] | None = Field(
+        None, examples=[[{"id": "host:4711", "model": "3f9a…", "last_photo_at": None}]]
+    )
+    policy: str | None = Field(
+        None, description="What the newest worker decides by.", examples=["profile@2"]
+    )
+    gates: list[dict[str, Any]] | None = Field(
+        None,
+        description="What it rejects photos for, and why something is not looked for.",
+        examples=[[{"name": "underage", "on": False, "why": "profile@2 does not ask for it"}]],
+    )
+
 
 _NO_WORKER = (
     f"no worker: none announced itself in the last {ALIVE_WITHIN_S:.0f} s, so photos wait; the"
@@ -21,14 +43,21 @@ _NO_WORKER = (
 )
 
 
-def deep_health(
-    probes: Mapping[str, Probe], workers: Workers, *, workers_on_demand: bool
-) -> Health:
-    """Probe in parallel; ``degraded`` when a part fails.
+@dataclass(frozen=True, kw_only=True)
+class DeepHealth:
+    """What is asked, by name."""
 
-    Args:
-        workers_on_demand: that none lives is no failure then.
-    """
+    probes: Mapping[str, Probe]
+    workers: Workers
+    #: Whether workers come only when there is work, on Lambda: that none lives is no failure then.
+    workers_on_demand: bool
+
+    def report(self) -> Health:
+        """Ask every part, in parallel; ``degraded`` when one fails."""
+        return _report(self.probes, self.workers, workers_on_demand=self.workers_on_demand)
+
+
+def _report(probes: Mapping[str, Probe], workers: Workers, *, workers_on_demand: bool) -> Health:
     with ThreadPoolExecutor(len(probes)) as threads:
         parts = dict(zip(probes, threads.map(_probe, probes.values()), strict=True))
     alive: list[dict[str, Any]] = []
