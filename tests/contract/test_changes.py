@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import pytest
@@ -16,6 +17,7 @@ from photogate.service.changes import ReportedChanges
 from tests.authors import conclude, decide, delete, finish, reopen, undo, verify, withdraw
 from tests.conftest import on_postgres
 from tests.contract.test_intake import new_batch
+from tests.docs import ROOT
 from tests.records import Records
 
 MODERATOR = Principal(user_id="mod", role=Role.MODERATOR)
@@ -164,6 +166,22 @@ class TestUndo:
         verify(records, ids["a"], by=MODERATOR)
         with pytest.raises(Conflict, match="decide anew"):
             undo(records, ids["a"], by=MODERATOR)
+
+
+@on_postgres
+def test_the_statement_of_the_docs_tells_it(
+    records: Records, pool: Pool, job: Job, ids: dict[str, str]
+) -> None:
+    finish(records, job, [found(ids["a"], DOUBT)])
+    decide(records, ids["a"], Verdict(status=Status.REJECTED, reason="rude"), by=MODERATOR)
+    page = (ROOT / "docs" / "logs.md").read_text(encoding="utf-8")
+    (statement,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    sql = statement.replace("…", ids["a"])
+    rows = pool.transaction(partial(Session.rows, sql=sql))
+    assert [(row["action"], row["before"], row["after"], row["reason"]) for row in rows] == [
+        ("judge", "pending", "review", None),
+        ("decide", "review", "rejected", "rude"),
+    ]
 
 
 @on_postgres
