@@ -7,8 +7,10 @@ import json
 import os
 import secrets
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from photogate.errors import ConfigError
 EMBEDDED_POLICY = "profile"
 #: Below the ports of outgoing connections on Linux (32768 up) and macOS (49152 up).
 _SERVER_PORTS = range(20_000, 32_000)
+#: One lock for each port that a living process has chosen, at the byte of the port's number.
+_CHOSEN = Path(tempfile.gettempdir()) / f"photogate-ports-{os.getuid()}"
 #: Each says the same in two ways: who says it in one way means not the other.
 _EITHER = (
     {"DATABASE_URL", "DB_HOST"},
@@ -25,6 +29,10 @@ _EITHER = (
     {"PHOTOS_DIR", "S3_BUCKET_PHOTOS"},
     {"JWT_SECRET", "JWT_JWKS_URL"},
 )
+
+
+#: What this process has chosen: its own locks do not keep itself out.
+_chosen: set[int] = set()
 
 
 class Home:
@@ -77,7 +85,7 @@ class Home:
     def port(self, name: str) -> int:
         """Give a free port, the same every time as long as it stays free."""
         known = self._read("ports.json")
-        if name not in known or not port_is_free(known[name]):
+        if name not in known or not (_choose(known[name]) and port_is_free(known[name])):
             known[name] = free_port()
             self._write("ports.json", known)
         return int(known[name])
@@ -126,14 +134,34 @@ class Home:
 
 
 def free_port() -> int:
-    """Choose a port on which nothing listens.
+    """Choose a port on which nothing listens, and which no other process has just chosen.
+
+    A port stays chosen as long as the process that asked lives, so that the server for which
+    it was chosen may take its time to start.
 
     Not one of those that the system gives to outgoing connections, as binding to port 0
     would: such a connection could hold it when a server wants it back.
     """
-    while not port_is_free(port := secrets.choice(_SERVER_PORTS)):
-        pass
-    return port
+    while True:
+        port = secrets.choice(_SERVER_PORTS)
+        if port not in _chosen and _choose(port) and port_is_free(port):
+            return port
+
+
+def _choose(port: int) -> bool:
+    """Keep other processes from choosing this port; False where one has chosen it."""
+    try:
+        fcntl.lockf(_lock_file(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except BlockingIOError:
+        return False
+    _chosen.add(port)
+    return True
+
+
+@cache
+def _lock_file() -> int:
+    # Closing any descriptor of a file ends the process's locks on it: this one stays open.
+    return os.open(_CHOSEN, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def port_is_free(port: int) -> bool:

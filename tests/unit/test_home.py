@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from local.home import Home
+from local.home import Home, free_port
 from photogate.settings import setting_names
 
 STACK = {
@@ -69,3 +71,19 @@ def test_the_next_stack_forgets_the_last_ones_settings(home: Home) -> None:
 
 def test_where_no_stack_was_nothing_is_known(tmp_path: Path) -> None:
     assert Home(tmp_path).load_environment() is False
+
+
+_CHOOSE = "from local.home import free_port; print(free_port(), flush=True); input()"
+
+
+def test_no_two_processes_choose_the_same_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-c", _CHOOSE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout
+        there = int(other.stdout.readline())
+        offered = iter([here, there, *range(20_000, 32_000)])
+        monkeypatch.setattr("local.home.secrets.choice", lambda _: next(offered))
+        assert free_port() not in {here, there}
+        other.communicate("\n")
