@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=s.LogSettings)
 
-#: upload-complete goes on without the store, and Lambda gives it 20 s; a call is made twice.
+#: Lambda gives upload and admin 20 s, and upload-complete goes on without the store; a call is
+#: made twice.
 LOOK_UP_WITHIN_S = 3.0
 #: It goes on without the queue as well; the sweep sends what was not sent.
 SEND_WITHIN_S = 1.0
@@ -266,7 +267,7 @@ def _compreface(url: str, key: str, timeout_s: float) -> ComprefaceFaces:
     return service
 
 
-def deep_health(settings: s.UploadSettings | s.AdminSettings) -> DeepHealth:
+def deep_health(settings: s.UploadSettings | s.AdminSettings, store: Probe) -> DeepHealth:
     """Give what asks every part: database, queue, storage, and CompreFace where it is used."""
     from photogate.adapters.postgres.workers import PostgresWorkers
     from photogate.health import DeepHealth
@@ -275,7 +276,7 @@ def deep_health(settings: s.UploadSettings | s.AdminSettings) -> DeepHealth:
     probes: dict[str, Probe] = {
         "database": database,
         "queue": queue(settings, read_timeout_s=SEND_WITHIN_S),
-        "storage": store(settings, read_timeout_s=LOOK_UP_WITHIN_S),
+        "storage": store,
     }
     if policy(settings).needs("faces"):
         service = compreface(settings, at_most_s=_PROBE_WITHIN_S)

@@ -34,9 +34,10 @@ def admin() -> AdminParts:
 
     settings = choose.settings_of(s.AdminSettings)
     pool = choose.pool(settings)
+    store = choose.store(settings, read_timeout_s=choose.LOOK_UP_WITHIN_S)
     return AdminParts(
         reviews=Reviews(
-            store=choose.store(settings),
+            store=store,
             views=PostgresViews(pool),
             changes=choose.changes(pool, "admin"),
             outbox=PostgresOutbox(pool),
@@ -45,5 +46,5 @@ def admin() -> AdminParts:
             view_url_s=settings.view_url_s,
         ),
         verifier=choose.verifier(settings),
-        health=choose.deep_health(settings),
+        health=choose.deep_health(settings, store),
     )

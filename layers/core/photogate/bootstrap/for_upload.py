@@ -56,6 +56,6 @@ def upload() -> UploadParts:
             ),
         ),
         verifier=choose.verifier(settings),
-        health=choose.deep_health(settings),
+        health=choose.deep_health(settings, store),
         min_approved_photos=settings.min_approved_photos,
     )
