@@ -65,12 +65,12 @@ def undo(records: Records, photo_id: str, *, by: Principal) -> PhotoRow:
 
 def delete(records: Records, photo_id: str, *, by: Principal) -> str | None:
     """A moderator: remove a rejected photo; gives its key."""
-    return make_one(records.changes, deleted(photo_id, by=by)).file_key
+    return make_one(records.changes, deleted(photo_id, by=by)).object_keys[0]
 
 
 def withdraw(records: Records, photo_id: str, *, by: Principal) -> str | None:
     """The owner: remove a photo; gives its key."""
-    return make_one(records.changes, withdrawn(photo_id, by=by)).file_key
+    return make_one(records.changes, withdrawn(photo_id, by=by)).object_keys[0]
 
 
 def _media(records: Records, change: Change) -> PhotoRow:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from photogate.adapters.memory.changes import MemoryChanges
+from photogate.adapters.memory.copies import MemoryCopies
 from photogate.adapters.memory.database import Database, ReviewItem
 from photogate.adapters.memory.deliveries import MemoryDeliveries
 from photogate.adapters.memory.intake import MemoryIntake
@@ -15,6 +16,7 @@ from photogate.adapters.memory.outbox import MemoryOutbox, MemoryUnfinished
 from photogate.adapters.memory.views import MemoryViews
 from photogate.adapters.memory.workers import MemoryWorkers
 from photogate.adapters.postgres.changes import PostgresChanges
+from photogate.adapters.postgres.copies import PostgresCopies
 from photogate.adapters.postgres.deliveries import PostgresDeliveries
 from photogate.adapters.postgres.intake import PostgresIntake
 from photogate.adapters.postgres.outbox import PostgresOutbox
@@ -24,6 +26,7 @@ from photogate.adapters.postgres.views import PostgresViews
 from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.ports.records import (
     Changes,
+    Copies,
     Deliveries,
     Intake,
     Outbox,
@@ -39,6 +42,7 @@ class Records(Protocol):
     intake: Intake
     deliveries: Deliveries
     changes: Changes
+    copies: Copies
     outbox: Outbox
     unfinished: Unfinished
     views: Views
@@ -77,6 +81,18 @@ class Records(Protocol):
     def age_worker(self, worker_id: str, **span: float) -> None:
         """Let a worker's last announcement lie back; ``timedelta``'s arguments."""
 
+    def age_uploads(self, *, minutes: float) -> None:
+        """Let all upload URLs have been given out so much earlier."""
+
+    def age_verdicts(self, *, days: float) -> None:
+        """Let all photos have been moderated so much earlier."""
+
+    def end_copy_leases(self) -> None:
+        """Let every worker that makes copies have taken too long, and every job be due."""
+
+    def of_earlier_layout(self) -> None:
+        """Let all photos have been handed in to an installation that kept no copies."""
+
     def end_undo(self) -> None:
         """No decision can be taken back any more."""
 
@@ -98,6 +114,7 @@ class MemoryRecords:
         self.intake: Intake = MemoryIntake(self.database)
         self.deliveries: Deliveries = MemoryDeliveries(self.database)
         self.changes: Changes = MemoryChanges(self.database)
+        self.copies: Copies = MemoryCopies(self.database)
         self.outbox: Outbox = MemoryOutbox(self.database)
         self.unfinished: Unfinished = MemoryUnfinished(self.database)
         self.views: Views = MemoryViews(self.database)
@@ -161,6 +178,26 @@ class MemoryRecords:
         seen_at = self.database.clock.now() - timedelta(**span)
         rows[worker_id] = replace(rows[worker_id], seen_at=seen_at)
 
+    def age_uploads(self, *, minutes: float) -> None:
+        for url in self.database.upload_urls.values():
+            url.expires_at -= timedelta(minutes=minutes)
+
+    def age_verdicts(self, *, days: float) -> None:
+        for photo in self.database.photos.values():
+            if photo.moderated_at is not None:
+                photo.moderated_at -= timedelta(days=days)
+
+    def end_copy_leases(self) -> None:
+        for photo in self.database.photos.values():
+            photo.copies_lease_until = None
+            if photo.copies_due_at is not None:
+                photo.copies_due_at = self.database.clock.now()
+
+    def of_earlier_layout(self) -> None:
+        for photo in self.database.photos.values():
+            photo.earlier_layout, photo.original_key = True, photo.file_key
+            photo.display_key = photo.copies_due_at = None
+
     def end_undo(self) -> None:
         for photo in self.database.photos.values():
             photo.undo_until = self.database.clock.now()
@@ -187,18 +224,19 @@ class PostgresRecords:
         self.intake: Intake = PostgresIntake(pool)
         self.deliveries: Deliveries = PostgresDeliveries(pool)
         self.changes: Changes = PostgresChanges(pool)
+        self.copies: Copies = PostgresCopies(pool)
         self.outbox: Outbox = PostgresOutbox(pool)
         self.unfinished: Unfinished = PostgresUnfinished(pool)
         self.views: Views = PostgresViews(pool)
         self.workers: Workers = PostgresWorkers(pool)
 
     def attempts(self) -> dict[str, int]:
-        rows = self._rows("SELECT url, retry_count FROM media")
-        return {row["url"]: row["retry_count"] for row in rows}
+        rows = self._rows("SELECT coalesce(upload_key, url) AS key, retry_count FROM media")
+        return {row["key"]: row["retry_count"] for row in rows}
 
     def photos(self) -> list[dict[str, Any]]:
         return self._rows(
-            "SELECT url, etag, size_bytes, user_name, moderation_status"
+            "SELECT upload_key AS url, etag, size_bytes, user_name, moderation_status"
             " FROM media ORDER BY display_order"
         )
 
@@ -253,6 +291,30 @@ class PostgresRecords:
         )
         assert len(changed) == 1
 
+    def age_uploads(self, *, minutes: float) -> None:
+        self._rows(
+            "UPDATE upload_urls SET expires_at = expires_at - make_interval(secs => :s)",
+            s=minutes * 60,
+        )
+
+    def age_verdicts(self, *, days: float) -> None:
+        self._rows(
+            "UPDATE media SET moderated_at = moderated_at - make_interval(secs => :s)",
+            s=days * 24 * 3600,
+        )
+
+    def end_copy_leases(self) -> None:
+        self._rows(
+            "UPDATE media SET copies_lease_until = NULL,"
+            " copies_due_at = CASE WHEN copies_due_at IS NOT NULL THEN now() END"
+        )
+
+    def of_earlier_layout(self) -> None:
+        self._rows(
+            "UPDATE media SET url = upload_key, upload_key = NULL, original_key = NULL,"
+            " display_key = NULL, copies_due_at = NULL"
+        )
+
     def end_undo(self) -> None:
         self._rows(
             "UPDATE media SET undo = jsonb_set(undo, '{until}', to_jsonb(now()))"
@@ -269,7 +331,7 @@ class PostgresRecords:
         if key is None:
             self._rows("DELETE FROM media")
         else:
-            self._rows("DELETE FROM media WHERE url = :key", key=key)
+            self._rows("DELETE FROM media WHERE upload_key = :key", key=key)
 
     def _rows(self, sql: str, **params: Any) -> list[dict[str, Any]]:
         return self._pool.transaction(lambda s: s.rows(sql, **params))

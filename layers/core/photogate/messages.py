@@ -1,12 +1,16 @@
-"""The job that travels through the queue: one per batch, ``{"v":1,"batch_id":…,"generation":n}``.
+"""The jobs that travel through the queue.
 
 The database holds everything else, so a job can be lost, doubled or late without harm.
+
+- ``{"v":1,"batch_id":…,"generation":n}``: give the photos of a batch their verdicts.
+- ``{"v":1,"do":"copies","photo_ids":[…]}``: make the copies of photos.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from photogate.errors import InvalidRequest
 
@@ -23,25 +27,58 @@ class Job:
 
     def encode(self) -> str:
         """Give the body that every queue carries."""
-        return json.dumps(
-            {"v": VERSION, "batch_id": self.batch_id, "generation": self.generation},
-            separators=(",", ":"),
-        )
+        return _encode({"batch_id": self.batch_id, "generation": self.generation})
 
     @classmethod
     def decode(cls, body: str) -> Job:
         """Read a body.
 
         Raises:
-            InvalidRequest: it is not a job of a version that this code knows.
+            InvalidRequest: it is no such job, or not of a version that this code knows.
         """
-        try:
-            fields = json.loads(body)
-            if fields["v"] != VERSION:
-                raise InvalidRequest(f"job version {fields['v']!r} is not {VERSION}")
+        job = decode(body)
+        if not isinstance(job, Job):
+            raise _unknown(body)
+        return job
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyJob:
+    """Make the copies of these photos; those that want none any more are skipped."""
+
+    photo_ids: tuple[str, ...]
+
+    def encode(self) -> str:
+        """Give the body that every queue carries."""
+        return _encode({"do": "copies", "photo_ids": self.photo_ids})
+
+
+def decode(body: str) -> Job | CopyJob:
+    """Read a body.
+
+    Raises:
+        InvalidRequest: it is not a job of a version that this code knows.
+    """
+    try:
+        fields = json.loads(body)
+        if fields["v"] != VERSION:
+            raise InvalidRequest(f"job version {fields['v']!r} is not {VERSION}")
+        if fields.get("do") == "copies":
+            ids = fields["photo_ids"]
+            if isinstance(ids, list) and all(isinstance(id_, str) for id_ in ids):
+                return CopyJob(photo_ids=tuple(ids))
+        elif "do" not in fields:
             batch_id, generation = fields["batch_id"], fields["generation"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InvalidRequest(f"not a moderation job: {body[:200]!r}") from error
-        if not isinstance(batch_id, str) or not isinstance(generation, int):
-            raise InvalidRequest(f"not a moderation job: {body[:200]!r}")
-        return cls(batch_id=batch_id, generation=generation)
+            if isinstance(batch_id, str) and isinstance(generation, int):
+                return Job(batch_id=batch_id, generation=generation)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unknown(body) from error
+    raise _unknown(body)
+
+
+def _encode(fields: dict[str, Any]) -> str:
+    return json.dumps({"v": VERSION, **fields}, separators=(",", ":"))
+
+
+def _unknown(body: str) -> InvalidRequest:
+    return InvalidRequest(f"not a moderation job: {body[:200]!r}")

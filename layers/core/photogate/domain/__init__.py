@@ -17,12 +17,15 @@ from photogate.domain.people import (
 )
 from photogate.domain.photos import (
     Batch,
+    Copy,
+    CopyProgress,
     NewBatch,
     NewPhoto,
     OpenBatch,
     OpenPhoto,
     PhotoRow,
     StoredObject,
+    UncopiedPhoto,
     UploadTicket,
     UserSummary,
 )
@@ -48,6 +51,8 @@ __all__ = [
     "NSFW_CATEGORIES",
     "AgeRange",
     "Batch",
+    "Copy",
+    "CopyProgress",
     "DayStats",
     "DeadJob",
     "Delivery",
@@ -69,6 +74,7 @@ __all__ = [
     "Signals",
     "Status",
     "StoredObject",
+    "UncopiedPhoto",
     "UnfinishedBatch",
     "UploadTicket",
     "UserSummary",

@@ -22,6 +22,8 @@ class Action(StrEnum):
 
     #: By the machine: what the policy says of the photo.
     JUDGE = "judge"
+    #: By the machine: an approved photo cannot be shown, as no copy of it can be made.
+    WITHHOLD = "withhold"
     #: By the sweep: automatic moderation gave up.
     GIVE_UP = "give_up"
     #: By an operator: the machine looks at it once more.
@@ -122,6 +124,10 @@ class Change:
     #: sha256 of the model that looked.
     model: str | None = None
     correlation_id: str | None = None
+    #: For JUDGE: where the bytes that were judged are kept; None when none were read.
+    original_key: str | None = None
+    #: For JUDGE: whether copies are to be made.
+    copies_wanted: bool = False
 
     @property
     def rule(self) -> Rule | None:
@@ -149,8 +155,8 @@ class Outcome:
     refusal: Refusal | None = None
     #: The photo's row afterwards; None when it is gone, or the change was refused.
     photo: PhotoRow | None = None
-    #: Of the photo's object, when it was deleted: to be removed.
-    file_key: str | None = None
+    #: Of the photo's objects, when it was deleted: to be removed.
+    object_keys: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -170,6 +176,19 @@ def judged(finding: Finding, *, generation: int, correlation_id: str | None = No
         scores=finding.scores(),
         model=finding.signals.model,
         correlation_id=correlation_id,
+        original_key=finding.original_key,
+        copies_wanted=finding.decoded,
+    )
+
+
+def withheld(photo_id: str, *, error: str) -> Change:
+    """No copy can be made: a photo that the machine approved goes to a person."""
+    return Change(
+        photo_id=photo_id,
+        action=Action.WITHHOLD,
+        by=By.MACHINE,
+        verdict=Verdict(status=Status.REVIEW),
+        error=error,
     )
 
 

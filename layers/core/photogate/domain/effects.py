@@ -12,6 +12,7 @@ from photogate.domain.verdicts import Reason, Status
 
 #: A person's own words are kept apart from these, so that they can be erased.
 _KNOWN_REASONS = frozenset(Reason)
+_DECIDED = (Status.APPROVED, Status.REJECTED)
 #: More than any photo has.
 _ALL_ATTEMPTS = 1_000_000
 
@@ -79,6 +80,18 @@ def history_row(outcome: Outcome, n: int) -> HistoryRow:
 def settles(change: Change) -> bool:
     """Tell whether the photo is moderated at that moment."""
     return change.action not in (Action.VERIFY, Action.REOPEN)
+
+
+def released_upload(outcome: Outcome) -> str | None:
+    """Give the key of a client's upload that no worker reads any more, or None.
+
+    It is read until we keep its bytes ourselves; where that failed, until the photo is decided.
+    """
+    if outcome.photo is None:
+        return None  # its row is gone, and all of its objects are noted for removal
+    kept = outcome.change.original_key is not None
+    decided = outcome.after is not None and outcome.after.status in _DECIDED
+    return outcome.photo.file_key if kept or decided else None
 
 
 def attempts_returned(outcome: Outcome) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from photogate.domain.object_keys import COPIES, copies_of, is_kept, other_copy
 from photogate.domain.verdicts import Rule, Status
 
 
@@ -89,13 +90,61 @@ class OpenBatch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UncopiedPhoto:
+    """A photo whose copies are to be made in this delivery."""
+
+    id: str
+    #: Where the bytes are.
+    original_key: str
+    #: Of an installation that kept no copies: the bytes are not ours yet.
+    earlier_layout: bool
+    #: sha256 of the bytes that were judged; None in rows that are older than this knowledge.
+    sha256: str | None
+    #: Attempts that began, with this one.
+    attempts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copy:
+    """One copy of a photo, as it is stored."""
+
+    #: One of ``photogate.domain.object_keys.COPIES``.
+    name: str
+    #: ``JPEG`` or ``WEBP``.
+    format: str
+    data: bytes
+
+    @property
+    def content_type(self) -> str:
+        """Of the object."""
+        return f"image/{self.format.lower()}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyProgress:
+    """How many photos wait for their copies; each counted up to 10,000."""
+
+    #: Judged, and a job is under way or to be sent.
+    waiting: int
+    #: Of an installation that kept no copies; their originals are shown until then.
+    earlier: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PhotoRow:
     """A photo's row as people and clients see it."""
 
     id: str
     user_id: str
     user_name: str | None
+    #: What the client handed in.
     file_key: str
+    #: The bytes that were judged, or are to be; None once they were removed.
+    original_key: str | None
+    #: The copy that others may see once the photo is approved; None until it was made.
+    display_key: str | None
+    #: Of an installation that kept no copies: its original is shown until its copies are made.
+    earlier_layout: bool
     status: Status
     reason: str | None
     scores: dict[str, Any] | None
@@ -106,6 +155,32 @@ class PhotoRow:
     verified_by: str | None
     created_at: datetime
     moderated_at: datetime | None
+
+    @property
+    def shown_key(self) -> str | None:
+        """The object that others may see; None while there is none."""
+        if self.status is not Status.APPROVED:
+            return None
+        return self.original_key if self.earlier_layout else self.display_key
+
+    @property
+    def object_keys(self) -> tuple[str, ...]:
+        """All objects that may be there of it."""
+        keys = [self.file_key]
+        if self.original_key is not None and self.original_key != self.file_key:
+            keys.append(self.original_key)
+            if is_kept(self.original_key):
+                keys.extend(copies_of(self.original_key))
+        elif self.display_key is not None:
+            keys.extend(other_copy(self.display_key, name) for name in COPIES)
+        return tuple(keys)
+
+    @property
+    def told_status(self) -> Status:
+        """The state that its owner is told: approved means that it can be seen."""
+        if self.status is Status.APPROVED and self.shown_key is None:
+            return Status.PENDING
+        return self.status
 
     @property
     def rule(self) -> Rule | None:

@@ -4,7 +4,8 @@ Pure, so that the rules can be tested as a table; ``changes.py`` of each records
 place that writes what ``applied`` answers. The rules, by who acts:
 
 - The *machine* decides photos that wait for it, once in each generation of their batch. It never
-  overwrites a person's decision, and no terminal state goes back to pending.
+  overwrites a person's decision, and no terminal state goes back to pending. It takes back its
+  own approval where no copy can be made, so that a person looks.
 - The *sweep* sends to a person what was delivered too often.
 - A *person* decides at any time, for good; may take that back within ``UNDO_WITHIN_S``.
 - The *owner* deletes at any time; a person deletes what is rejected.
@@ -38,6 +39,12 @@ def _judge(change: Change, state: State) -> State | Refusal:
         error=change.error,
         reopened=False,
     )
+
+
+def _withhold(change: Change, state: State) -> State | Refusal:
+    if state.status is not Status.APPROVED or state.decided_by is not None:
+        return Refusal(why=f"the machine did not approve it: it is {state.status}")
+    return replace(state, status=Status.REVIEW, reason=None, error=change.error)
 
 
 def _give_up(change: Change, state: State) -> State | Refusal:
@@ -132,6 +139,7 @@ def _delete(change: Change, state: State) -> Refusal | None:
 
 _RULES: dict[Action, Callable[[Change, State], State | Refusal | None]] = {
     Action.JUDGE: _judge,
+    Action.WITHHOLD: _withhold,
     Action.GIVE_UP: _give_up,
     Action.REOPEN: _reopen,
     Action.DECIDE: _decide,

@@ -77,6 +77,13 @@ class Finding:
     signals: Signals = field(default_factory=Signals)
     #: One line, set only when automatic moderation could not finish.
     error: str | None = None
+    #: Where the bytes that were judged are kept; None when none were read.
+    original_key: str | None = None
+
+    @property
+    def decoded(self) -> bool:
+        """Whether there is a picture, so that copies can be made."""
+        return self.signals.width is not None
 
     def scores(self) -> dict[str, Any]:
         """Give the ``moderation_scores`` document."""

@@ -31,6 +31,13 @@ class PhotoStore(Protocol):
             PhotoRefused: it has more than ``max_bytes`` bytes (reason ``too_large``).
         """
 
+    def put(self, key: str, data: bytes, *, content_type: str) -> None:
+        """Write the whole object, or nothing; replaces what is there.
+
+        Raises:
+            StorageUnavailable: it could not be written.
+        """
+
     def delete(self, key: str) -> None:
         """Remove the object; nothing happens when there is none."""
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from photogate.domain import (
     Batch,
+    CopyProgress,
     DayStats,
     ExhaustedBatch,
     NewBatch,
@@ -14,6 +15,7 @@ from photogate.domain import (
     OpenPhoto,
     PhotoRow,
     Status,
+    UncopiedPhoto,
     UnfinishedBatch,
     UserSummary,
     WorkerInfo,
@@ -29,7 +31,25 @@ class Intake(Protocol):
         """Give the batch of exactly these keys, in any order, or None.
 
         Raises:
-            Conflict: some keys belong to another batch; ``file_keys`` names them.
+            Conflict: some keys belong to another batch, or to deleted photos; ``file_keys``
+                names them.
+        """
+
+    def issue(
+        self,
+        user_id: str,
+        file_key: str,
+        *,
+        size_bytes: int,
+        expires_in_s: float,
+        most_urls: int,
+        most_bytes: int,
+    ) -> None:
+        """Note an upload URL before it is given out.
+
+        Raises:
+            RateLimited: more than ``most_urls`` uploads, or than ``most_bytes`` bytes, of this
+                user are under way: issued, not handed in, and not removed yet.
         """
 
     def accept(self, batch: NewBatch, *, photos_per_day: int) -> Batch:
@@ -38,7 +58,7 @@ class Intake(Protocol):
         Safe to repeat: the same keys give the same batch.
 
         Raises:
-            Conflict: as ``find``.
+            Conflict: as ``find``; or the time of an upload is over.
             RateLimited: more than ``photos_per_day`` in the last 24 hours.
         """
 
@@ -81,6 +101,43 @@ class Changes(Protocol):
         removal. Gives one outcome a change, in their order. Safe to repeat: after a broken
         connection, changes that were committed are not made twice.
         """
+
+
+class Copies(Protocol):
+    """Photos of which copies are to be made."""
+
+    def begin(self, photo_ids: Sequence[str], *, lease_s: float) -> list[UncopiedPhoto]:
+        """Count one attempt for each of these that still wants copies, and give them.
+
+        Those that another delivery works on are left out.
+        """
+
+    def made(self, photo_id: str, *, display_key: str, original_key: str) -> bool:
+        """Note that all copies are there; False when the photo is gone by now."""
+
+    def put_off(self, photo_ids: Sequence[str], *, for_s: float) -> None:
+        """End an attempt that failed for a reason outside of the photo: uncounted, due later."""
+
+    def abandon(self, photo_id: str) -> None:
+        """No copies are wanted any more: none can be made."""
+
+    def take_due(self, *, limit: int) -> list[str]:
+        """Take photos for which a job should be sent (again); they are due anew later."""
+
+    def schedule_earlier(self, *, limit: int) -> int:
+        """Let the oldest photos of the earlier layout have copies; return how many."""
+
+    def progress(self) -> CopyProgress:
+        """Count what waits for copies."""
+
+    def release_originals(self, *, days: float, limit: int) -> int:
+        """Note for removal the originals of photos that were approved so long ago.
+
+        Only where copies are there. Return how many.
+        """
+
+    def release_uploads(self, *, limit: int) -> int:
+        """Note for removal what clients uploaded and nobody wants; return how many."""
 
 
 class Outbox(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from photogate.domain import Face, Jpeg, Signals
+from photogate.domain import Copy, Face, Jpeg, Signals
 
 
 class PhotoAnalyzer(Protocol):
@@ -25,6 +25,18 @@ class PhotoAnalyzer(Protocol):
         Raises:
             PhotoRefused: the bytes are no readable photo, or one that is too large.
             RetryableError: a fault of ours; no score is given then.
+        """
+
+
+class CopyMaker(Protocol):
+    """Makes the copies that are shown."""
+
+    def copies(self, data: bytes, *, within_s: float) -> Sequence[Copy]:
+        """Make all copies of one photo, the display copy first; none is larger than 1 MB.
+
+        Raises:
+            PhotogateError: none can be made that shows what was judged.
+            RetryableError: a fault of ours, or no answer within ``within_s`` seconds.
         """
 
 

@@ -20,7 +20,7 @@ from photogate.ports.photos import PhotoStore
 from photogate.ports.queue import JobMonitor
 from photogate.ports.records import Changes, Outbox, Views, Workers
 from photogate.service.changes import make_one
-from photogate.service.deletion import remove_object
+from photogate.service.deletion import remove_objects
 
 #: Long enough for any sentence, short enough for a row in a table.
 MAX_REASON_LENGTH = 500
@@ -102,7 +102,7 @@ class Reviews:
     def delete(self, photo_id: str, *, by: Principal) -> None:
         """Remove a rejected photo for good."""
         gone = make_one(self._changes, deleted(photo_id, by=by))
-        remove_object(self._store, self._outbox, gone)
+        remove_objects(self._store, self._outbox, gone)
 
     def _decide(self, photo_id: str, verdict: Verdict, *, by: Principal) -> PhotoRow:
         return self._changed(decided(photo_id, verdict, by=by))

@@ -24,7 +24,7 @@ from photogate.ports.photos import PhotoStore
 from photogate.ports.queue import JobSender
 from photogate.ports.records import Changes, Intake, Outbox, Views
 from photogate.service.changes import make_one
-from photogate.service.deletion import remove_object
+from photogate.service.deletion import remove_objects
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,11 @@ class UploadLimits:
     photos_per_day: int
     #: How long an upload URL is good, at most 900 s.
     upload_url_s: int = 900
+    #: Uploads of one user that may be under way at once: their URLs are out, and the photos were
+    #: not handed in.
+    open_uploads: int = 30
+    #: Bytes of these; an upload whose size was not told counts as ``max_bytes``.
+    open_bytes: int = 600_000_000
     #: How long the URLs in a status answer are good.
     view_url_s: int = 300
     #: Whether HEIC is accepted.
@@ -90,6 +95,7 @@ class Uploads:
 
         Raises:
             InvalidRequest: a type or size that is not accepted.
+            RateLimited: too many uploads of this user are under way.
         """
         if content_type not in self._limits.content_types:
             accepted = ", ".join(self._limits.content_types)
@@ -99,6 +105,14 @@ class Uploads:
         if size_bytes is not None and not 0 < size_bytes <= self._limits.max_bytes:
             raise InvalidRequest(f"size must lie between 1 and {self._limits.max_bytes} bytes")
         key = self._keys.new(user.user_id, content_type)
+        self._intake.issue(
+            user.user_id,
+            key,
+            size_bytes=size_bytes or self._limits.max_bytes,
+            expires_in_s=self._limits.upload_url_s,
+            most_urls=self._limits.open_uploads,
+            most_bytes=self._limits.open_bytes,
+        )
         ticket = self._store.presign_put(
             key,
             content_type=content_type,
@@ -159,7 +173,7 @@ class Uploads:
             NotFound: there is none of this id, or it is not theirs.
         """
         gone = make_one(self._changes, withdrawn(photo_id, by=user))
-        remove_object(self._store, self._outbox, gone)
+        remove_objects(self._store, self._outbox, gone)
 
     def _stored_photos(self, file_keys: Sequence[str]) -> tuple[NewPhoto, ...]:
         """Read every object's size and ETag, in parallel; without them where the store is slow."""

@@ -11,7 +11,6 @@ from photogate.adapters.memory.database import (
     MINUTE,
     BatchRow,
     Database,
-    Deletion,
     Entry,
     Photo,
     ReviewItem,
@@ -26,8 +25,16 @@ from photogate.domain.changes import (
     Refusal,
     State,
 )
-from photogate.domain.effects import attempts_returned, history_row, settles
+from photogate.domain.effects import (
+    attempts_returned,
+    history_row,
+    released_upload,
+    settles,
+)
 from photogate.domain.transitions import applied
+
+#: Time for the worker itself to send the job that makes copies.
+_FIRST_REST = timedelta(seconds=30)
 
 
 class MemoryChanges:
@@ -61,9 +68,13 @@ class MemoryChanges:
         """Refuse, unless it was deleted before, by a call whose answer a client never got."""
         if change.action is Action.DELETE:
             owner = change.person.user_id if change.person and change.by is By.OWNER else None
-            for gone in self._database.deletions.values():
-                if gone.photo_id == change.photo_id and owner in (None, gone.user_id):
-                    return Outcome(change=change, file_key=gone.file_key)
+            gone = sorted(
+                deletion.file_key
+                for deletion in self._database.deletions.values()
+                if deletion.photo_id == change.photo_id and owner in (None, deletion.user_id)
+            )
+            if gone:
+                return Outcome(change=change, object_keys=tuple(gone))
         missing = Refusal(why=f"there is no photo {change.photo_id}", missing=True)
         return Outcome(change=change, refusal=missing)
 
@@ -72,18 +83,17 @@ class MemoryChanges:
         row.changes += 1
         if outcome.after is None:
             del self._database.photos[row.id]
-            self._database.deletions.setdefault(
-                row.file_key,
-                Deletion(
-                    file_key=row.file_key, photo_id=row.id, user_id=row.user_id, created_at=now
-                ),
-            )
+            for key in outcome.object_keys:
+                self._database.note_deletion(key, user_id=row.user_id, photo_id=row.id)
         else:
             _update(row, outcome, outcome.after, now)
         entry = Entry(row=history_row(outcome, row.changes), at=now)
         self._database.history.append(entry)
         self._write_review_items(outcome, now)
-        return replace(outcome, photo=row.row if outcome.after else None)
+        outcome = replace(outcome, photo=row.row if outcome.after else None)
+        if (upload := self._database.upload_urls.get(released_upload(outcome) or "")) is not None:
+            upload.wanted = False
+        return outcome
 
     def _write_review_items(self, outcome: Outcome, now: datetime) -> None:
         """Open an item for what is in review now, and close those of what no longer is."""
@@ -113,7 +123,7 @@ def _outcome(change: Change, row: Photo, batch: BatchRow, now: datetime) -> Outc
     if after == state:
         return Outcome(change=change, photo=row.row)
     if after is None:
-        return Outcome(change=change, before=state, file_key=row.file_key)
+        return Outcome(change=change, before=state, object_keys=row.row.object_keys)
     return Outcome(change=change, before=state, after=after)
 
 
@@ -146,6 +156,10 @@ def _update(row: Photo, outcome: Outcome, after: State, now: datetime) -> None:
     if change.scores is not None:
         # A copy, of what JSON can hold.
         row.scores = json.loads(json.dumps(change.scores, allow_nan=False))
+    if change.original_key is not None:
+        row.original_key, row.earlier_layout = change.original_key, False
+    if change.copies_wanted and row.display_key is None:
+        row.copies_due_at = now + _FIRST_REST
     row.attempts = max(0, row.attempts - attempts_returned(outcome))
     row.undo = after.undo if change.action is Action.DECIDE else None
     row.undo_until = now + timedelta(seconds=UNDO_WITHIN_S)

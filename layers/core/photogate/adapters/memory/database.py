@@ -28,6 +28,13 @@ class Photo:
     etag: str | None
     size_bytes: int | None
     created_at: datetime
+    original_key: str | None
+    display_key: str | None = None
+    copies_due_at: datetime | None = None
+    copies_lease_until: datetime | None = None
+    copies_attempts: int = 0
+    #: Of an installation that kept no copies.
+    earlier_layout: bool = False
     status: Status = Status.PENDING
     reason: str | None = None
     scores: dict[str, Any] | None = None
@@ -57,6 +64,9 @@ class Photo:
             user_id=self.user_id,
             user_name=self.user_name,
             file_key=self.file_key,
+            original_key=self.original_key,
+            display_key=self.display_key,
+            earlier_layout=self.earlier_layout,
             status=self.status,
             reason=self.reason,
             scores=self.scores,
@@ -103,11 +113,24 @@ class Usage:
 
 
 @dataclass(kw_only=True)
+class UploadUrl:
+    """A row of ``upload_urls``: an upload that may be under way."""
+
+    file_key: str
+    user_id: str
+    size_bytes: int
+    expires_at: datetime
+    handed_in: bool = False
+    #: Handed in, and no worker has kept its bytes yet.
+    wanted: bool = False
+
+
+@dataclass(kw_only=True)
 class Deletion:
     """A row of ``object_deletions``: an object that is to be removed."""
 
     file_key: str
-    photo_id: str
+    photo_id: str | None
     user_id: str
     created_at: datetime
     removed_at: datetime | None = None
@@ -161,10 +184,18 @@ class Database:
     batches: dict[str, BatchRow] = field(default_factory=dict)
     usage: list[Usage] = field(default_factory=list)
     #: By object key.
+    upload_urls: dict[str, UploadUrl] = field(default_factory=dict)
     deletions: dict[str, Deletion] = field(default_factory=dict)
     history: list[Entry] = field(default_factory=list)
     review_items: list[ReviewItem] = field(default_factory=list)
     workers: dict[str, WorkerInfo] = field(default_factory=dict)
+
+    def note_deletion(self, key: str, *, user_id: str, photo_id: str | None = None) -> None:
+        """Note an object for removal."""
+        self.deletions.setdefault(
+            key,
+            Deletion(file_key=key, photo_id=photo_id, user_id=user_id, created_at=self.clock.now()),
+        )
 
     def open_photos(self, batch_id: str) -> list[Photo]:
         """Give a batch's photos that wait for the machine."""

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from photogate.adapters.memory.database import BatchRow, Database, Photo, Usage
+from photogate.adapters.memory.database import BatchRow, Database, Photo, UploadUrl, Usage
 from photogate.domain import Batch, NewBatch
+from photogate.domain.uploads import enforce_open_uploads, refuse_deleted, refuse_late
 from photogate.errors import Conflict, RateLimited
 
 _DAY = timedelta(hours=24)
+#: This long after an upload URL has ended, no upload that it began can still be going on.
+URLS_END = timedelta(minutes=5)
 #: Time for the upload itself to send the job.
 _FIRST_REST = timedelta(seconds=30)
 
@@ -33,6 +36,8 @@ class MemoryIntake:
             ]
         for row in found:
             if set(row.file_keys) == wanted:
+                photos = self._database.photos.values()
+                refuse_deleted(file_keys, {p.file_key for p in photos if p.batch_id == row.id})
                 return Batch(
                     id=row.id, generation=row.generation, file_keys=row.file_keys, created=False
                 )
@@ -41,6 +46,43 @@ class MemoryIntake:
                 "some photos already belong to another batch", file_keys=tuple(sorted(taken))
             )
         return None
+
+    def issue(
+        self,
+        user_id: str,
+        file_key: str,
+        *,
+        size_bytes: int,
+        expires_in_s: float,
+        most_urls: int,
+        most_bytes: int,
+    ) -> None:
+        """See ``photogate.ports.records.Intake.issue``."""
+        with self._database.lock:
+            now, issued = self._database.clock.now(), self._database.upload_urls
+            under_way = [
+                url
+                for url in issued.values()
+                if url.user_id == user_id and not url.handed_in and url.file_key != file_key
+            ]
+            frees = min((url.expires_at for url in under_way), default=now) + URLS_END - now
+            enforce_open_uploads(
+                urls=len(under_way) + 1,
+                size_bytes=sum(url.size_bytes for url in under_way) + size_bytes,
+                most_urls=most_urls,
+                most_bytes=most_bytes,
+                frees_in_s=frees.total_seconds(),
+            )
+            expires_at = now + timedelta(seconds=expires_in_s)
+            issued.setdefault(
+                file_key,
+                UploadUrl(
+                    file_key=file_key,
+                    user_id=user_id,
+                    size_bytes=size_bytes,
+                    expires_at=expires_at,
+                ),
+            )
 
     def accept(self, batch: NewBatch, *, photos_per_day: int) -> Batch:
         """See ``photogate.ports.records.Intake.accept``."""
@@ -51,6 +93,11 @@ class MemoryIntake:
                 return earlier
             now = self._database.clock.now()
             self._enforce_limit(batch.user_id, len(keys), photos_per_day, now)
+            known = self._database.upload_urls.keys() & set(keys)
+            refuse_late(keys, known)
+            for key in known:
+                self._database.upload_urls[key].handed_in = True
+                self._database.upload_urls[key].wanted = True
             row = self._insert(batch, keys, now)
         return Batch(id=row.id, generation=row.generation, file_keys=keys, created=True)
 
@@ -94,6 +141,7 @@ class MemoryIntake:
                 user_id=batch.user_id,
                 user_name=batch.user_name,
                 file_key=new.file_key,
+                original_key=new.file_key,
                 batch_id=row.id,
                 display_order=place,
                 etag=new.stored.etag if new.stored else None,

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from photogate.adapters.postgres.history import write_history, write_review_items
 from photogate.adapters.postgres.pool import Pool, Session
-from photogate.adapters.postgres.rows import OPEN, PHOTO_COLUMNS, photo_from
+from photogate.adapters.postgres.rows import OPEN, PHOTO_COLUMNS, SHOWN, photo_from
 from photogate.domain import PhotoRow, Status
 from photogate.domain.changes import (
     UNDO_WITHIN_S,
@@ -27,8 +27,12 @@ from photogate.domain.changes import (
     State,
     Undo,
 )
-from photogate.domain.effects import attempts_returned, settles
+from photogate.domain.effects import attempts_returned, released_upload, settles
 from photogate.domain.transitions import applied
+
+_SHOWN = SHOWN.format(
+    status="wanted.status", taken="wanted.original IS NOT NULL", display="display_key"
+)
 
 
 class PostgresChanges:
@@ -97,6 +101,7 @@ def _make(
         _remove_photos(session, [o for o in fresh if o.after is None])
         write_history(session, call, fresh, {i: row["changes"] + 1 for i, row in photos.items()})
         write_review_items(session, fresh)
+        _release_uploads(session, fresh)
         _reopen_batches(session, fresh)
         outcomes = [replace(o, photo=written.get(o.change.photo_id, o.photo)) for o in outcomes]
     close_finished(session, list(batches))
@@ -115,20 +120,20 @@ def _outcome(change: Change, row: dict[str, Any], batch: dict[str, Any] | None) 
     if after == state:
         return Outcome(change=change, photo=photo)
     if after is None:
-        return Outcome(change=change, before=state, file_key=photo.file_key)
+        return Outcome(change=change, before=state, object_keys=photo.object_keys)
     return Outcome(change=change, before=state, after=after, photo=photo)
 
 
 def _outcome_without_photo(session: Session, change: Change) -> Outcome:
     """Refuse, unless it was deleted before, by a call whose answer a client never got."""
     if change.action is Action.DELETE:
-        gone = session.row(
-            "SELECT file_key, user_id FROM object_deletions WHERE media_id = :id",
+        gone = session.rows(
+            "SELECT file_key, user_id FROM object_deletions WHERE media_id = :id ORDER BY file_key",
             id=change.photo_id,
         )
         owner = change.person.user_id if change.person and change.by is By.OWNER else None
-        if gone is not None and owner in (None, gone["user_id"]):
-            return Outcome(change=change, file_key=gone["file_key"])
+        if gone and owner in (None, gone[0]["user_id"]):
+            return Outcome(change=change, object_keys=tuple(row["file_key"] for row in gone))
     missing = Refusal(why=f"there is no photo {change.photo_id}", missing=True)
     return Outcome(change=change, refusal=missing)
 
@@ -161,12 +166,18 @@ def _write_photos(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Ph
         " reopened = wanted.again,"
         " moderated_at = CASE WHEN wanted.settled THEN now() ELSE moderated_at END,"
         " moderation_scores = coalesce(wanted.scores, moderation_scores),"
+        " upload_key = coalesce(upload_key, CASE WHEN wanted.original IS NOT NULL THEN url END),"
+        " original_key = coalesce(wanted.original, original_key),"
+        " copies_due_at = CASE WHEN wanted.copied AND display_key IS NULL"
+        "   THEN now() + interval '30 seconds' ELSE copies_due_at END,"
+        f" url = {_SHOWN},"
         " retry_count = greatest(0, retry_count - wanted.attempts), undo ="
         "   wanted.replaced || jsonb_build_object('until', now() + make_interval(secs => :undo)),"
         " changes = changes + 1, updated_at = now()"
         " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS wanted (photo text, status text,"
         "   reason text, error text, decider text, verifier text, again boolean,"
-        "   settled boolean, scores jsonb, attempts integer, replaced jsonb)"
+        "   settled boolean, scores jsonb, attempts integer, replaced jsonb, original text,"
+        "   copied boolean)"
         f" WHERE CAST(id AS text) = wanted.photo RETURNING {PHOTO_COLUMNS}",
         rows=json.dumps([_row(outcome) for outcome in outcomes], allow_nan=False),
         undo=UNDO_WITHIN_S,
@@ -190,6 +201,8 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "scores": change.scores,
         "attempts": attempts_returned(outcome),
         "replaced": {"to": asdict(undo)} if undo else None,
+        "original": change.original_key,
+        "copied": change.copies_wanted,
     }
 
 
@@ -200,11 +213,20 @@ def _remove_photos(session: Session, outcomes: Sequence[Outcome]) -> None:
         session.rows("DELETE FROM media WHERE CAST(id AS text) = :id", id=id_)
         session.rows(
             "INSERT INTO object_deletions (file_key, media_id, user_id)"
-            " VALUES (:key, :id, :u) ON CONFLICT DO NOTHING",
-            key=outcome.file_key,
+            " SELECT unnest(CAST(:keys AS text[])), :id, :u ON CONFLICT DO NOTHING",
+            keys=list(outcome.object_keys),
             id=id_,
             u=outcome.before.user_id,
         )
+
+
+def _release_uploads(session: Session, outcomes: Sequence[Outcome]) -> None:
+    """Let go of what clients uploaded, where no worker reads it any more."""
+    session.rows(
+        "UPDATE upload_urls SET wanted = false"
+        " WHERE wanted AND file_key = ANY (CAST(:keys AS text[]))",
+        keys=[key for outcome in outcomes if (key := released_upload(outcome)) is not None],
+    )
 
 
 def _reopen_batches(session: Session, outcomes: Sequence[Outcome]) -> None:
@@ -224,9 +246,10 @@ def _made_before(session: Session, call: str, changes: Sequence[Change]) -> dict
     found = {
         row["photo_id"]: row
         for row in session.rows(
-            "SELECT photo_id, before, after, owner.user_id, file_key FROM history"
+            "SELECT photo_id, before, after, owner.user_id,"
+            " ARRAY(SELECT file_key FROM object_deletions WHERE media_id = photo_id"
+            "   AND after IS NULL ORDER BY file_key) AS object_keys FROM history"
             " JOIN subjects AS owner ON owner.id = owner"
-            " LEFT JOIN object_deletions ON media_id = photo_id AND after IS NULL"
             " WHERE photo_id = ANY (CAST(:ids AS text[])) AND call = CAST(:call AS uuid)",
             ids=[change.photo_id for change in changes],
             call=call,
@@ -241,7 +264,7 @@ def _made_before(session: Session, call: str, changes: Sequence[Change]) -> dict
             change=change,
             before=state(row, row["before"]),
             after=state(row, row["after"]) if row["after"] else None,
-            file_key=row["file_key"],
+            object_keys=tuple(row["object_keys"]),
         )
         for change in changes
         if (row := found.get(change.photo_id)) is not None

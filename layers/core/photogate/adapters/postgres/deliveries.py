@@ -95,7 +95,11 @@ def _begin(
         raise BatchBusy(f"batch {job.batch_id} is being worked on", retry_after_s=left_s)
 
     rows = session.rows(
-        "SELECT CAST(id AS text) AS id, url, etag, retry_count FROM media"
+        "SELECT CAST(id AS text) AS id, retry_count,"
+        " CASE WHEN upload_key IS NULL THEN url ELSE coalesce(original_key, upload_key) END"
+        "   AS file_key,"
+        # It was pinned before we kept the bytes ourselves.
+        " CASE WHEN original_key LIKE 'kept/%' THEN NULL ELSE etag END AS etag FROM media"
         f" WHERE batch_id = :batch AND {OPEN}"
         " ORDER BY retry_count, display_order, id FOR UPDATE",
         batch=job.batch_id,
@@ -126,7 +130,7 @@ def _begin(
         photos=tuple(
             OpenPhoto(
                 id=row["id"],
-                file_key=row["url"],
+                file_key=row["file_key"],
                 etag=row["etag"],
                 unfinished_attempts=row["retry_count"],
             )

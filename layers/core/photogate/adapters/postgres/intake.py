@@ -9,7 +9,9 @@ from typing import Any
 from uuid import uuid4
 
 from photogate.adapters.postgres.pool import Pool, Session
+from photogate.adapters.postgres.rows import URLS_END
 from photogate.domain import Batch, NewBatch
+from photogate.domain.uploads import enforce_open_uploads, refuse_deleted, refuse_late
 from photogate.errors import Conflict, RateLimited
 
 
@@ -23,25 +25,83 @@ class PostgresIntake:
         """See ``photogate.ports.records.Intake.find``."""
         return self._pool.transaction(lambda s: _find(s, user_id, file_keys))
 
+    def issue(
+        self,
+        user_id: str,
+        file_key: str,
+        *,
+        size_bytes: int,
+        expires_in_s: float,
+        most_urls: int,
+        most_bytes: int,
+    ) -> None:
+        """See ``photogate.ports.records.Intake.issue``."""
+
+        def work(session: Session) -> None:
+            _lock(session, user_id)
+            under_way = session.rows(
+                "SELECT count(*) AS urls, coalesce(sum(size_bytes), 0) AS bytes,"
+                f" extract(epoch FROM min(expires_at) + {URLS_END} - now()) AS frees_in_s"
+                " FROM upload_urls WHERE user_id = :u AND handed_in_at IS NULL"
+                " AND file_key <> :key",
+                u=user_id,
+                key=file_key,
+            )[0]
+            enforce_open_uploads(
+                urls=under_way["urls"] + 1,
+                size_bytes=int(under_way["bytes"]) + size_bytes,
+                most_urls=most_urls,
+                most_bytes=most_bytes,
+                frees_in_s=float(under_way["frees_in_s"] or 0),
+            )
+            session.rows(
+                "INSERT INTO upload_urls (file_key, user_id, size_bytes, expires_at)"
+                " VALUES (:key, :u, :size, now() + make_interval(secs => :s))"
+                " ON CONFLICT DO NOTHING",
+                key=file_key,
+                u=user_id,
+                size=size_bytes,
+                s=expires_in_s,
+            )
+
+        self._pool.transaction(work)
+
     def accept(self, batch: NewBatch, *, photos_per_day: int) -> Batch:
         """See ``photogate.ports.records.Intake.accept``."""
         batch_id = str(uuid4())
 
         def work(session: Session) -> Batch:
-            session.rows(
-                "SELECT pg_advisory_xact_lock(hashtextextended('upload:' || :u, 0))",
-                u=batch.user_id,
-            )
+            _lock(session, batch.user_id)
             keys = tuple(photo.file_key for photo in batch.photos)
             earlier = _find(session, batch.user_id, keys)
             if earlier is not None:
                 # After a break at COMMIT, the earlier one may be this very call's.
                 return replace(earlier, created=earlier.id == batch_id)
             _enforce_limit(session, batch.user_id, len(keys), photos_per_day)
+            _claim(session, keys)
             _insert(session, batch_id, batch)
             return Batch(id=batch_id, generation=1, file_keys=keys, created=True)
 
         return self._pool.transaction(work)
+
+
+def _lock(session: Session, user_id: str) -> None:
+    """Let a user's uploads be counted one at a time."""
+    session.rows("SELECT pg_advisory_xact_lock(hashtextextended('upload:' || :u, 0))", u=user_id)
+
+
+def _claim(session: Session, keys: Sequence[str]) -> None:
+    """Keep the objects that are handed in.
+
+    Raises:
+        Conflict: the time of an upload is over, and its object is removed.
+    """
+    claimed = session.rows(
+        "UPDATE upload_urls SET handed_in_at = now(), wanted = true"
+        " WHERE file_key = ANY (CAST(:keys AS text[])) RETURNING file_key",
+        keys=list(keys),
+    )
+    refuse_late(keys, {row["file_key"] for row in claimed})
 
 
 def _find(session: Session, user_id: str, file_keys: Sequence[str]) -> Batch | None:
@@ -54,6 +114,7 @@ def _find(session: Session, user_id: str, file_keys: Sequence[str]) -> Batch | N
     )
     for row in found:
         if set(row["file_keys"]) == wanted:
+            refuse_deleted(file_keys, _still_there(session, row["id"]))
             return Batch(
                 id=row["id"],
                 generation=row["generation"],
@@ -66,6 +127,13 @@ def _find(session: Session, user_id: str, file_keys: Sequence[str]) -> Batch | N
             "some photos already belong to another batch", file_keys=tuple(sorted(taken))
         )
     return None
+
+
+def _still_there(session: Session, batch_id: str) -> set[str]:
+    rows = session.rows(
+        "SELECT coalesce(upload_key, url) AS key FROM media WHERE batch_id = :id", id=batch_id
+    )
+    return {row["key"] for row in rows}
 
 
 def _enforce_limit(session: Session, user_id: str, wanted: int, limit: int) -> None:
@@ -108,8 +176,10 @@ def _insert(session: Session, batch_id: str, batch: NewBatch) -> None:
         n=len(keys),
     )
     session.rows(
-        "INSERT INTO media (user_id, user_name, url, batch_id, display_order, etag, size_bytes)"
-        " SELECT :u, :name, key, :id, place - 1, etag, size_bytes"
+        "INSERT INTO media (user_id, user_name, url, upload_key, original_key, batch_id,"
+        "   display_order, etag, size_bytes)"
+        " SELECT :u, :name, 'withheld/' || gen_random_uuid(), key, key, :id, place - 1, etag,"
+        "   size_bytes"
         " FROM unnest(CAST(:keys AS text[]), CAST(:etags AS text[]), CAST(:sizes AS bigint[]))"
         " WITH ORDINALITY AS photo (key, etag, size_bytes, place)",
         u=batch.user_id,

@@ -8,11 +8,25 @@ from photogate.domain import PhotoRow, Status
 
 #: For SELECT and RETURNING; ``photo_from`` reads exactly these.
 PHOTO_COLUMNS = (
-    "CAST(id AS text) AS id, user_id, user_name, url, moderation_status, moderation_reason,"
+    "CAST(id AS text) AS id, user_id, user_name, coalesce(upload_key, url) AS file_key,"
+    " CASE WHEN upload_key IS NULL THEN url ELSE original_key END AS original_key, display_key,"
+    " upload_key IS NULL AS earlier_layout, moderation_status, moderation_reason,"
     " moderation_scores, moderation_error, batch_id, decided_by, verified_by, created_at,"
     " moderated_at"
 )
 
+
+#: This long after an upload URL has ended, no upload that it began can still be going on.
+URLS_END = "interval '5 minutes'"
+
+#: What ``url`` says: the display copy of an approved photo, else a key under which nothing is. In a
+#: row of the earlier layout it is the original, until ``taken`` (SQL) says that we keep one.
+SHOWN = (
+    "CASE WHEN upload_key IS NULL AND NOT ({taken}) THEN url"
+    " WHEN {status} = 'approved' AND {display} IS NOT NULL THEN {display}"
+    " WHEN url LIKE 'withheld/%' THEN url"
+    " ELSE 'withheld/' || gen_random_uuid() END"
+)
 
 #: Photos that wait for the machine: new ones, and those that it looks at once more.
 OPEN = "(moderation_status = 'pending' OR reopened)"
@@ -24,7 +38,10 @@ def photo_from(row: dict[str, Any]) -> PhotoRow:
         id=row["id"],
         user_id=row["user_id"],
         user_name=row["user_name"],
-        file_key=row["url"],
+        file_key=row["file_key"],
+        original_key=row["original_key"],
+        display_key=row["display_key"],
+        earlier_layout=row["earlier_layout"],
         status=Status(row["moderation_status"]),
         reason=row["moderation_reason"],
         scores=row["moderation_scores"],

@@ -1,0 +1,159 @@
+"""Photos of which copies are to be made, and objects that are no longer needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from photogate.adapters.postgres.pool import Pool, Session
+from photogate.adapters.postgres.rows import SHOWN, URLS_END
+from photogate.domain import CopyProgress, UncopiedPhoto
+
+_MOST_COUNTED = 10_000
+#: For jobs that were sent and perhaps lost.
+_SENT_AGAIN_AFTER = "interval '5 minutes'"
+#: As the index ``media_earlier_layout`` has it, but for those that the machine has yet to judge:
+#: their copies follow by themselves.
+_EARLIER = (
+    "upload_key IS NULL AND copies_attempts = 0 AND copies_due_at IS NULL"
+    " AND media_type = 'photo' AND moderation_status <> 'pending'"
+)
+
+
+class PostgresCopies:
+    """The ``Copies`` port."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def begin(self, photo_ids: Sequence[str], *, lease_s: float) -> list[UncopiedPhoto]:
+        """See ``photogate.ports.records.Copies.begin``."""
+        rows = self._pool.transaction(
+            lambda s: s.rows(
+                "UPDATE media SET copies_attempts = copies_attempts + 1,"
+                " copies_lease_until = now() + make_interval(secs => :lease)"
+                " WHERE CAST(id AS text) = ANY (CAST(:ids AS text[])) AND copies_due_at IS NOT NULL"
+                " AND (copies_lease_until IS NULL OR copies_lease_until < now())"
+                " RETURNING CAST(id AS text) AS id, upload_key IS NULL AS earlier_layout,"
+                "   CASE WHEN upload_key IS NULL THEN url ELSE original_key END AS original_key,"
+                "   moderation_scores->>'sha256' AS sha256, copies_attempts AS attempts",
+                ids=list(photo_ids),
+                lease=lease_s,
+            )
+        )
+        return [UncopiedPhoto(**row) for row in sorted(rows, key=lambda row: str(row["id"]))]
+
+    def made(self, photo_id: str, *, display_key: str, original_key: str) -> bool:
+        """See ``photogate.ports.records.Copies.made``."""
+        shown = SHOWN.format(
+            status="moderation_status", taken="true", display="CAST(:display AS text)"
+        )
+        return bool(
+            self._pool.transaction(
+                lambda s: s.count(
+                    "UPDATE media SET display_key = :display, original_key = :original,"
+                    " upload_key = coalesce(upload_key, url), copies_due_at = NULL,"
+                    f" copies_lease_until = NULL, url = {shown}, updated_at = now()"
+                    " WHERE CAST(id AS text) = :id",
+                    id=photo_id,
+                    display=display_key,
+                    original=original_key,
+                )
+            )
+        )
+
+    def put_off(self, photo_ids: Sequence[str], *, for_s: float) -> None:
+        """See ``photogate.ports.records.Copies.put_off``."""
+        self._pool.transaction(
+            lambda s: s.rows(
+                "UPDATE media SET copies_due_at = now() + make_interval(secs => :s),"
+                " copies_lease_until = NULL, copies_attempts = greatest(0, copies_attempts - 1)"
+                " WHERE CAST(id AS text) = ANY (CAST(:ids AS text[]))"
+                " AND copies_due_at IS NOT NULL",
+                ids=list(photo_ids),
+                s=for_s,
+            )
+        )
+
+    def abandon(self, photo_id: str) -> None:
+        """See ``photogate.ports.records.Copies.abandon``."""
+        self._pool.transaction(
+            lambda s: s.rows(
+                "UPDATE media SET copies_due_at = NULL, copies_lease_until = NULL"
+                " WHERE CAST(id AS text) = :id",
+                id=photo_id,
+            )
+        )
+
+    def take_due(self, *, limit: int) -> list[str]:
+        """See ``photogate.ports.records.Copies.take_due``."""
+        rows = self._pool.transaction(
+            lambda s: s.rows(
+                f"UPDATE media SET copies_due_at = now() + {_SENT_AGAIN_AFTER}"
+                " WHERE id IN (SELECT id FROM media WHERE copies_due_at <= now()"
+                "   ORDER BY copies_due_at LIMIT :n FOR UPDATE SKIP LOCKED)"
+                " RETURNING CAST(id AS text) AS id",
+                n=limit,
+            )
+        )
+        return [row["id"] for row in rows]
+
+    def schedule_earlier(self, *, limit: int) -> int:
+        """See ``photogate.ports.records.Copies.schedule_earlier``."""
+        return self._pool.transaction(
+            lambda s: s.count(
+                "UPDATE media SET copies_due_at = now() WHERE id IN (SELECT id FROM media"
+                f" WHERE {_EARLIER} ORDER BY created_at LIMIT :n FOR UPDATE SKIP LOCKED)",
+                n=limit,
+            )
+        )
+
+    def progress(self) -> CopyProgress:
+        """See ``photogate.ports.records.Copies.progress``."""
+
+        def counted(session: Session, where: str) -> int:
+            row = session.row(
+                "SELECT count(*) AS n"
+                f" FROM (SELECT 1 FROM media WHERE {where} LIMIT :most) AS some",
+                most=_MOST_COUNTED,
+            )
+            return int(row["n"]) if row else 0
+
+        def work(session: Session) -> CopyProgress:
+            return CopyProgress(
+                waiting=counted(session, "copies_due_at IS NOT NULL"),
+                earlier=counted(session, _EARLIER),
+            )
+
+        return self._pool.transaction(work)
+
+    def release_originals(self, *, days: float, limit: int) -> int:
+        """See ``photogate.ports.records.Copies.release_originals``."""
+        return self._pool.transaction(
+            lambda s: s.count(
+                "WITH old AS (SELECT id, user_id, original_key FROM media"
+                "   WHERE original_key LIKE 'kept/%' AND display_key IS NOT NULL"
+                "   AND moderation_status = 'approved'"
+                "   AND moderated_at < now() - make_interval(secs => :s)"
+                "   ORDER BY moderated_at LIMIT :n FOR UPDATE SKIP LOCKED),"
+                " noted AS (INSERT INTO object_deletions (file_key, user_id)"
+                "   SELECT original_key, user_id FROM old ON CONFLICT DO NOTHING)"
+                " UPDATE media SET original_key = NULL FROM old WHERE media.id = old.id",
+                s=days * 24 * 3600,
+                n=limit,
+            )
+        )
+
+    def release_uploads(self, *, limit: int) -> int:
+        """See ``photogate.ports.records.Copies.release_uploads``."""
+        return self._pool.transaction(
+            lambda s: s.count(
+                "WITH over AS (DELETE FROM upload_urls WHERE file_key IN ("
+                f"   SELECT file_key FROM upload_urls WHERE NOT wanted"
+                f"   AND expires_at < now() - {URLS_END} ORDER BY expires_at LIMIT :n"
+                "    FOR UPDATE SKIP LOCKED)"
+                "   RETURNING file_key, user_id)"
+                " INSERT INTO object_deletions (file_key, user_id)"
+                " SELECT file_key, user_id FROM over ON CONFLICT DO NOTHING",
+                n=limit,
+            )
+        )

@@ -1,0 +1,129 @@
+"""Makes the copies of photos that were judged: the only pictures that anybody is shown.
+
+Each attempt is counted before the bytes are touched, so that a photo which ends its worker goes to
+a person after a few. What fails outside of the photo is tried again by the outbox.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+
+from photogate.domain import UncopiedPhoto
+from photogate.domain.changes import withheld
+from photogate.domain.object_keys import COPY_SUFFIXES, copy_key, is_kept, kept_key
+from photogate.errors import (
+    ConfigError,
+    NotFound,
+    PhotoChanged,
+    PhotogateError,
+    PhotoRefused,
+    RetryableError,
+)
+from photogate.messages import CopyJob
+from photogate.ports.photos import PhotoStore
+from photogate.ports.records import Changes, Copies
+from photogate.ports.vision import CopyMaker
+
+logger = logging.getLogger(__name__)
+
+#: A photo whose attempts ended this often without copies goes to a person.
+MAX_ATTEMPTS = 3
+#: No other delivery works on these photos meanwhile.
+LEASE_S = 120.0
+#: Kept for one photo: reading, decoding twice, three times writing.
+_ENOUGH_S = 10.0
+#: Until a part that failed is asked again.
+_PUT_OFF_S = 20.0
+
+
+class CannotCopy(PhotogateError):
+    """No copy can be made of this photo; a person looks at it."""
+
+
+class Copying:
+    """The use case behind jobs of the kind ``copies``.
+
+    Args:
+        max_bytes: larger originals are not read.
+    """
+
+    def __init__(
+        self,
+        *,
+        copies: Copies,
+        changes: Changes,
+        store: PhotoStore,
+        maker: CopyMaker,
+        max_bytes: int,
+    ) -> None:
+        self._copies = copies
+        self._changes = changes
+        self._store = store
+        self._maker = maker
+        self._max_bytes = max_bytes
+
+    def run(self, job: CopyJob, *, time_left_s: Callable[[], float]) -> None:
+        """Make the copies of each photo that still wants them.
+
+        May be called again at any time. What could not be done is due again later.
+
+        Raises:
+            RetryableError: the database does not answer.
+        """
+        photos = self._copies.begin(job.photo_ids, lease_s=LEASE_S)
+        for place, photo in enumerate(photos):
+            if time_left_s() < _ENOUGH_S:
+                self._copies.put_off([left.id for left in photos[place:]], for_s=0)
+                return
+            try:
+                self._copy(photo, within_s=time_left_s())
+            except RetryableError as error:
+                logger.warning("copies of photo %s are put off: %s", photo.id, error)
+                self._copies.put_off([left.id for left in photos[place:]], for_s=_PUT_OFF_S)
+                return
+            except PhotogateError as error:
+                self._give_up(photo, str(error))
+            except Exception:
+                # Unexpected: the attempt stays counted, like a crash.
+                logger.exception("copies of photo %s could not be made", photo.id)
+
+    def _copy(self, photo: UncopiedPhoto, *, within_s: float) -> None:
+        if photo.attempts > MAX_ATTEMPTS:
+            raise CannotCopy(f"{photo.attempts - 1} attempts at copies ended without an answer")
+        data, sha256 = self._original(photo)
+        try:
+            made = self._maker.copies(data, within_s=within_s)
+        except ConfigError as error:
+            raise RetryableError(str(error)) from error
+        original_key = photo.original_key
+        if not is_kept(original_key):
+            original_key = kept_key(photo.id, sha256)
+            self._store.put(original_key, data, content_type="application/octet-stream")
+        keys = []
+        for copy in made:
+            suffix = COPY_SUFFIXES[copy.format]
+            key = copy_key(copy.name, photo.id, sha256, suffix=suffix)
+            self._store.put(key, copy.data, content_type=copy.content_type)
+            keys.append(key)
+        if not self._copies.made(photo.id, display_key=keys[0], original_key=original_key):
+            # Deleted meanwhile: what was just put must not stay.
+            for key in [*keys, original_key]:
+                self._store.delete(key)
+
+    def _original(self, photo: UncopiedPhoto) -> tuple[bytes, str]:
+        """Read the bytes that were judged, and their sha256."""
+        try:
+            data = self._store.get(photo.original_key, etag=None, max_bytes=self._max_bytes)
+        except (NotFound, PhotoChanged, PhotoRefused) as error:
+            raise CannotCopy(f"its original cannot be read: {error}") from error
+        sha256 = hashlib.sha256(data).hexdigest()
+        if photo.sha256 is not None and sha256 != photo.sha256:
+            raise CannotCopy("its original is not what was judged")
+        return data, sha256
+
+    def _give_up(self, photo: UncopiedPhoto, why: str) -> None:
+        logger.warning("no copies of photo %s: %s", photo.id, why)
+        self._changes.make([withheld(photo.id, error=f"no copy can be shown: {why}")])
+        self._copies.abandon(photo.id)
