@@ -153,7 +153,8 @@ def empty(pool: Pool) -> None:
     pool.transaction(
         lambda s: s.rows(
             "DELETE FROM media; DELETE FROM batches; DELETE FROM upload_usage;"
-            " DELETE FROM object_deletions; DELETE FROM workers; DELETE FROM jobs;"
+            " DELETE FROM object_deletions; DELETE FROM upload_urls;"
+            " DELETE FROM workers; DELETE FROM jobs;"
             " DELETE FROM review_items"
         )
     )

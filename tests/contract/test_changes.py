@@ -192,7 +192,7 @@ class TestOthers:
         self, records: Records, pool: Pool, job: Job, ids: dict[str, str]
     ) -> None:
         for status in ("review", "approved"):
-            statement = "UPDATE media SET moderation_status = :to WHERE url = 'a'"
+            statement = "UPDATE media SET moderation_status = :to WHERE upload_key = 'a'"
             pool.transaction(partial(Session.rows, sql=statement, to=status))
             expected = {(ids["a"], "doubt")} if status == "review" else set()
             assert records.review_items() == expected
@@ -218,11 +218,11 @@ class TestOthers:
         pool.transaction(
             lambda s: s.rows(
                 "UPDATE media SET moderation_status = 'rejected', decided_by = 'mod'"
-                " WHERE url = 'a';"
+                " WHERE upload_key = 'a';"
                 "INSERT INTO audit_log (actor, actor_role, action, media_id, user_id, before,"
                 " after) SELECT 'mod', 'moderator', 'reject', CAST(id AS text), 'u',"
                 ' \'{"status": "pending"}\', \'{"status": "rejected", "reason": "rude"}\''
-                " FROM media WHERE url = 'a'"
+                " FROM media WHERE upload_key = 'a'"
             )
         )
         assert [(r["n"], r["by"]) for r in records.history(ids["a"])] == [

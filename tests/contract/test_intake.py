@@ -48,12 +48,6 @@ def test_the_same_keys_give_the_same_batch(records: Records) -> None:
     assert records.count("media") == 2
 
 
-def test_the_same_keys_give_the_same_batch_after_a_photo_was_deleted(records: Records) -> None:
-    first = accept(records, new_batch("a", "b"))
-    records.lose_photos("a")
-    assert accept(records, new_batch("a", "b")).id == first.id
-
-
 @pytest.fixture
 def doubling(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> Records:
     """On a pool whose connection breaks after each COMMIT: every transaction runs twice."""

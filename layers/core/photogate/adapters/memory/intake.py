@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from photogate.adapters.memory.database import BatchRow, Database, Photo, UploadUrl, Usage
 from photogate.domain import Batch, NewBatch
-from photogate.domain.uploads import enforce_open_uploads, refuse_deleted, refuse_late
+from photogate.domain.uploads import DELETED, LATE, TOO_MANY, handed_in_late
 from photogate.errors import Conflict, RateLimited
 
 _DAY = timedelta(hours=24)
@@ -37,7 +37,9 @@ class MemoryIntake:
         for row in found:
             if set(row.file_keys) == wanted:
                 photos = self._database.photos.values()
-                refuse_deleted(file_keys, {p.file_key for p in photos if p.batch_id == row.id})
+                there = {photo.file_key for photo in photos if photo.batch_id == row.id}
+                if deleted := tuple(key for key in file_keys if key not in there):
+                    raise Conflict(DELETED, file_keys=deleted)
                 return Batch(
                     id=row.id, generation=row.generation, file_keys=row.file_keys, created=False
                 )
@@ -66,13 +68,9 @@ class MemoryIntake:
                 if url.user_id == user_id and not url.handed_in and url.file_key != file_key
             ]
             frees = min((url.expires_at for url in under_way), default=now) + URLS_END - now
-            enforce_open_uploads(
-                urls=len(under_way) + 1,
-                size_bytes=sum(url.size_bytes for url in under_way) + size_bytes,
-                most_urls=most_urls,
-                most_bytes=most_bytes,
-                frees_in_s=frees.total_seconds(),
-            )
+            size = sum(url.size_bytes for url in under_way) + size_bytes
+            if len(under_way) >= most_urls or size > most_bytes:
+                raise RateLimited(TOO_MANY, retry_after_s=max(1, math.ceil(frees.total_seconds())))
             expires_at = now + timedelta(seconds=expires_in_s)
             issued.setdefault(
                 file_key,
@@ -94,7 +92,8 @@ class MemoryIntake:
             now = self._database.clock.now()
             self._enforce_limit(batch.user_id, len(keys), photos_per_day, now)
             known = self._database.upload_urls.keys() & set(keys)
-            refuse_late(keys, known)
+            if late := handed_in_late(keys, known):
+                raise Conflict(LATE, file_keys=late)
             for key in known:
                 self._database.upload_urls[key].handed_in = True
                 self._database.upload_urls[key].wanted = True

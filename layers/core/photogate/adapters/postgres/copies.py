@@ -112,8 +112,7 @@ class PostgresCopies:
 
         def counted(session: Session, where: str) -> int:
             row = session.row(
-                "SELECT count(*) AS n"
-                f" FROM (SELECT 1 FROM media WHERE {where} LIMIT :most) AS some",
+                f"SELECT count(*) AS n FROM (SELECT 1 FROM media WHERE {where} LIMIT :most) AS few",
                 most=_MOST_COUNTED,
             )
             return int(row["n"]) if row else 0

@@ -11,7 +11,7 @@ from uuid import uuid4
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.adapters.postgres.rows import URLS_END
 from photogate.domain import Batch, NewBatch
-from photogate.domain.uploads import enforce_open_uploads, refuse_deleted, refuse_late
+from photogate.domain.uploads import DELETED, LATE, TOO_MANY, handed_in_late
 from photogate.errors import Conflict, RateLimited
 
 
@@ -47,13 +47,9 @@ class PostgresIntake:
                 u=user_id,
                 key=file_key,
             )[0]
-            enforce_open_uploads(
-                urls=under_way["urls"] + 1,
-                size_bytes=int(under_way["bytes"]) + size_bytes,
-                most_urls=most_urls,
-                most_bytes=most_bytes,
-                frees_in_s=float(under_way["frees_in_s"] or 0),
-            )
+            if under_way["urls"] >= most_urls or under_way["bytes"] + size_bytes > most_bytes:
+                frees_in_s = float(under_way["frees_in_s"] or 0)
+                raise RateLimited(TOO_MANY, retry_after_s=max(1, math.ceil(frees_in_s)))
             session.rows(
                 "INSERT INTO upload_urls (file_key, user_id, size_bytes, expires_at)"
                 " VALUES (:key, :u, :size, now() + make_interval(secs => :s))"
@@ -101,7 +97,8 @@ def _claim(session: Session, keys: Sequence[str]) -> None:
         " WHERE file_key = ANY (CAST(:keys AS text[])) RETURNING file_key",
         keys=list(keys),
     )
-    refuse_late(keys, {row["file_key"] for row in claimed})
+    if late := handed_in_late(keys, {row["file_key"] for row in claimed}):
+        raise Conflict(LATE, file_keys=late)
 
 
 def _find(session: Session, user_id: str, file_keys: Sequence[str]) -> Batch | None:
@@ -114,7 +111,9 @@ def _find(session: Session, user_id: str, file_keys: Sequence[str]) -> Batch | N
     )
     for row in found:
         if set(row["file_keys"]) == wanted:
-            refuse_deleted(file_keys, _still_there(session, row["id"]))
+            there = _still_there(session, row["id"])
+            if deleted := tuple(key for key in file_keys if key not in there):
+                raise Conflict(DELETED, file_keys=deleted)
             return Batch(
                 id=row["id"],
                 generation=row["generation"],

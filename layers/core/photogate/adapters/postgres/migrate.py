@@ -92,7 +92,7 @@ def _grant(session: Session, role: str) -> None:
         BEGIN
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), role);
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON media, batches, upload_usage,'
-                           ' object_deletions, subjects, history_words, workers, jobs,'
+                           ' upload_urls, object_deletions, subjects, history_words, workers, jobs,'
                            ' review_items TO %I', role);
             EXECUTE format('GRANT SELECT, INSERT ON history TO %I', role);
             EXECUTE format('GRANT SELECT ON history_retention, schema_migrations, audit_log'

@@ -41,7 +41,9 @@ _FIRST_BLOCKS, _MOST_BLOCKS = 64, 4096
 #: when one touches no row; and here, for with much traffic there is always one.
 _WALKS = 3
 
-_INDEX = re.compile(r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY (?:IF NOT EXISTS )?(\w+)", re.IGNORECASE)
+_INDEX = re.compile(
+    r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY (?:IF NOT EXISTS )?(\w+)", re.IGNORECASE
+)
 
 _SESSION = """
 SET lock_timeout = 0;
@@ -158,9 +160,7 @@ class Steps:
         self._transaction(partial(self._note_done, migration, step))
 
     def _batch(self, migration: Migration, step: Step, first: int, until: int, walk: int) -> int:
-        touched = self._session.count(
-            step.sql, **{"from": f"({first},0)", "until": f"({until},0)"}
-        )
+        touched = self._session.count(step.sql, **{"from": f"({first},0)", "until": f"({until},0)"})
         self._session.rows(
             "INSERT INTO migration_steps (number, step, walk, block)"
             " VALUES (:n, :s, :walk, :block)"
