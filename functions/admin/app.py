@@ -13,6 +13,7 @@ from photogate.bootstrap import AdminParts, admin
 from photogate.domain import Principal, Role, Status
 from photogate.health import Health
 from photogate.http import make_app, on_lambda, require
+from photogate.pictures import COPY_QUERY, PICTURE, CopyName, picture_answer
 from photogate.problems import problems
 
 from .schemas import (
@@ -97,6 +98,20 @@ def pending(parts: Parts, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> P
     return Pending(
         photos=[ReviewedPhoto.of(photo, url) for photo, url in parts.reviews.waiting(limit=limit)]
     )
+
+
+@router.get(
+    "/moderation/{media_id}/photo",
+    dependencies=[Depends(require(Role.MODERATOR))],
+    response_class=Response,
+    responses=problems(401, 403, 404, 422, 503) | {200: PICTURE},
+    tags=["moderation"],
+)
+def photo(
+    parts: Parts, media_id: str, copy: Annotated[CopyName, COPY_QUERY] = "display"
+) -> Response:
+    """See a photo, whatever its state is."""
+    return picture_answer(parts.reviews.picture(media_id, copy))
 
 
 @router.put(

@@ -13,6 +13,7 @@ from photogate.bootstrap import UploadParts, upload
 from photogate.domain import Principal, Role
 from photogate.health import Health
 from photogate.http import BEARER, make_app, on_lambda, require
+from photogate.pictures import COPY_QUERY, PICTURE, CopyName, picture_answer
 from photogate.problems import problems
 from photogate.telemetry import correlation_id
 
@@ -100,6 +101,19 @@ def moderation_status(user: User, parts: Parts) -> ModerationStatus:
         summary=Summary.of(summary, min_approved=parts.min_approved_photos),
         photos=[Photo.of(photo, url) for photo, url in photos],
     )
+
+
+@router.get(
+    "/users/media/{media_id}/photo",
+    response_class=Response,
+    responses=problems(401, 404, 422, 503) | {200: PICTURE},
+    tags=["photos"],
+)
+def photo(
+    user: User, parts: Parts, media_id: str, copy: Annotated[CopyName, COPY_QUERY] = "display"
+) -> Response:
+    """See one of one's own photos, whatever its state is."""
+    return picture_answer(parts.uploads.picture(user, media_id, copy))
 
 
 @router.delete(

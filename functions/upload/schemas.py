@@ -104,8 +104,14 @@ class Photo(BaseModel):
     id: str = Field(examples=["7b0e4d1c-6f7a-4c2b-9a3d-2f1e0d9c8b7a"])
     file_key: str = Field(examples=[_KEY])
     batch_id: str | None = Field(examples=["0f8fad5b-d9cb-469f-a165-70867728950e"])
-    url: str = Field(description="Good for a few minutes.", examples=["http://127.0.0.1:8000/…"])
-    moderation_status: Status = Field(examples=["rejected"])
+    url: str = Field(
+        description="A copy of it: once it is approved a URL that is good for a few minutes, until"
+        " then a path of this API, which wants the token.",
+        examples=["http://127.0.0.1:8000/…"],
+    )
+    moderation_status: Status = Field(
+        description="`approved` once the photo can be seen.", examples=["rejected"]
+    )
     moderation_reason: str | None = Field(
         description="A code, or a moderator's own words.", examples=["blurry"]
     )
@@ -124,7 +130,7 @@ class Photo(BaseModel):
             file_key=photo.file_key,
             batch_id=photo.batch_id,
             url=url,
-            moderation_status=photo.status,
+            moderation_status=photo.told_status,
             moderation_reason=photo.reason,
             message=reason_text(photo.reason),
             created_at=photo.created_at,

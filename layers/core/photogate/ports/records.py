@@ -181,6 +181,9 @@ class Views(Protocol):
     def summary(self, user_id: str) -> UserSummary:
         """Count a user's photos."""
 
+    def photo(self, photo_id: str) -> PhotoRow | None:
+        """Give one photo, or None."""
+
     def of_user(self, user_id: str) -> list[PhotoRow]:
         """List a user's photos, newest first."""
 

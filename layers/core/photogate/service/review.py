@@ -15,13 +15,16 @@ from photogate.domain import (
     WorkerInfo,
 )
 from photogate.domain.changes import Change, decided, deleted, verified
-from photogate.errors import InvalidRequest
+from photogate.errors import InvalidRequest, NotFound
 from photogate.ports.photos import PhotoStore
 from photogate.ports.queue import JobMonitor
 from photogate.ports.records import Changes, Outbox, Views, Workers
 from photogate.service.changes import make_one
 from photogate.service.deletion import remove_objects
+from photogate.service.pictures import Picture, picture, url_of
 
+#: Where a photo is read that is not approved.
+PHOTO_PATH = "/api/v1/admin/moderation/{id}/photo"
 #: Long enough for any sentence, short enough for a row in a table.
 MAX_REASON_LENGTH = 500
 
@@ -80,6 +83,17 @@ class Reviews:
         """List what waits for a person, oldest first, with URLs."""
         return self._with_urls(self._views.waiting(limit=limit))
 
+    def picture(self, photo_id: str, name: str) -> Picture:
+        """Read a copy of any photo.
+
+        Raises:
+            NotFound: there is no such photo, or it has no copies.
+        """
+        photo = self._views.photo(photo_id)
+        if photo is None:
+            raise NotFound(f"there is no photo {photo_id}")
+        return picture(self._store, photo, name)
+
     def approve(self, photo_id: str, *, by: Principal) -> PhotoRow:
         """Approve by a person's decision, which no machine overwrites."""
         return self._decide(photo_id, Verdict(status=Status.APPROVED), by=by)
@@ -114,6 +128,14 @@ class Reviews:
 
     def _with_urls(self, photos: Sequence[PhotoRow]) -> list[tuple[PhotoRow, str]]:
         return [
-            (photo, self._store.presign_get(photo.file_key, expires_in_s=self._view_url_s))
+            (
+                photo,
+                url_of(
+                    self._store,
+                    photo,
+                    otherwise=PHOTO_PATH.format(id=photo.id),
+                    expires_in_s=self._view_url_s,
+                ),
+            )
             for photo in photos
         ]

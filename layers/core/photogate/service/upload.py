@@ -25,9 +25,12 @@ from photogate.ports.queue import JobSender
 from photogate.ports.records import Changes, Intake, Outbox, Views
 from photogate.service.changes import make_one
 from photogate.service.deletion import remove_objects
+from photogate.service.pictures import Picture, picture, url_of
 
 logger = logging.getLogger(__name__)
 
+#: Where a user's own photo is read that is not approved.
+PHOTO_PATH = "/api/v1/users/media/{id}/photo"
 #: Accepted only where workers read them: their decoder is an extra.
 _HEIC_TYPES = ("image/heic", "image/heif")
 #: As the predecessor's clients expect.
@@ -159,12 +162,34 @@ class Uploads:
         return batch
 
     def status(self, user: Principal) -> tuple[UserSummary, list[tuple[PhotoRow, str]]]:
-        """Count the user's photos and list them, each with a short-lived URL."""
+        """Count the user's photos and list them, each with a URL.
+
+        An approved photo's is short-lived and everybody's; another's is the path of ``picture``.
+        """
         photos = self._views.of_user(user.user_id)
         return self._views.summary(user.user_id), [
-            (photo, self._store.presign_get(photo.file_key, expires_in_s=self._limits.view_url_s))
+            (
+                photo,
+                url_of(
+                    self._store,
+                    photo,
+                    otherwise=PHOTO_PATH.format(id=photo.id),
+                    expires_in_s=self._limits.view_url_s,
+                ),
+            )
             for photo in photos
         ]
+
+    def picture(self, user: Principal, photo_id: str, name: str) -> Picture:
+        """Read a copy of one of the user's own photos, also of one that is not approved.
+
+        Raises:
+            NotFound: there is none of this id, or it is not theirs, or it has no copies.
+        """
+        photo = self._views.photo(photo_id)
+        if photo is None or photo.user_id != user.user_id:
+            raise NotFound(f"there is no photo {photo_id}")
+        return picture(self._store, photo, name)
 
     def delete(self, user: Principal, photo_id: str) -> None:
         """Remove one of the user's photos for good.

@@ -20,7 +20,7 @@ class MemoryViews:
         """See ``photogate.ports.records.Views.summary``."""
         with self._database.lock:
             photos = self._photos(lambda photo: photo.user_id == user_id)
-            by_status = Counter(photo.status for photo in photos)
+            by_status = Counter(photo.row.told_status for photo in photos)
             failed = sum(map(_failed, photos))
             approved, rejected = by_status[Status.APPROVED], by_status[Status.REJECTED]
             return UserSummary(
@@ -37,6 +37,12 @@ class MemoryViews:
                     (photo.moderated_at for photo in photos if photo.moderated_at), default=None
                 ),
             )
+
+    def photo(self, photo_id: str) -> PhotoRow | None:
+        """See ``photogate.ports.records.Views.photo``."""
+        with self._database.lock:
+            photo = self._database.photos.get(photo_id)
+            return photo.row if photo else None
 
     def of_user(self, user_id: str) -> list[PhotoRow]:
         """See ``photogate.ports.records.Views.of_user``."""

@@ -18,7 +18,8 @@ class PostgresViews:
         row = self._pool.transaction(
             lambda s: s.rows(
                 "SELECT count(*) AS total,"
-                " count(*) FILTER (WHERE moderation_status = 'approved') AS approved,"
+                " count(*) FILTER (WHERE moderation_status = 'approved'"
+                "   AND (upload_key IS NULL OR display_key IS NOT NULL)) AS approved,"
                 " count(*) FILTER (WHERE moderation_status = 'rejected') AS rejected,"
                 " count(*) FILTER (WHERE moderation_status = 'review'"
                 "   AND moderation_error IS NOT NULL) AS failed,"
@@ -38,6 +39,11 @@ class PostgresViews:
             pending_batches=row["pending_batches"],
             last_moderated_at=row["last_moderated_at"],
         )
+
+    def photo(self, photo_id: str) -> PhotoRow | None:
+        """See ``photogate.ports.records.Views.photo``."""
+        found = self._list("WHERE CAST(id AS text) = :id", id=photo_id)
+        return found[0] if found else None
 
     def of_user(self, user_id: str) -> list[PhotoRow]:
         """See ``photogate.ports.records.Views.of_user``."""
