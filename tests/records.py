@@ -51,6 +51,9 @@ class Records(Protocol):
     def attempts(self) -> dict[str, int]:
         """Give the counted attempts of each photo, by key."""
 
+    def batch(self) -> dict[str, Any]:
+        """Give deliveries, ``waits_for``, ``put_off`` and ``last_error`` of the one batch."""
+
     def photos(self) -> list[dict[str, Any]]:
         """Give key, ETag, size, user's name and status of each photo, in their batches' order."""
 
@@ -122,6 +125,15 @@ class MemoryRecords:
 
     def attempts(self) -> dict[str, int]:
         return {photo.file_key: photo.attempts for photo in self.database.photos.values()}
+
+    def batch(self) -> dict[str, Any]:
+        (batch,) = self.database.batches.values()
+        return {
+            "deliveries": batch.deliveries,
+            "waits_for": batch.waits_for,
+            "put_off": batch.put_off,
+            "last_error": batch.last_error,
+        }
 
     def photos(self) -> list[dict[str, Any]]:
         return [
@@ -233,6 +245,10 @@ class PostgresRecords:
     def attempts(self) -> dict[str, int]:
         rows = self._rows("SELECT coalesce(upload_key, url) AS key, retry_count FROM media")
         return {row["key"]: row["retry_count"] for row in rows}
+
+    def batch(self) -> dict[str, Any]:
+        (row,) = self._rows("SELECT deliveries, waits_for, put_off, last_error FROM batches")
+        return row
 
     def photos(self) -> list[dict[str, Any]]:
         return self._rows(

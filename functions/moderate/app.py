@@ -25,7 +25,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from photogate.bootstrap import ModerateParts, moderate
 from photogate.domain import Delivery, Finding, OpenBatch
 from photogate.domain.measures import read
-from photogate.errors import PhotogateError, RetryableError
+from photogate.errors import PartUnavailable, PhotogateError, RetryableError
 from photogate.messages import Job
 from photogate.ports.queue import JobReceiver
 from photogate.service.moderate import backoff_s
@@ -120,6 +120,16 @@ class EventLog:
         if signals.processing_time_ms is not None:
             milliseconds["PhotoDuration"] = signals.processing_time_ms
         emit("moderate", milliseconds=milliseconds)
+
+    def put_off(self, job: Job, outage: PartUnavailable, delay_s: float) -> None:
+        logger.warning(
+            "batch put off",
+            batch_id=job.batch_id,
+            part=outage.part,
+            error=str(outage),
+            delay_s=round(delay_s, 1),
+        )
+        emit("moderate", counts={"JobsPutOff": 1})
 
 
 def _hand_back(queue: JobReceiver, delivery: Delivery, error: Exception) -> None:

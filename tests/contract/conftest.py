@@ -39,7 +39,8 @@ class Fault:
 
     #: Written as it stands.
     writes: bytes = b""
-    then: Literal["close", "reset", "stall"] = "close"
+    #: "drip" adds a byte now and then, for far longer than anybody should wait.
+    then: Literal["close", "reset", "stall", "drip"] = "close"
 
 
 def answer(
@@ -62,6 +63,8 @@ class FaultyServer(socketserver.ThreadingTCPServer):
         self.fault = Fault()
         self.bodies: list[bytes] = []
         self.ending = threading.Event()
+        #: Whether somebody waited until nothing more dripped.
+        self.drained = False
         super().__init__(("127.0.0.1", 0), _Misbehaving)
 
     @property
@@ -98,6 +101,12 @@ class _Misbehaving(socketserver.BaseRequestHandler):
         connection.sendall(fault.writes)
         if fault.then == "stall":
             self.server.ending.wait(30)
+        elif fault.then == "drip":
+            for _ in range(300):
+                if self.server.ending.wait(0.05):
+                    return
+                connection.sendall(b"x")
+            self.server.drained = True
         elif fault.then == "reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()

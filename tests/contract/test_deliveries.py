@@ -230,6 +230,92 @@ def test_a_batch_in_a_workers_hands_is_not_concluded(
     assert conclude(records) == 0
 
 
+class TestOutages:
+    """A batch waits for a part that is down as if it had not been delivered."""
+
+    def put_off(
+        self, attempts: Deliveries, job: Job, *ids: str, attempt_id: str | None
+    ) -> float | None:
+        return attempts.put_off(
+            job, ids, attempt_id=attempt_id, part="storage", error="down", at_least_s=10
+        )
+
+    def test_a_delivery_that_is_put_off_counts_nowhere(
+        self, records: Records, attempts: Deliveries, job: Job
+    ) -> None:
+        batch = attempts.begin(job, job_id="m-1", lease_s=60)
+        assert batch is not None
+        a, b, _ = batch.photos
+        delay_s = self.put_off(attempts, job, a.id, b.id, attempt_id=batch.attempt_id)
+        assert delay_s is not None
+        assert 10 <= delay_s <= 15
+        # the third did not end in an orderly way
+        assert records.attempts() == {"a": 0, "b": 0, "c": 1}
+        assert records.batch() == {
+            "deliveries": 0,
+            "waits_for": "storage",
+            "put_off": 1,
+            "last_error": "down",
+        }
+        assert records.rests_s() == pytest.approx(delay_s + 60, abs=2)
+        assert media(records)["a"].error == "down"
+        # and any job may take it at once, and learns of it
+        again = attempts.begin(job, job_id="m-2", lease_s=60)
+        assert again is not None
+        assert again.waited_for == "storage"
+        assert records.batch()["waits_for"] is None
+
+    def test_one_that_was_not_begun_is_put_off_all_the_same(
+        self, records: Records, attempts: Deliveries, job: Job
+    ) -> None:
+        assert self.put_off(attempts, job, attempt_id=None) is not None
+        assert (records.batch()["deliveries"], records.batch()["waits_for"]) == (0, "storage")
+
+    def test_pauses_grow_and_end_at_a_minute_while_few_wait(
+        self, attempts: Deliveries, job: Job
+    ) -> None:
+        delays = [self.put_off(attempts, job, attempt_id=None) or 0 for _ in range(40)]
+        assert max(delays[:1]) <= 15
+        assert max(delays) > 20
+        assert max(delays) <= 50
+
+    def test_it_is_never_delivered_too_often(
+        self, records: Records, attempts: Deliveries, job: Job
+    ) -> None:
+        for _ in range(8):
+            batch = attempts.begin(job, job_id="m-1", lease_s=60)
+            assert batch is not None
+            self.put_off(attempts, job, *(p.id for p in batch.photos), attempt_id=batch.attempt_id)
+        conclude(records)
+        assert {m.status for m in media(records).values()} == {Status.PENDING}
+
+    def test_nothing_is_put_off_that_another_delivery_holds_or_that_is_done(
+        self, records: Records, attempts: Deliveries, job: Job
+    ) -> None:
+        batch = attempts.begin(job, job_id="m-1", lease_s=60)
+        assert batch is not None
+        assert self.put_off(attempts, job, attempt_id=None) is None
+        assert self.put_off(attempts, job, attempt_id="another") is None
+        older = Job(batch_id=job.batch_id, generation=0)
+        assert self.put_off(attempts, older, attempt_id=batch.attempt_id) is None
+        finish(records, job, [approved(photo.id) for photo in batch.photos])
+        assert self.put_off(attempts, job, attempt_id=None) is None
+        assert records.batch()["put_off"] == 0
+
+    def test_who_waits_is_woken_oldest_first_and_the_rest_is_due(
+        self, records: Records, attempts: Deliveries
+    ) -> None:
+        jobs = []
+        for key in "xyz":
+            batch = records.intake.accept(new_batch(key), photos_per_day=30)
+            jobs.append(Job(batch_id=batch.id, generation=1))
+            self.put_off(attempts, jobs[-1], attempt_id=None)
+        assert attempts.wake("faces", limit=9) == []
+        assert attempts.wake("storage", limit=2) == jobs[:2]
+        assert attempts.wake("storage", limit=2) == []
+        assert records.outbox.take_due(limit=9) == jobs[2:]
+
+
 class TestReopening:
     """What automatic moderation gave up gets a second chance."""
 

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http import HTTPStatus
 from itertools import pairwise
 from pathlib import Path
@@ -22,14 +22,13 @@ from local.samples import photograph
 from photogate.adapters.faces_compreface import ComprefaceFaces
 from photogate.adapters.faces_compreface.answers import faces_of
 from photogate.adapters.faces_compreface.exchange import Answer
-from photogate.domain import AgeRange
-from photogate.errors import ConfigError, FacesUnavailable
+from photogate.domain import AgeRange, Deadline
+from photogate.errors import ConfigError, FacesUnavailable, OutOfTime
 from photogate.ports.vision import FaceDetector
 from photogate_vision.decoding.decode import Picture
 from photogate_vision.faces.detector import EmbeddedFaces
 from tests.compreface import AGES, FOREIGN_KEY, KEY, Compreface
-from tests.contract.conftest import Fault, FaultyServer, answer
-from tests.servers import eventually
+from tests.contract.conftest import Fault, FaultyServer, answer, black_hole
 
 #: The astronaut's face, in shares of the photograph.
 FACE = (174 / 512, 74 / 512, 276 / 512, 178 / 512)
@@ -509,6 +508,23 @@ class TestAnswers:
             assert TIMEOUT_S * 0.8 < time.monotonic() - started < TIMEOUT_S + 1.5
             faces.close()
 
+    @pytest.mark.parametrize("timeout_s", [0.3, 30.0])
+    def test_the_photos_deadline_ends_it_earlier(
+        self, faulty: FaultyServer, timeout_s: float
+    ) -> None:
+        faulty.fault = Fault(then="stall")
+        faces = ComprefaceFaces(faulty.url, KEY, timeout_s=timeout_s)
+        # It is not blamed for the photo's short time.
+        with pytest.raises(FacesUnavailable if timeout_s < 1 else OutOfTime):
+            faces.detect(PICTURE, Deadline.after(1.0))
+        faces.close()
+
+    def test_so_it_does_while_nothing_answers_at_all(self) -> None:
+        with black_hole() as port:
+            faces = ComprefaceFaces(f"http://127.0.0.1:{port}", KEY)
+            with pytest.raises(OutOfTime):
+                faces.detect(PICTURE, Deadline.after(0.2))
+
     def test_a_handshake_that_drips_does_not_prolong_it(self) -> None:
         # given the head of a TLS record of 16 KiB (RFC 8446, 5.1) that never becomes whole
         with dripping(b"\x16\x03\x03\x40\x00") as address:
@@ -578,100 +594,3 @@ def test_whatever_it_answers_becomes_faces_none_or_an_error(status: int, documen
     for face in faces:
         assert all(0 <= edge <= 1 for edge in face.box)
         assert 0 <= face.score <= 1
-
-
-class Clock:
-    """Goes when the test says so."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class TestCircuitBreaker:
-    @pytest.fixture
-    def clock(self) -> Clock:
-        return Clock()
-
-    @pytest.fixture
-    def faces(self, faulty: FaultyServer, clock: Clock) -> Iterator[ComprefaceFaces]:
-        faces = ComprefaceFaces(faulty.url, KEY, timeout_s=TIMEOUT_S, clock=clock)
-        yield faces
-        faces.close()
-
-    def fail(self, faces: ComprefaceFaces, times: int) -> list[float | None]:
-        waits = []
-        for _ in range(times):
-            with pytest.raises(FacesUnavailable) as said:
-                faces.detect(PICTURE)
-            waits.append(said.value.retry_after_s)
-        return waits
-
-    def test_a_dead_service_is_left_alone(
-        self, faulty: FaultyServer, faces: ComprefaceFaces, clock: Clock
-    ) -> None:
-        # given three failures
-        assert self.fail(faces, 3) == [None] * 3
-        # then further photos fail at once, and learn why and when the next trial is
-        assert self.fail(faces, 5) == [10.0] * 5
-        with pytest.raises(FacesUnavailable, match=r"Remote end closed.*asked again in 10 s"):
-            faces.detect(PICTURE)
-        clock.now += 4
-        assert self.fail(faces, 1) == [6.0]
-        assert len(faulty.bodies) == 3
-
-    def test_one_trial_at_a_time(
-        self, faulty: FaultyServer, faces: ComprefaceFaces, clock: Clock
-    ) -> None:
-        self.fail(faces, 3)
-        clock.now += 10
-        # given a trial that goes on
-        faulty.fault = Fault(then="stall")
-        with ThreadPoolExecutor(1) as threads:
-            trial = threads.submit(lambda: self.fail(faces, 1))
-            eventually(lambda: len(faulty.bodies) == 4)
-            # then others do not wait for it
-            assert self.fail(faces, 2) == [10.0, 10.0]
-            trial.result(10)
-        assert len(faulty.bodies) == 4
-
-    def test_a_failed_trial_begins_the_next_rest(
-        self, faulty: FaultyServer, faces: ComprefaceFaces, clock: Clock
-    ) -> None:
-        self.fail(faces, 3)
-        for trials in (4, 5, 6):
-            clock.now += 10
-            assert self.fail(faces, 2) == [None, 10.0]
-            assert len(faulty.bodies) == trials
-
-    @pytest.mark.parametrize(
-        "writes", [ok(GOOD), error(HTTPStatus.BAD_REQUEST, 28), error(HTTPStatus.NOT_FOUND, 46)]
-    )
-    def test_an_answer_closes_it(
-        self, faulty: FaultyServer, faces: ComprefaceFaces, clock: Clock, writes: bytes
-    ) -> None:
-        self.fail(faces, 3)
-        clock.now += 10
-        faulty.fault = Fault(writes=writes)
-        for _ in range(4):
-            with suppress(ConfigError):
-                faces.detect(PICTURE)
-        assert len(faulty.bodies) == 7
-
-    def test_failures_that_are_not_in_a_row_leave_it_closed(
-        self, faulty: FaultyServer, faces: ComprefaceFaces
-    ) -> None:
-        for _ in range(4):
-            faulty.fault = Fault()
-            self.fail(faces, 2)
-            faulty.fault = Fault(writes=ok(GOOD))
-            assert len(faces.detect(PICTURE)) == 1
-
-    def test_a_probe_asks_in_spite_of_it(
-        self, faulty: FaultyServer, faces: ComprefaceFaces
-    ) -> None:
-        self.fail(faces, 3)
-        with pytest.raises(FacesUnavailable, match="does not answer"):
-            faces.check()
-        assert len(faulty.bodies) == 4

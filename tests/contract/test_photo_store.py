@@ -29,11 +29,13 @@ from photogate.adapters import photos_s3
 from photogate.adapters.memory.photos import MemoryPhotoStore
 from photogate.adapters.photos_files import FilePhotoStore
 from photogate.adapters.photos_s3 import S3PhotoStore
+from photogate.domain import Deadline
 from photogate.errors import (
     ConfigError,
     Forbidden,
     InvalidRequest,
     NotFound,
+    OutOfTime,
     PermanentError,
     PhotoChanged,
     PhotoRefused,
@@ -420,6 +422,14 @@ def faulty_store(faulty: FaultyServer) -> Iterator[S3PhotoStore]:
         yield store
 
 
+@pytest.fixture
+def s3_limit(faulty: FaultyServer) -> Iterator[S3PhotoStore]:
+    """One that waits for a photo 0.6 s at most."""
+    client = client_of(faulty.url, read_timeout_s=5)
+    with closing(S3PhotoStore(client, "photos", presigner=client, get_within_s=0.6)) as store:
+        yield store
+
+
 class TestS3:
     """What only the bucket promises."""
 
@@ -497,6 +507,39 @@ class TestS3:
             faulty_store.head(KEY)
         assert time.monotonic() - started < 3
         assert len(faulty.bodies) == 2
+
+    @pytest.mark.parametrize("part", ["head", "body"])
+    @pytest.mark.parametrize("whose", ["own", "the photo's"])
+    def test_bytes_that_drip_do_not_prolong_it(
+        self, faulty: FaultyServer, s3_limit: S3PhotoStore, part: str, whose: str
+    ) -> None:
+        # given a server that answers byte by byte, each of them within the timeout of one read
+        body = answer(HTTPStatus.OK, b"x", length=100_000, ETag=f'"{ETAG}"')
+        faulty.fault = Fault(
+            writes=body if part == "body" else b"HTTP/1.1 200 OK\r\nX-A: ", then="drip"
+        )
+        # then it is given up in time; the store is not blamed for the photo's short time
+        late = whose == "the photo's"
+        with pytest.raises(OutOfTime if late else StorageUnavailable):
+            s3_limit.get(
+                KEY,
+                etag=ETAG,
+                max_bytes=100_000,
+                deadline=Deadline.after(0.3 if late else 60),
+            )
+        assert not faulty.drained
+
+    def test_a_server_that_stalls_is_not_waited_for_beyond_the_deadline(
+        self, faulty: FaultyServer, s3_client: S3Client
+    ) -> None:
+        client = client_of(faulty.url, read_timeout_s=20)
+        faulty.fault = Fault(then="stall")
+        with (
+            closing(S3PhotoStore(client, "photos", presigner=s3_client)) as store,
+            pytest.raises(OutOfTime),
+        ):
+            store.get(KEY, etag=ETAG, max_bytes=100, deadline=Deadline.after(0.2))
+        assert len(faulty.bodies) == 1  # not the second try, after 20 s
 
     def test_a_sound_server_gives_it(
         self, faulty: FaultyServer, faulty_store: S3PhotoStore

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from photogate.bootstrap import ModeratePorts
-from photogate.domain import Delivery, OpenBatch, OpenPhoto, Signals
+from photogate.domain import NEVER, Deadline, Delivery, OpenBatch, OpenPhoto, Signals
 from photogate.domain.changes import Change, Outcome
 from photogate.messages import Job
 from photogate.ports.queue import Queue
@@ -154,11 +154,11 @@ class _Changes(_Wrapper):
 
 
 class _Analyzer(_Wrapper):
-    def analyze(self, data: bytes) -> Sequence[Signals]:
+    def analyze(self, data: bytes, deadline: Deadline = NEVER) -> Sequence[Signals]:
         """Analyze a photo; remove a measure when the photo is marked as unmeasured."""
         mark = mark_of(data)
         self._recorder.note("looked at", mark=mark)
-        found: Sequence[Signals] = self._inner.analyze(data)
+        found: Sequence[Signals] = self._inner.analyze(data, deadline)
         self._recorder.reach("inferred")
         if mark.endswith(f"/{Truth.UNMEASURED}"):
             return [_worsened(signals, mark) for signals in found]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.samples import jpeg, photograph
+from photogate.adapters.memory.queue import MemoryQueue
 from photogate.adapters.photos_files import FilePhotoStore, Grant
 from photogate.adapters.postgres.changes import PostgresChanges
 from photogate.adapters.postgres.deliveries import PostgresDeliveries
@@ -15,6 +16,7 @@ from photogate.adapters.postgres.intake import PostgresIntake
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.views import PostgresViews
 from photogate.domain import Finding, NewBatch, NewPhoto, OpenBatch
+from photogate.errors import PartUnavailable
 from photogate.messages import Job
 from photogate.policies import preset
 from photogate.service.moderate import Moderation
@@ -38,6 +40,9 @@ class SilentWatcher:
         """Nothing to do."""
 
     def photo_settled(self, batch: OpenBatch, finding: Finding) -> None:
+        """Nothing to do."""
+
+    def put_off(self, job: Job, outage: PartUnavailable, delay_s: float) -> None:
         """Nothing to do."""
 
 
@@ -68,6 +73,7 @@ def test_the_others_finish_in_the_same_delivery(
         deliveries=PostgresDeliveries(pool),
         changes=PostgresChanges(pool),
         store=store,
+        sender=MemoryQueue(),
         analyzer=VisionAnalyzer(bundle, decode=sandbox.decode),
         policy=preset("community"),
         lease_s=60,

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.moderate import app
 from photogate import bootstrap
+from photogate.adapters.memory.queue import MemoryQueue
 from photogate.adapters.memory.vision import ScriptedAnalyzer
 from photogate.adapters.photos_files import FilePhotoStore, Grant
 from photogate.adapters.postgres.changes import PostgresChanges
@@ -27,10 +28,10 @@ from photogate.domain import (
     OpenBatch,
     Signals,
 )
-from photogate.errors import DatabaseUnavailable, RetryableError
+from photogate.errors import DatabaseUnavailable, PartUnavailable, RetryableError
 from photogate.messages import Job
 from photogate.policies import preset
-from photogate.ports.photos import PhotoStore
+from photogate.ports.photos import Store
 from photogate.service.moderate import Moderation
 from photogate.service.sweep import Sweep
 from tests.conftest import SECRET
@@ -118,7 +119,7 @@ def store(tmp_path: Path) -> FilePhotoStore:
 
 
 @pytest.fixture
-def job(pool: Pool, store: PhotoStore) -> Job:
+def job(pool: Pool, store: Store) -> Job:
     """A batch of a, b and c."""
     photos = tuple(NewPhoto(file_key=name, stored=store.head(name)) for name in "abc")
     batch = PostgresIntake(pool).accept(
@@ -140,6 +141,9 @@ class Recorder:
         """Remember it."""
         self.settled.append(finding)
 
+    def put_off(self, job: Job, outage: PartUnavailable, delay_s: float) -> None:
+        """Nothing to do."""
+
 
 class Crash(BaseException):
     """The process is gone: nothing after it runs."""
@@ -159,7 +163,7 @@ class TestOutages:
     def run(
         self,
         pool: Pool,
-        store: PhotoStore,
+        store: Store,
         analyzer: ScriptedAnalyzer,
         job: Job,
         *,
@@ -170,6 +174,7 @@ class TestOutages:
             deliveries=PostgresDeliveries(pool),
             changes=PostgresChanges(pool),
             store=store,
+            sender=MemoryQueue(),
             analyzer=analyzer,
             policy=preset("community"),
             lease_s=60,
@@ -183,7 +188,7 @@ class TestOutages:
         return {media.status.value for media in PostgresViews(pool).of_user("u")}
 
     def test_an_outage_at_the_verdicts_counts_for_no_photo(
-        self, pool: Pool, store: PhotoStore, job: Job, migrated_url: str
+        self, pool: Pool, store: Store, job: Job, migrated_url: str
     ) -> None:
         with scripted(migrated_url) as (script, url), closing(Pool(url)) as broken:
 
@@ -201,7 +206,7 @@ class TestOutages:
         assert len(self.run(pool, store, analyzer, job)) == 3
 
     def test_an_outage_at_a_count_counts_for_no_photo(
-        self, pool: Pool, store: PhotoStore, job: Job, migrated_url: str
+        self, pool: Pool, store: Store, job: Job, migrated_url: str
     ) -> None:
         with pytest.raises(Crash):
             self.run(pool, store, ScriptedAnalyzer(FINE, a=Crash()), job)

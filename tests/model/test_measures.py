@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from local.models.build import ensure_faces
-from photogate.domain import AgeRange, Face
+from photogate.domain import NEVER, AgeRange, Deadline, Face
 from photogate.domain.measures import MEASURES, read
 from photogate.ports.vision import FaceDetector, UprightPicture
 from photogate_vision.analyzer import VisionAnalyzer
@@ -17,7 +17,7 @@ class Ages:
 
     tells_age = True
 
-    def detect(self, picture: UprightPicture) -> list[Face]:
+    def detect(self, picture: UprightPicture, deadline: Deadline = NEVER) -> list[Face]:
         """Answer."""
         return [Face(box=(0.4, 0.2, 0.6, 0.5), score=0.9, age=AgeRange(low=25, high=32))]
 

@@ -18,7 +18,8 @@ import psutil
 import pytest
 
 from local.samples import jpeg, photograph
-from photogate.errors import DecoderFailed, PhotoRefused, RetryableError
+from photogate.domain import Deadline
+from photogate.errors import DecoderFailed, OutOfTime, PhotoRefused, RetryableError
 from photogate_vision.decoding.decode import MAX_FRAMES_LOOKED_AT, decode
 from photogate_vision.decoding.sandbox import MEMORY_BYTES, Sandbox
 from tests.model.files import ANIMATED, FORMATS, animation, good
@@ -145,6 +146,23 @@ class TestDeath:
         with pytest.raises(DecoderFailed):
             odd.decode(b"do sleep")
         assert time.monotonic() - started < 2 * 2.0
+
+    def test_an_answer_that_drips_does_not_prolong_it(self) -> None:
+        # given that it would be a picture after 20 s
+        sandbox = Sandbox(decoder=ODD, time_limit_s=0.5)
+        with pytest.raises(DecoderFailed, match=r"took longer than 0\.5 s"):
+            sandbox.decode(b"do drip")
+        sandbox.close()
+
+    def test_the_deadline_ends_it_earlier_and_blames_no_photo(
+        self, odd: Sandbox, photo: bytes
+    ) -> None:
+        before = told(odd, "pid")
+        for what in ("sleep", "drip"):
+            with pytest.raises(OutOfTime):
+                odd.decode(f"do {what}".encode(), Deadline.after(0.3))
+        assert told(odd, "pid") != before
+        assert len(odd.decode(photo, Deadline.after(30))) == 1
 
     def test_a_child_that_died_while_idle_costs_no_photo(self, odd: Sandbox, photo: bytes) -> None:
         pid = told(odd, "pid")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
+from photogate.adapters.memory.database import Clock
 from photogate.adapters.memory.photos import MemoryPhotoStore
 from photogate.adapters.memory.queue import MemoryQueue
 from photogate.domain import (
+    NEVER,
+    Deadline,
     NewBatch,
     NewPhoto,
     OpenBatch,
@@ -36,19 +40,28 @@ FINE = Signals(
 
 
 class UnsteadyStore(MemoryPhotoStore):
-    """A store of which so many calls fail as the test says."""
+    """A store of which so many calls fail as the test says, or all while it is down."""
 
     failures = 0
+    down = False
 
     def head(self, key: str) -> StoredObject | None:
         """Fail, or look."""
         self._fail()
         return super().head(key)
 
-    def get(self, key: str, *, etag: str | None, max_bytes: int) -> bytes:
+    def get(
+        self, key: str, *, etag: str | None, max_bytes: int, deadline: Deadline = NEVER
+    ) -> bytes:
         """Fail, or read."""
         self._fail()
-        return super().get(key, etag=etag, max_bytes=max_bytes)
+        return super().get(key, etag=etag, max_bytes=max_bytes, deadline=deadline)
+
+    def check(self) -> dict[str, Any]:
+        """Fail while it is down; else answer, whatever happens to single calls."""
+        if self.down:
+            raise StorageUnavailable("the store is down")
+        return super().check()
 
     def delete(self, key: str) -> None:
         """Fail, or remove."""
@@ -56,15 +69,19 @@ class UnsteadyStore(MemoryPhotoStore):
         super().delete(key)
 
     def _fail(self) -> None:
-        if self.failures:
-            self.failures -= 1
+        if self.failures or self.down:
+            self.failures = max(0, self.failures - 1)
             raise StorageUnavailable("the store is down")
 
 
 class UnsteadyQueue(MemoryQueue):
-    """A queue that takes no jobs while it is down."""
+    """A queue that takes no jobs while it is down, and whose time a test moves."""
 
     down = False
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        super().__init__(clock=self.clock.now_ms)
 
     def send(self, body: str, *, delay_s: float = 0.0) -> str:
         """Fail, or send."""
@@ -110,10 +127,50 @@ class Database:
         self._ask()
         self._deliveries.count(photo, attempt_id=attempt_id)
 
-    def hand_back(self, job: Job, photo_ids: Sequence[str], *, attempt_id: str, error: str) -> None:
+    def hand_back(
+        self,
+        job: Job,
+        photo_ids: Sequence[str],
+        *,
+        attempt_id: str,
+        error: str,
+        delivery_counts: bool = True,
+    ) -> None:
         """Fail, or hand back."""
         self._ask()
-        self._deliveries.hand_back(job, photo_ids, attempt_id=attempt_id, error=error)
+        self._deliveries.hand_back(
+            job,
+            photo_ids,
+            attempt_id=attempt_id,
+            error=error,
+            delivery_counts=delivery_counts,
+        )
+
+    def put_off(
+        self,
+        job: Job,
+        photo_ids: Sequence[str] = (),
+        *,
+        attempt_id: str | None,
+        part: str,
+        error: str,
+        at_least_s: float,
+    ) -> float | None:
+        """Fail, or put off."""
+        self._ask()
+        return self._deliveries.put_off(
+            job,
+            photo_ids,
+            attempt_id=attempt_id,
+            part=part,
+            error=error,
+            at_least_s=at_least_s,
+        )
+
+    def wake(self, part: str, *, limit: int) -> list[Job]:
+        """Fail, or wake."""
+        self._ask()
+        return self._deliveries.wake(part, limit=limit)
 
     def _ask(self, answers: bool = True) -> None:
         if not (answers and self._answers):

@@ -23,6 +23,8 @@ from photogate.errors import (
     ConfigError,
     DatabaseUnavailable,
     DecoderFailed,
+    OutOfTime,
+    PartUnavailable,
     PhotoRefused,
     RetryableError,
 )
@@ -32,7 +34,15 @@ from photogate.ports.vision import PhotoAnalyzer
 from photogate.service.moderate import Moderation
 from tests.authors import conclude, decide, reopen, withdraw
 from tests.records import Records
-from tests.service.conftest import FINE, MODERATOR, OWNER, Database, UnsteadyStore, statuses
+from tests.service.conftest import (
+    FINE,
+    MODERATOR,
+    OWNER,
+    Database,
+    UnsteadyQueue,
+    UnsteadyStore,
+    statuses,
+)
 
 NOT_YOU = Verdict(status=Status.REJECTED, reason="not you")
 BROKEN = RetryableError("the model failed")
@@ -57,13 +67,17 @@ class Recorder:
         """Remember it."""
         self.settled.append(finding)
 
+    def put_off(self, job: Job, outage: PartUnavailable, delay_s: float) -> None:
+        """Nothing to do."""
+
 
 class Deliver:
     """Delivers a job to a worker of this database and store."""
 
-    def __init__(self, records: Records, store: UnsteadyStore) -> None:
+    def __init__(self, records: Records, store: UnsteadyStore, queue: UnsteadyQueue) -> None:
         self.database = Database(records)
         self._store = store
+        self.queue = queue
 
     def __call__(
         self,
@@ -72,6 +86,7 @@ class Deliver:
         *,
         job_id: str = "m-1",
         time_left_s: Callable[[], float] = lambda: 60.0,
+        lease_s: float = 60,
     ) -> list[Finding]:
         """Give what the watcher was told."""
         watcher = Recorder()
@@ -79,9 +94,10 @@ class Deliver:
             deliveries=self.database,
             changes=self.database,
             store=self._store,
+            sender=self.queue,
             analyzer=analyzer,
             policy=preset("community"),
-            lease_s=60,
+            lease_s=lease_s,
             max_bytes=1000,
             watcher=watcher,
         )
@@ -90,9 +106,9 @@ class Deliver:
 
 
 @pytest.fixture
-def deliver(records: Records, store: UnsteadyStore) -> Deliver:
+def deliver(records: Records, store: UnsteadyStore, queue: UnsteadyQueue) -> Deliver:
     """A worker that is asked by hand."""
-    return Deliver(records, store)
+    return Deliver(records, store, queue)
 
 
 def media(records: Records) -> dict[str, PhotoRow]:
@@ -101,12 +117,6 @@ def media(records: Records) -> dict[str, PhotoRow]:
 
 def scripted(**answers: Signals | BaseException | Callable[[], Signals]) -> ScriptedAnalyzer:
     return ScriptedAnalyzer(FINE, **answers)
-
-
-def counting(*values: float) -> Callable[[], float]:
-    """Give one value after the other, the last one for ever."""
-    left = list(values)
-    return lambda: left.pop(0) if len(left) > 1 else left[0]
 
 
 class TestVerdicts:
@@ -252,16 +262,6 @@ class TestRetries:
             deliver(scripted(b=RetryableError("busy", retry_after_s=7.0)), job)
         assert caught.value.retry_after_s == 7.0
 
-    def test_a_store_that_is_down_is_asked_again(
-        self, records: Records, deliver: Deliver, store: UnsteadyStore, job: Job
-    ) -> None:
-        store.failures = 3
-        with pytest.raises(RetryableError, match="the store is down"):
-            deliver(scripted(), job)
-        assert set(statuses(records).values()) == {"pending"}
-        deliver(scripted(), job)
-        assert set(statuses(records).values()) == {"approved"}
-
     def test_an_object_that_is_gone_is_never_approved(
         self, records: Records, deliver: Deliver, store: UnsteadyStore, job: Job
     ) -> None:
@@ -292,22 +292,79 @@ class TestRetries:
         assert len(deliver(analyzer, replace(job, generation=2))) == 1
         assert (statuses(records)["b"], analyzer.seen) == ("approved", ["b"])
 
-    def test_running_out_of_time_hands_back_what_is_left(
+
+class TestTime:
+    """A photo is begun while it can still be finished; what is left has the next delivery."""
+
+    def test_a_job_that_cannot_be_begun_uses_up_no_delivery(
         self, records: Records, deliver: Deliver, job: Job
     ) -> None:
-        with pytest.raises(RetryableError, match="ran out of time"):
-            deliver(scripted(), job, time_left_s=lambda: 1.0)
-        assert set(statuses(records).values()) == {"pending"}
-        deliver(scripted(), job)
+        analyzer = scripted()
+        for _ in range(6):
+            with pytest.raises(RetryableError, match="ran out of time"):
+                deliver(analyzer, job, time_left_s=lambda: 9.0)
+        assert records.batch()["deliveries"] == 0
+        assert records.attempts() == {"a": 0, "b": 0, "c": 0}
+        assert analyzer.seen == []
+        deliver(analyzer, job)
         assert set(statuses(records).values()) == {"approved"}
 
-    def test_what_was_done_before_the_time_ran_out_stays_done(
+    def test_no_photo_is_begun_below_10_s(
         self, records: Records, deliver: Deliver, job: Job
     ) -> None:
-        with pytest.raises(RetryableError, match="2 of 3"):
-            deliver(scripted(), job, time_left_s=counting(60.0, 1.0))
+        time_left = [60.0]
+        analyzer = scripted(a=_leaving(time_left, 9.9))
+        with pytest.raises(RetryableError, match=r"2 of 3 .* ran out of time"):
+            deliver(analyzer, job, time_left_s=lambda: time_left[0])
+        assert analyzer.seen == ["a"]
         assert statuses(records) == {"a": "approved", "b": "pending", "c": "pending"}
         assert records.attempts() == {"a": 0, "b": 0, "c": 0}
+
+    def test_slow_photos_that_get_on_use_up_no_delivery(
+        self, records: Records, deliver: Deliver, job: Job
+    ) -> None:
+        time_left = [60.0]
+        with pytest.raises(RetryableError):
+            deliver(scripted(a=_leaving(time_left, 1)), job, time_left_s=lambda: time_left[0])
+        assert records.batch()["deliveries"] == 0
+        # but one that gives no verdict does, or it would come for ever
+        time_left[0] = 60.0
+        late = scripted(b=OutOfTime("ran out of time"), c=OutOfTime("ran out of time"))
+        with pytest.raises(RetryableError):
+            deliver(late, job)
+        assert records.batch()["deliveries"] == 1
+
+    def test_verdicts_are_written_before_a_photo_that_may_use_up_the_time(
+        self, records: Records, deliver: Deliver, job: Job
+    ) -> None:
+        time_left = [60.0]
+        analyzer = scripted(b=_leaving(time_left, 19.0), c=Crash())
+        with pytest.raises(Crash):
+            deliver(analyzer, job, time_left_s=lambda: time_left[0])
+        assert statuses(records) == {"a": "approved", "b": "approved", "c": "pending"}
+
+    @pytest.mark.parametrize("left_s", [60.0, 11.0])
+    def test_a_photo_ends_2_s_before_the_process_does(
+        self, deliver: Deliver, job: Job, left_s: float
+    ) -> None:
+        analyzer = scripted()
+        deliver(analyzer, job, time_left_s=lambda: left_s)
+        assert analyzer.deadline.left_s() == pytest.approx(left_s - 2, abs=1)
+
+    def test_of_a_short_lease_it_takes_shares(self, deliver: Deliver, job: Job) -> None:
+        analyzer = scripted()
+        deliver(analyzer, job, time_left_s=lambda: 1.5, lease_s=5)
+        assert analyzer.seen == ["a", "b", "c"]
+
+
+def _leaving(time_left: list[float], left_s: float) -> Callable[[], Signals]:
+    """A photo that is fine, and takes all but this much of the time."""
+
+    def look() -> Signals:
+        time_left[0] = left_s
+        return FINE
+
+    return look
 
 
 class TestCrashes:

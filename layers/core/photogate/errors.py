@@ -8,6 +8,8 @@
     │   ├── QueueUnavailable
     │   ├── StorageUnavailable
     │   ├── FacesUnavailable
+    │   ├── PartUnavailable       a part is down: what needs it waits until it is back
+    │   ├── OutOfTime             this process has no time left for it
     │   ├── BatchBusy             another worker holds the batch
     │   └── MigrationUnfinished   its time was up; the next run goes on
     ├── PermanentError            trying again gives the same answer
@@ -54,6 +56,22 @@ class StorageUnavailable(RetryableError):
 
 class FacesUnavailable(RetryableError):
     """The face service did not answer, or not sensibly. Never to be read as "no face"."""
+
+
+class PartUnavailable(RetryableError):
+    """The store or the face service is down, so the call failed or was not made.
+
+    No job is to blame: it waits, uncounted, until the part is back.
+    """
+
+    def __init__(self, message: str, *, part: str, retry_after_s: float) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        #: ``storage`` or ``faces``.
+        self.part = part
+
+
+class OutOfTime(RetryableError):
+    """This process ends too soon; the next delivery has its whole time."""
 
 
 class BatchBusy(RetryableError):

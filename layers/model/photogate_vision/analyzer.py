@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from photogate.domain import Signals
+from photogate.domain import NEVER, Deadline, Signals
+from photogate.errors import OutOfTime
 from photogate.ports.vision import FaceDetector
 from photogate_vision.classifier.bundle import load_bundle
 from photogate_vision.classifier.nsfw import NsfwModel
 from photogate_vision.decoding.decode import PREPROCESSING, Picture, decode
 from photogate_vision.quality import blur_variance, canonical_grey, rms_contrast
+
+
+class Decode(Protocol):
+    """Turns bytes into pictures."""
+
+    def __call__(self, data: bytes, deadline: Deadline = NEVER) -> list[Picture]:
+        """See ``decode.decode``; raises OutOfTime when the deadline passes."""
+
+
+def _decode_here(data: bytes, deadline: Deadline = NEVER) -> list[Picture]:  # noqa: ARG001
+    return decode(data)  # nothing can end it: for bytes of our own
 
 
 class VisionAnalyzer:
@@ -32,7 +44,7 @@ class VisionAnalyzer:
         self,
         bundle: Path,
         *,
-        decode: Callable[[bytes], list[Picture]] = decode,
+        decode: Decode = _decode_here,
         faces: FaceDetector | None = None,
         threads: int = 1,
     ) -> None:
@@ -60,11 +72,11 @@ class VisionAnalyzer:
                 found |= {"faces_without_age", "age.low", "age.high"}
         return frozenset(found)
 
-    def analyze(self, data: bytes) -> list[Signals]:
+    def analyze(self, data: bytes, deadline: Deadline = NEVER) -> list[Signals]:
         """See ``photogate.ports.vision.PhotoAnalyzer.analyze``."""
         started = time.perf_counter()
         digest = hashlib.sha256(data).hexdigest()
-        frames = [self._look(picture) for picture in self._decode(data)]
+        frames = [self._look(picture, deadline) for picture in self._decode(data, deadline)]
         took_ms = round((time.perf_counter() - started) * 1000, 2)
         return [
             replace(
@@ -78,12 +90,14 @@ class VisionAnalyzer:
             for frame in frames
         ]
 
-    def _look(self, picture: Picture) -> Signals:
+    def _look(self, picture: Picture, deadline: Deadline) -> Signals:
         """Measure one decoded frame."""
+        if deadline.passed:
+            raise OutOfTime("ran out of time between two frames")
         pixels = self._bundle.input.resizing.pixels(picture.image)
         scores = self._model.scores(pixels[np.newaxis])[0]
         grey = canonical_grey(picture.image)
-        faces = None if self._faces is None else tuple(self._faces.detect(picture))
+        faces = None if self._faces is None else tuple(self._faces.detect(picture, deadline))
         return Signals(
             nsfw_scores={name: round(score, 6) for name, score in scores.items()},
             faces=faces,

@@ -17,7 +17,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from photogate.domain import Reason, StoredObject, UploadTicket
+from photogate.domain import NEVER, Deadline, Reason, StoredObject, UploadTicket
 from photogate.errors import (
     Conflict,
     Forbidden,
@@ -143,8 +143,15 @@ class FilePhotoStore:
             raise StorageUnavailable(f"cannot read {key}: {error.strerror}") from error
         return StoredObject(size_bytes=len(data), etag=_etag(data))
 
-    def get(self, key: str, *, etag: str | None, max_bytes: int) -> bytes:
-        """See ``photogate.ports.photos.PhotoStore.get``."""
+    def get(
+        self,
+        key: str,
+        *,
+        etag: str | None,
+        max_bytes: int,
+        deadline: Deadline = NEVER,  # noqa: ARG002 - of the port
+    ) -> bytes:
+        """See ``photogate.ports.photos.PhotoStore.get``; a disk has no deadline."""
         path = self._path(key)
         try:
             size = path.stat().st_size

@@ -24,10 +24,11 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
-from photogate.domain import Reason, StoredObject, UploadTicket
+from photogate.domain import NEVER, Deadline, Reason, StoredObject, UploadTicket
 from photogate.errors import (
     ConfigError,
     NotFound,
+    OutOfTime,
     PhotoChanged,
     PhotoRefused,
     StorageUnavailable,
@@ -43,6 +44,9 @@ T = TypeVar("T")
 #: However long a caller asks for: whoever finds an upload URL later finds it dead.
 _MAX_UPLOAD_URL_S = 900
 READ_TIMEOUT_S = 10.0
+#: Longest time for one photo as a whole; the timeouts above begin anew with every byte.
+_GET_WITHIN_S = 25.0
+_CHUNK_BYTES = 65_536
 #: upload-complete looks at up to 18 objects at once.
 _CONNECTIONS = 24
 
@@ -115,15 +119,23 @@ class S3PhotoStore:
             signing calls nobody.
         write_once: sign ``If-None-Match: *``, so that no upload replaces another one;
             clients must then send that header.
+        get_within_s: longest time for reading one photo.
     """
 
     def __init__(
-        self, client: S3Client, bucket: str, *, presigner: S3Client, write_once: bool = False
+        self,
+        client: S3Client,
+        bucket: str,
+        *,
+        presigner: S3Client,
+        write_once: bool = False,
+        get_within_s: float = _GET_WITHIN_S,
     ) -> None:
         self._s3 = client
         self._bucket = bucket
         self._presigner = presigner
         self._write_once = write_once
+        self._get_within_s = get_within_s
 
     @_translated
     def presign_put(
@@ -166,8 +178,19 @@ class S3PhotoStore:
         return _described(answer)
 
     @_translated
-    def get(self, key: str, *, etag: str | None, max_bytes: int) -> bytes:
+    def get(
+        self, key: str, *, etag: str | None, max_bytes: int, deadline: Deadline = NEVER
+    ) -> bytes:
         """See ``photogate.ports.photos.PhotoStore.get``."""
+        ends = deadline.within(self._get_within_s)
+        try:
+            return ends.bound(lambda: self._read(key, etag, max_bytes, ends))
+        except TimeoutError as error:
+            if deadline.passed:
+                raise OutOfTime(f"ran out of time while reading {key}") from error
+            raise
+
+    def _read(self, key: str, etag: str | None, max_bytes: int, ends: Deadline) -> bytes:
         try:
             answer = (
                 self._s3.get_object(Bucket=self._bucket, Key=key)
@@ -187,12 +210,16 @@ class S3PhotoStore:
                 raise PhotoChanged(f"{key} is not what upload-complete accepted")
             if stored.size_bytes > max_bytes:
                 raise _too_large(stored.size_bytes, max_bytes)
-            data = body.read(max_bytes + 1)
+            data = bytearray()
+            while len(data) <= max_bytes and (chunk := body.read(_CHUNK_BYTES)):
+                data += chunk
+                if ends.passed:
+                    break  # nobody waits for it any more
         if len(data) > max_bytes:
             raise _too_large(len(data), max_bytes)
         if len(data) != stored.size_bytes:
             raise StorageUnavailable(f"got {len(data)} of {stored.size_bytes} bytes of {key}")
-        return data
+        return bytes(data)
 
     @_translated
     def delete(self, key: str) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from photogate.ports.queue import Queue
     from photogate.ports.records import Changes
     from photogate.ports.vision import FaceDetector
+    from photogate.service.outages import Guard
 
 S = TypeVar("S", bound=s.LogSettings)
 
@@ -43,7 +44,7 @@ _to_close: list[Callable[[], None]] = []
 
 def reset() -> None:
     """Close every connection; what is chosen next reads its settings anew."""
-    for cached in (_pool_of, _redis, _sqs, _policy_of, _compreface, _load_secrets):
+    for cached in (_pool_of, _redis, _sqs, _policy_of, _compreface, _guard_of, _load_secrets):
         cached.cache_clear()
     while _to_close:
         _to_close.pop()()
@@ -234,8 +235,10 @@ def faces(settings: s.ModelSettings) -> FaceDetector | None:
     Raises:
         ConfigError: the bundle of the embedded detector is missing or damaged.
     """
+    from photogate.service.outages import GuardedFaces
+
     if (service := compreface(settings)) is not None:
-        return service
+        return GuardedFaces(service, _guard_of(service))
     if settings.faces_dir is None:
         return None
     from photogate_vision.faces.detector import EmbeddedFaces
@@ -265,6 +268,19 @@ def _compreface(url: str, key: str, timeout_s: float) -> ComprefaceFaces:
     service = ComprefaceFaces(url, key, timeout_s=timeout_s)
     _to_close.append(service.close)
     return service
+
+
+def faces_guard(settings: s.PolicySettings) -> Guard | None:
+    """Give what keeps calls away from CompreFace while it is down; None where it is not used."""
+    service = compreface(settings)
+    return None if service is None else _guard_of(service)
+
+
+@cache
+def _guard_of(service: ComprefaceFaces) -> Guard:
+    from photogate.service.outages import Guard
+
+    return Guard("faces", service)
 
 
 def deep_health(settings: s.UploadSettings | s.AdminSettings, store: Probe) -> DeepHealth:

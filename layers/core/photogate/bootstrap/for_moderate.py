@@ -18,7 +18,7 @@ from photogate.domain.policy import Policy, gates, unprovided
 from photogate.errors import ConfigError
 
 if TYPE_CHECKING:
-    from photogate.ports.photos import PhotoStore
+    from photogate.ports.photos import Store
     from photogate.ports.queue import Queue
     from photogate.ports.records import Changes, Deliveries, Workers
     from photogate.ports.vision import PhotoAnalyzer
@@ -31,7 +31,7 @@ class ModeratePorts:
 
     deliveries: Deliveries
     changes: Changes
-    store: PhotoStore
+    store: Store
     analyzer: PhotoAnalyzer
     workers: Workers
     queue: Queue
@@ -85,7 +85,6 @@ def moderate(
     settings = choose.settings_of(s.ModerateSettings)
     pool = choose.pool(settings)
     policy = choose.policy(settings)
-    service = choose.compreface(settings) if policy.needs("faces") else None
     ports = wrap(
         ModeratePorts(
             deliveries=PostgresDeliveries(pool),
@@ -101,12 +100,13 @@ def moderate(
             deliveries=ports.deliveries,
             changes=ports.changes,
             store=ports.store,
+            sender=ports.queue,
             analyzer=ports.analyzer,
             policy=policy,
             lease_s=settings.job_deadline_s,
             max_bytes=settings.max_photo_bytes,
             watcher=watcher,
-            longest_wait_s=service.longest_wait_s if service else 0.0,
+            faces=choose.faces_guard(settings) if policy.needs("faces") else None,
         ),
         analyzer=ports.analyzer,
         policy=policy,

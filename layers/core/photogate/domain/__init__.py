@@ -1,8 +1,10 @@
 """The types and rules of photo moderation, without any technology."""
 
+from photogate.domain.deadline import NEVER, Deadline
 from photogate.domain.operation import (
     ALIVE_WITHIN_S,
     ANNOUNCE_EVERY_S,
+    MANY_WAIT,
     DayStats,
     DeadJob,
     Delivery,
@@ -10,6 +12,7 @@ from photogate.domain.operation import (
     QueueStats,
     UnfinishedBatch,
     WorkerInfo,
+    outage_pause_s,
 )
 from photogate.domain.people import (
     Principal,
@@ -48,6 +51,8 @@ from photogate.domain.verdicts import (
 __all__ = [
     "ALIVE_WITHIN_S",
     "ANNOUNCE_EVERY_S",
+    "MANY_WAIT",
+    "NEVER",
     "NSFW_CATEGORIES",
     "AgeRange",
     "Batch",
@@ -55,6 +60,7 @@ __all__ = [
     "CopyProgress",
     "DayStats",
     "DeadJob",
+    "Deadline",
     "Delivery",
     "ExhaustedBatch",
     "Face",
@@ -80,4 +86,5 @@ __all__ = [
     "UserSummary",
     "Verdict",
     "WorkerInfo",
+    "outage_pause_s",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +12,21 @@ from photogate.domain.verdicts import Gate
 ANNOUNCE_EVERY_S = 3.0
 #: A worker that missed three of them is dead or stuck; operators know within 10 s.
 ALIVE_WITHIN_S = 3 * ANNOUNCE_EVERY_S
+#: Pauses of a batch that waits for a part that is down, in seconds: at first, as long as few wait,
+#: and ever. All have to be done within a minute of the part's return.
+_FIRST_PAUSE_S, _FEW_PAUSE_S, _MOST_PAUSE_S = 5.0, 40.0, 300.0
+#: Whether more wait makes no pause longer.
+MANY_WAIT = int(_MOST_PAUSE_S / 2)
+
+
+def outage_pause_s(times: int, waiting: int) -> float:
+    """Give the next pause of a batch that was put off so often: full jitter, doubled each time.
+
+    The more batches wait, the longer each may: one of them comes every second, and the first that
+    succeeds wakes the others.
+    """
+    longest = min(max(_FEW_PAUSE_S, 2.0 * waiting), _MOST_PAUSE_S)
+    return random.uniform(0, min(longest, _FIRST_PAUSE_S * 2 ** min(times, 10)))  # noqa: S311
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,6 +87,8 @@ class OpenBatch:
     accepted_at: datetime
     #: Least tried first; empty when nothing is left to do.
     photos: tuple[OpenPhoto, ...]
+    #: The part that was down at the delivery before this one.
+    waited_for: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from photogate.domain import StoredObject, UploadTicket
+from photogate.domain import NEVER, Deadline, StoredObject, UploadTicket
 from photogate.ports.probe import Probe
 
 
@@ -22,10 +22,13 @@ class PhotoStore(Protocol):
     def head(self, key: str) -> StoredObject | None:
         """Describe the object, or None when there is none."""
 
-    def get(self, key: str, *, etag: str | None, max_bytes: int) -> bytes:
-        """Read the whole object.
+    def get(
+        self, key: str, *, etag: str | None, max_bytes: int, deadline: Deadline = NEVER
+    ) -> bytes:
+        """Read the whole object, by the deadline or not at all.
 
         Raises:
+            OutOfTime: the deadline passed; says nothing about the store.
             NotFound: there is none.
             PhotoChanged: ``etag`` is given and is no longer the object's.
             PhotoRefused: it has more than ``max_bytes`` bytes (reason ``too_large``).

@@ -82,10 +82,51 @@ class Deliveries(Protocol):
         Nothing happens when another delivery holds the lease by now.
         """
 
-    def hand_back(self, job: Job, photo_ids: Sequence[str], *, attempt_id: str, error: str) -> None:
+    def hand_back(
+        self,
+        job: Job,
+        photo_ids: Sequence[str],
+        *,
+        attempt_id: str,
+        error: str,
+        delivery_counts: bool = True,
+    ) -> None:
         """End an attempt that failed in an orderly way: uncount it, keep its error.
 
         Nothing happens when another delivery holds the lease by now.
+
+        Args:
+            delivery_counts: False uncounts the batch's delivery as well.
+        """
+
+    def put_off(
+        self,
+        job: Job,
+        photo_ids: Sequence[str] = (),
+        *,
+        attempt_id: str | None,
+        part: str,
+        error: str,
+        at_least_s: float,
+    ) -> float | None:
+        """Let the batch wait for a part that is down, as if it had not been delivered.
+
+        Uncounts the delivery and these photos' attempts, and keeps the error. The sweep sends its
+        job a minute after it should have come, in case the caller could not.
+
+        Args:
+            attempt_id: of the delivery; None when none was begun.
+            at_least_s: when the part is tried again; ``outage_pause_s`` comes on top.
+
+        Returns:
+            After how many seconds a fresh job is to come; None when there is nothing to wait for:
+            the batch is finished, or another delivery holds it.
+        """
+
+    def wake(self, part: str, *, limit: int) -> list[Job]:
+        """Take jobs of batches that wait for this part, which is back, oldest first.
+
+        Those beyond the limit are left to the sweep, which finds them due.
         """
 
 

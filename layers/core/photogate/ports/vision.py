@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from photogate.domain import Copy, Face, Jpeg, Signals
+from photogate.domain import NEVER, Copy, Deadline, Face, Jpeg, Signals
 
 
 class PhotoAnalyzer(Protocol):
@@ -19,11 +19,12 @@ class PhotoAnalyzer(Protocol):
     def measures(self) -> frozenset[str]:
         """Names of all that it can measure, of those in ``photogate.domain.measures``."""
 
-    def analyze(self, data: bytes) -> Sequence[Signals]:
+    def analyze(self, data: bytes, deadline: Deadline = NEVER) -> Sequence[Signals]:
         """Measure one photo: one entry, or one for each frame looked at of an animation.
 
         Raises:
             PhotoRefused: the bytes are no readable photo, or one that is too large.
+            OutOfTime: the deadline passed before it was measured.
             RetryableError: a fault of ours; no score is given then.
         """
 
@@ -61,10 +62,11 @@ class FaceDetector(Protocol):
     def tells_age(self) -> bool:
         """Whether its faces carry an age."""
 
-    def detect(self, picture: UprightPicture) -> list[Face]:
+    def detect(self, picture: UprightPicture, deadline: Deadline = NEVER) -> list[Face]:
         """Find all faces, the surest first; [] when there is none.
 
         Raises:
+            OutOfTime: the deadline passed; says nothing about the detector.
             RetryableError: it does not answer, or not sensibly. Never to be read as "no face".
             ConfigError: it refuses this installation, e.g. its key.
         """

@@ -9,21 +9,35 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from photogate.domain import Finding, OpenBatch, OpenPhoto, Reason, Signals, Status, Verdict
+from photogate.domain import (
+    NEVER,
+    Deadline,
+    Finding,
+    OpenBatch,
+    OpenPhoto,
+    Reason,
+    Signals,
+    Status,
+    Verdict,
+)
 from photogate.domain.changes import judged
 from photogate.domain.policy import Policy, decide_all
 from photogate.errors import (
     ConfigError,
     DecoderFailed,
+    OutOfTime,
+    PartUnavailable,
     PhotoChanged,
     PhotogateError,
     PhotoRefused,
     RetryableError,
 )
 from photogate.messages import Job
-from photogate.ports.photos import PhotoStore
+from photogate.ports.photos import Store
+from photogate.ports.queue import JobSender
 from photogate.ports.records import Changes, Deliveries
 from photogate.ports.vision import PhotoAnalyzer
+from photogate.service.outages import Guard
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +45,12 @@ logger = logging.getLogger(__name__)
 MAX_DELIVERIES = 5
 #: A photo whose attempts ended this often without an answer is not decoded again.
 MAX_ATTEMPTS = 3
-#: Kept for writing what is done before the process is stopped from outside.
-_SPARE_S = 2.0
+#: A photo is begun while this much is left, and ends that long before the process is stopped from
+#: outside: what is kept is for writing. Of a short lease both are shares.
+_BEGIN_S, _SPARE_S = 10.0, 2.0
+_BEGIN_SHARE, _SPARE_SHARE = 0.2, 0.05
+#: Jobs that one delivery sends when a part is back; the sweep sends the others.
+_MOST_WOKEN = 500
 
 
 def backoff_s(receive_count: int) -> float:
@@ -49,17 +67,21 @@ class Watcher(Protocol):
     def photo_settled(self, batch: OpenBatch, finding: Finding) -> None:
         """A verdict was committed."""
 
+    def put_off(self, job: Job, outage: PartUnavailable, delay_s: float) -> None:
+        """The batch waits for a part that is down; its job comes again after this time."""
+
 
 class Moderation:
     """The use case behind ``functions/moderate``.
 
     Args:
+        store: is read from behind a guard.
+        sender: sends fresh jobs of batches that waited for a part that was down.
         lease_s: how long a delivery may take; until then no delivery with another job id may work
             on the batch.
         max_bytes: larger objects are not read.
         watcher: told of what happens, for logs and metrics.
-        longest_wait_s: how long another service may take over one photo; none is begun
-            that could outlast the process.
+        faces: guards the face service that the analyzer asks, if it asks one.
     """
 
     def __init__(
@@ -67,23 +89,28 @@ class Moderation:
         *,
         deliveries: Deliveries,
         changes: Changes,
-        store: PhotoStore,
+        store: Store,
+        sender: JobSender,
         analyzer: PhotoAnalyzer,
         policy: Policy,
         lease_s: float,
         max_bytes: int,
         watcher: Watcher,
-        longest_wait_s: float = 0.0,
+        faces: Guard | None = None,
     ) -> None:
         self._deliveries = deliveries
         self._changes = changes
         self._store = store
+        self._storage = Guard("storage", store)
+        self._guards = (self._storage,) if faces is None else (self._storage, faces)
+        self._sender = sender
         self._analyzer = analyzer
         self._policy = policy
         self._lease_s = lease_s
         self._max_bytes = max_bytes
         self._watcher = watcher
-        self._enough_s = _SPARE_S + longest_wait_s
+        self._begin_s = min(_BEGIN_S, _BEGIN_SHARE * lease_s)
+        self._spare_s = min(_SPARE_S, _SPARE_SHARE * lease_s)
 
     def run(self, job: Job, *, job_id: str, time_left_s: Callable[[], float]) -> None:
         """Give every open photo of the batch its verdict.
@@ -93,6 +120,9 @@ class Moderation:
         that kills its worker never holds the others back. May be called again at any
         time: what is terminal is skipped.
 
+        When the store or the face service is down, the batch is put off and this job is done: a
+        fresh one comes when the part may be tried again, and nothing is counted.
+
         Args:
             job_id: names the message; the same one takes over its own lease.
             time_left_s: seconds until this process is stopped from outside.
@@ -100,6 +130,12 @@ class Moderation:
         Raises:
             RetryableError: some photos have no verdict yet; the job must come again.
         """
+        if time_left_s() < self._begin_s:
+            raise OutOfTime("ran out of time before it was begun")
+        for guard in self._guards:
+            if outage := guard.outage():
+                self._put_off(job, None, set(), outage)
+                return
         batch = self._deliveries.begin(job, job_id=job_id, lease_s=self._lease_s)
         if batch is None:
             return
@@ -112,13 +148,23 @@ class Moderation:
             with contextlib.suppress(RetryableError):
                 self._hand_back(job, batch, counted, error)
             raise
+        for fault in failed.values():
+            if isinstance(fault, PartUnavailable):
+                self._put_off(job, batch, counted, fault)
+                return
         if failed:
             first = next(iter(failed.values()))
-            self._hand_back(job, batch, counted, first)
+            # With some verdicts in each delivery it ends; without any it has to be given up.
+            slow = all(isinstance(fault, OutOfTime) for fault in failed.values())
+            self._hand_back(
+                job, batch, counted, first, counts=not (slow and len(failed) < len(batch.photos))
+            )
             raise RetryableError(
                 f"{len(failed)} of {len(batch.photos)} photos have no verdict yet: {first}",
                 retry_after_s=getattr(first, "retry_after_s", None),
             ) from first
+        if batch.waited_for is not None:
+            self._wake(batch.waited_for, time_left_s)
 
     def _work(
         self, job: Job, batch: OpenBatch, counted: set[str], time_left_s: Callable[[], float]
@@ -135,14 +181,19 @@ class Moderation:
         findings: list[Finding] = []
         failed: dict[str, Exception] = {}
         for photo in photos:
-            if time_left_s() < self._enough_s:
-                failed[photo.id] = RetryableError("ran out of time")
+            left_s = time_left_s()
+            if left_s < 2 * self._begin_s and findings:
+                # This photo may use up what is left.
+                self._write(job, batch, findings, counted)
+                findings = []
+            if left_s < self._begin_s:
+                failed[photo.id] = OutOfTime("ran out of time")
                 continue
             if singly and photo.unfinished_attempts < MAX_ATTEMPTS:
                 self._deliveries.count(photo, attempt_id=batch.attempt_id)
                 counted.add(photo.id)
             try:
-                finding = self._look(photo)
+                finding = self._look(photo, Deadline.after(time_left_s() - self._spare_s))
             except RetryableError as error:
                 failed[photo.id] = error
                 continue
@@ -152,13 +203,49 @@ class Moderation:
                 counted.discard(photo.id)
                 failed[photo.id] = error
                 continue
+            findings.append(finding)
             if singly:
-                self._write(job, batch, [finding], counted)
-            else:
-                findings.append(finding)
+                self._write(job, batch, findings, counted)
+                findings = []
         if findings:
             self._write(job, batch, findings, counted)
         return failed
+
+    def _put_off(
+        self, job: Job, batch: OpenBatch | None, counted: set[str], outage: PartUnavailable
+    ) -> None:
+        """Let a batch wait, and send the job that it comes with."""
+        delay_s = self._deliveries.put_off(
+            job,
+            sorted(counted),
+            attempt_id=None if batch is None else batch.attempt_id,
+            part=outage.part,
+            error=str(outage),
+            at_least_s=outage.retry_after_s or 0.0,
+        )
+        if delay_s is not None:
+            self._send(job, delay_s)
+            self._watcher.put_off(job, outage, delay_s)
+
+    def _wake(self, part: str, time_left_s: Callable[[], float]) -> None:
+        """Send the jobs of all that waited with a batch that now has its verdicts."""
+        try:
+            jobs = self._deliveries.wake(part, limit=_MOST_WOKEN)
+        except RetryableError as error:
+            logger.warning("who waits for %s is not woken, but comes by itself: %s", part, error)
+            return
+        for job in jobs:
+            if time_left_s() < self._begin_s or not self._send(job):
+                return
+
+    def _send(self, job: Job, delay_s: float = 0.0) -> bool:
+        """Send a job, or leave it to the sweep."""
+        try:
+            self._sender.send(job.encode(), delay_s=delay_s)
+        except RetryableError as error:
+            logger.warning("a job is left to the sweep: %s", error)
+            return False
+        return True
 
     def _write(
         self, job: Job, batch: OpenBatch, findings: list[Finding], counted: set[str]
@@ -174,18 +261,36 @@ class Moderation:
             if outcome.changed:  # else a person or another worker decided first
                 self._watcher.photo_settled(batch, finding)
 
-    def _hand_back(self, job: Job, batch: OpenBatch, counted: set[str], error: Exception) -> None:
+    def _hand_back(
+        self,
+        job: Job,
+        batch: OpenBatch,
+        counted: set[str],
+        error: Exception,
+        *,
+        counts: bool = True,
+    ) -> None:
         self._deliveries.hand_back(
-            job, sorted(counted), attempt_id=batch.attempt_id, error=str(error)
+            job,
+            sorted(counted),
+            attempt_id=batch.attempt_id,
+            error=str(error),
+            delivery_counts=counts,
         )
 
-    def _look(self, photo: OpenPhoto) -> Finding:
+    def _look(self, photo: OpenPhoto, deadline: Deadline) -> Finding:
         if photo.unfinished_attempts >= MAX_ATTEMPTS:
             return _to_person(
                 photo, f"{photo.unfinished_attempts} attempts ended without an answer"
             )
         try:
-            data = self._store.get(photo.file_key, etag=photo.etag, max_bytes=self._max_bytes)
+            data = self._storage.call(
+                lambda: self._store.get(
+                    photo.file_key, etag=photo.etag, max_bytes=self._max_bytes, deadline=deadline
+                ),
+                photo=lambda: photo.file_key,
+                deadline=deadline,
+            )
         except PhotoChanged as error:
             return _to_person(photo, str(error))
         except PhotoRefused as error:
@@ -196,13 +301,15 @@ class Moderation:
             # Not there: deleted meanwhile, or not uploaded. Retried, as it may still come.
             raise RetryableError(str(error)) from error
         try:
-            verdict, signals = judge(data, self._analyzer, self._policy)
+            verdict, signals = judge(data, self._analyzer, self._policy, deadline)
         except DecoderFailed as error:
             return _to_person(photo, str(error))
         return Finding(photo_id=photo.id, verdict=verdict, signals=signals)
 
 
-def judge(data: bytes, analyzer: PhotoAnalyzer, policy: Policy) -> tuple[Verdict, Signals]:
+def judge(
+    data: bytes, analyzer: PhotoAnalyzer, policy: Policy, deadline: Deadline = NEVER
+) -> tuple[Verdict, Signals]:
     """Look at one photo's bytes and decide; the whole of moderation without any service.
 
     Raises:
@@ -211,7 +318,7 @@ def judge(data: bytes, analyzer: PhotoAnalyzer, policy: Policy) -> tuple[Verdict
     """
     started = time.perf_counter()
     try:
-        frames = analyzer.analyze(data)
+        frames = analyzer.analyze(data, deadline)
     except PhotoRefused as error:
         milliseconds = (time.perf_counter() - started) * 1000
         signals = Signals(size_bytes=len(data), processing_time_ms=round(milliseconds, 2))

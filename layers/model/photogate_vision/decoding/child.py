@@ -16,8 +16,8 @@ from typing import Any
 
 from PIL import Image
 
-from photogate.domain import Reason
-from photogate.errors import PhotoRefused, RetryableError
+from photogate.domain import Deadline, Reason
+from photogate.errors import OutOfTime, PhotoRefused, RetryableError
 from photogate_vision.decoding.decode import MAX_FRAMES_LOOKED_AT, Picture
 from photogate_vision.decoding.process import REQUEST
 from photogate_vision.decoding.shaping import MAX_WORKING_PIXELS
@@ -101,13 +101,14 @@ class DecoderChild:
         """Whether it runs still."""
         return self._process.poll() is None
 
-    def decode(self, data: bytes) -> list[Picture]:
+    def decode(self, data: bytes, deadline: Deadline) -> list[Picture]:
         """Hand in a photo and wait for its pictures; see ``decode.decode``.
 
         Raises:
             Died: there is no answer; ``end`` it.
+            OutOfTime: there is none by the deadline; ``end`` it.
         """
-        self._await_start()
+        self._await_start(deadline)
         if len(data) > len(self._memory):
             self._memory.close()
             os.ftruncate(self._fd, len(data))
@@ -117,7 +118,7 @@ class DecoderChild:
             self._requests.write(REQUEST.pack(len(data), len(self._memory)))
         except BrokenPipeError:
             raise self._died() from None
-        reply = self._reply(self._time_limit_s + _GRACE_S)
+        reply = self._reply(self._time_limit_s + _GRACE_S, deadline)
         pictures: list[Picture] = []
         try:
             pictures = self._pictures(reply)
@@ -146,21 +147,24 @@ class DecoderChild:
             os.close(self._fd)
             self._fd = -1
 
-    def _await_start(self) -> None:
+    def _await_start(self, deadline: Deadline) -> None:
         if self._ready:
             return
         try:
-            self._ready = self._reply(_START_LIMIT_S) == {"ready": True}
+            self._ready = self._reply(_START_LIMIT_S, deadline) == {"ready": True}
         except Died as error:
             raise RetryableError(f"no decoder can be started: it {error}") from error
 
-    def _reply(self, within_s: float) -> dict[str, Any]:
-        """Read one line of JSON."""
+    def _reply(self, within_s: float, deadline: Deadline) -> dict[str, Any]:
+        """Read one line of JSON, however slowly its bytes come."""
+        ends = deadline.within(within_s)
         line = b""
         replies, poll = self._replies.fileno(), select.poll()
         poll.register(replies, select.POLLIN)
         while not line.endswith(b"\n"):
-            if not poll.poll(within_s * 1000):
+            if ends.passed or not poll.poll(ends.left_s() * 1000):
+                if deadline.passed:
+                    raise OutOfTime("ran out of time while it was decoded")
                 raise self._late()
             part = os.read(replies, _LONGEST_REPLY)
             if not part or len(line) > _LONGEST_REPLY:

@@ -15,7 +15,8 @@ from __future__ import annotations
 import threading
 import weakref
 
-from photogate.errors import DecoderFailed, PhotoRefused, RetryableError
+from photogate.domain import NEVER, Deadline
+from photogate.errors import DecoderFailed, OutOfTime, PhotoRefused, RetryableError
 from photogate_vision.decoding.child import DecoderChild, Died
 from photogate_vision.decoding.decode import Picture
 
@@ -51,7 +52,7 @@ class Sandbox:
         self._lock = threading.Lock()
         self.close = weakref.finalize(self, _end_all, self._idle)
 
-    def decode(self, data: bytes) -> list[Picture]:
+    def decode(self, data: bytes, deadline: Deadline = NEVER) -> list[Picture]:
         """See ``decode.decode``.
 
         A photo whose child dies is given to one more, fresh child: what killed the first
@@ -61,17 +62,21 @@ class Sandbox:
             PhotoRefused: as there.
             RetryableError: as there; or no child can be started.
             DecoderFailed: it crashed or hung its decoder, or took too much memory.
+            OutOfTime: the deadline passed, before its own limit of time.
         """
         why = ""
         for fresh in (False, True):
             child = self._take(fresh=fresh)
             try:
-                pictures = child.decode(data)
+                pictures = child.decode(data, deadline)
             except Died as error:
                 child.end()
                 why = str(error)
                 if error.hung:
                     break
+            except OutOfTime:
+                child.end()
+                raise
             except (PhotoRefused, RetryableError):
                 self._put_back(child)
                 raise

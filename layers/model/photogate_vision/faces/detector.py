@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from photogate.domain import Face
+from photogate.domain import NEVER, Deadline, Face
 from photogate.ports.vision import UprightPicture
 from photogate_vision.faces.boxes import Scored, overlap, together, without_inner
 from photogate_vision.faces.bundle import load_face_bundle
@@ -65,8 +65,12 @@ class EmbeddedFaces:
         """sha256 of the bundle's manifest, which holds those of both networks."""
         return self._bundle.digest
 
-    def detect(self, picture: UprightPicture) -> list[Face]:
-        """See ``photogate.ports.vision.FaceDetector.detect``.
+    def detect(
+        self,
+        picture: UprightPicture,
+        deadline: Deadline = NEVER,  # noqa: ARG002 - of the port
+    ) -> list[Face]:
+        """See ``photogate.ports.vision.FaceDetector.detect``; it takes milliseconds.
 
         Faces of 20 pixels and more, in a picture of 640 pixels, are found almost always,
         below 12 hardly ever; upside-down ones are not.

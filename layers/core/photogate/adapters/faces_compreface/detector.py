@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import struct
-import time
 import zlib
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
 from urllib3.filepost import encode_multipart_formdata
 
 from photogate.adapters.faces_compreface.answers import checked, faces_of
-from photogate.adapters.faces_compreface.breaker import CircuitBreaker
 from photogate.adapters.faces_compreface.exchange import CONNECT_TIMEOUT_S, Exchange
-from photogate.domain import Face
-from photogate.errors import ConfigError, FacesUnavailable
+from photogate.domain import NEVER, Deadline, Face
+from photogate.errors import FacesUnavailable, OutOfTime
 from photogate.ports.vision import UprightPicture
 
 #: All faces; below this probability CompreFace drops one: 0.8 is what its documentation
@@ -26,11 +23,6 @@ _QUERY = {
     "face_plugins": "age,gender",
     "status": "false",
 }
-#: So many failures in a row mean an outage; with the default timeout of 10 s they still fit into a
-#: Lambda function's 60 s.
-_FAILURES = 3
-#: Less than the delay of a job's later retries, so that they find a trial made.
-_REST_S = 10.0
 #: Side of the picture by which ``check`` asks, in pixels.
 _PLAIN_SIDE = 128
 
@@ -38,67 +30,38 @@ _PLAIN_SIDE = 128
 class ComprefaceFaces:
     """Asks CompreFace; also a ``Probe``. Thread-safe.
 
-    After three failures in a row it is asked once every 10 s only, and photos fail at
-    once in between.
-
     Args:
         url: where CompreFace answers, without ``/api``.
         api_key: of a service of type DETECTION.
         timeout_s: longest time for one answer; connecting has 2 s beside it.
-        clock: of the circuit breaker.
     """
 
-    def __init__(
-        self,
-        url: str,
-        api_key: str,
-        *,
-        timeout_s: float = 10.0,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, url: str, api_key: str, *, timeout_s: float = 10.0) -> None:
         self._exchange = Exchange(url, timeout_s=timeout_s)
         self._key = api_key
         #: Longest time for one picture, in seconds.
         self.longest_wait_s = timeout_s + CONNECT_TIMEOUT_S
-        self._last_failure = ""
-        self._breaker = CircuitBreaker(failures=_FAILURES, rest_s=_REST_S, clock=clock)
 
     @property
     def tells_age(self) -> bool:
         """See ``photogate.ports.vision.FaceDetector.tells_age``."""
         return True
 
-    def detect(self, picture: UprightPicture) -> list[Face]:
-        """See ``photogate.ports.vision.FaceDetector.detect``.
-
-        Raises:
-            FacesUnavailable: also at once, while the circuit breaker is open.
-        """
-        if wait_s := self._breaker.wait_s():
-            raise FacesUnavailable(
-                f"{self._last_failure} (it is asked again in {wait_s:.0f} s)",
-                retry_after_s=wait_s,
-            )
+    def detect(self, picture: UprightPicture, deadline: Deadline = NEVER) -> list[Face]:
+        """See ``photogate.ports.vision.FaceDetector.detect``."""
         jpeg = picture.jpeg()
+        photo = ("photo.jpg", jpeg.data, "image/jpeg")
         try:
-            faces = self._ask(
-                ("photo.jpg", jpeg.data, "image/jpeg"), width=jpeg.width, height=jpeg.height
-            )
-        except ConfigError:
-            # It answers, so it is not down.
-            self._breaker.succeeded()
+            return self._ask(photo, width=jpeg.width, height=jpeg.height, deadline=deadline)
+        except FacesUnavailable as error:
+            if deadline.passed:
+                raise OutOfTime("ran out of time while CompreFace looked for faces") from error
             raise
-        except BaseException as error:
-            self._last_failure = str(error)
-            self._breaker.failed()
-            raise
-        self._breaker.succeeded()
-        return faces
 
     def check(self) -> dict[str, Any]:
         """See ``photogate.ports.probe.Probe.check``: whether it answers, knows the key and looks.
 
-        Asks for the faces of a plain picture, and is not held back by earlier failures.
+        Asks for the faces of a plain picture.
 
         Raises:
             FacesUnavailable: it does not answer, or its core does not.
@@ -120,13 +83,21 @@ class ComprefaceFaces:
         """Close the connections; they are opened again when needed."""
         self._exchange.close()
 
-    def _ask(self, file: tuple[str, bytes, str], *, width: int, height: int) -> list[Face]:
+    def _ask(
+        self,
+        file: tuple[str, bytes, str],
+        *,
+        width: int,
+        height: int,
+        deadline: Deadline = NEVER,
+    ) -> list[Face]:
         body, content_type = encode_multipart_formdata({"file": file})
         answer = self._exchange.call(
             "POST",
             f"/api/v1/detection/detect?{urlencode(_QUERY)}",
             body=body,
             headers={"x-api-key": self._key, "Content-Type": content_type},
+            deadline=deadline,
         )
         return faces_of(answer, width=width, height=height)
 

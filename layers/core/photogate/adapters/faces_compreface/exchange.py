@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
+from photogate.domain import NEVER, Deadline
 from photogate.errors import ConfigError, FacesUnavailable
 
 #: A service in the same network answers a SYN at once, or not at all.
@@ -70,15 +71,19 @@ class Exchange:
         *,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        deadline: Deadline = NEVER,
     ) -> Answer:
-        """Send one request; ``path`` has its query.
+        """Send one request; ``path`` has its query. ``deadline`` may end it earlier.
 
         Raises:
             FacesUnavailable: no complete answer came in time.
         """
         target = self._where.path + path
         try:
-            with self._connected() as connection, _ended(connection, after_s=self._timeout_s):
+            with (
+                self._connected(deadline) as connection,
+                _ended(connection, after_s=min(self._timeout_s, deadline.left_s())),
+            ):
                 connection.request(method, target, body, headers, preload_content=False)
                 response = connection.getresponse()
                 # Not decoded: a compressed answer would have a size that nobody bounded.
@@ -102,7 +107,7 @@ class Exchange:
             self._idle.pop().close()
 
     @contextmanager
-    def _connected(self) -> Iterator[HTTPConnection]:
+    def _connected(self, deadline: Deadline) -> Iterator[HTTPConnection]:
         """Lend an open connection; it is kept for the next request unless this one fails."""
         try:
             connection = self._idle.pop()
@@ -111,8 +116,10 @@ class Exchange:
         try:
             if not connection.is_connected:
                 connection.close()
-                connection.timeout = CONNECT_TIMEOUT_S
-                with _ended(connection, after_s=CONNECT_TIMEOUT_S):
+                # Not 0, which would not wait at all and be another error.
+                within_s = max(0.001, min(CONNECT_TIMEOUT_S, deadline.left_s()))
+                connection.timeout = within_s
+                with _ended(connection, after_s=within_s):
                     connection.connect()
                 connection.timeout = self._timeout_s
             yield connection

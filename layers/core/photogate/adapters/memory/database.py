@@ -97,6 +97,9 @@ class BatchRow:
     lease_job_id: str | None = None
     lease_until: datetime | None = None
     attempt_id: str | None = None
+    #: The part that was down at the last delivery, and how often it was put off for that.
+    waits_for: str | None = None
+    put_off: int = 0
 
     def release(self) -> None:
         """No delivery holds it any more."""

@@ -11,8 +11,15 @@ from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 from photogate.adapters.memory.database import Clock
-from photogate.domain import Reason, StoredObject, UploadTicket
-from photogate.errors import Forbidden, InvalidRequest, NotFound, PhotoChanged, PhotoRefused
+from photogate.domain import NEVER, Deadline, Reason, StoredObject, UploadTicket
+from photogate.errors import (
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    OutOfTime,
+    PhotoChanged,
+    PhotoRefused,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +101,12 @@ class MemoryPhotoStore:
         found = self._objects.get(key)
         return None if found is None else _describe(found[1])
 
-    def get(self, key: str, *, etag: str | None, max_bytes: int) -> bytes:
+    def get(
+        self, key: str, *, etag: str | None, max_bytes: int, deadline: Deadline = NEVER
+    ) -> bytes:
         """See ``photogate.ports.photos.PhotoStore.get``."""
+        if deadline.passed:
+            raise OutOfTime(f"there is no time left to read {key}")
         _, body = self._object(key)
         if len(body) > max_bytes:
             raise PhotoRefused(

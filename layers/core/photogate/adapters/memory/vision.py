@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from photogate.domain import Signals
+from photogate.domain import NEVER, Deadline, Signals
 from photogate.domain.measures import read
 
 
@@ -23,12 +23,15 @@ class ScriptedAnalyzer:
     ) -> None:
         self.measures = frozenset(read(default))
         self.answers = answers
+        #: Of the last photo.
+        self.deadline = NEVER
         #: What was looked at, in this order.
         self.seen: list[str] = []
         self._default = default
 
-    def analyze(self, data: bytes) -> list[Signals]:
-        """See ``photogate.ports.vision.PhotoAnalyzer.analyze``."""
+    def analyze(self, data: bytes, deadline: Deadline = NEVER) -> list[Signals]:
+        """See ``photogate.ports.vision.PhotoAnalyzer.analyze``; what it was given is kept."""
+        self.deadline = deadline
         name = data.decode()
         self.seen.append(name)
         answer = self.answers.get(name, self._default)

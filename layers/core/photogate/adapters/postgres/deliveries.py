@@ -8,9 +8,12 @@ from uuid import uuid4
 from photogate.adapters.postgres.changes import close_finished
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.adapters.postgres.rows import OPEN
-from photogate.domain import OpenBatch, OpenPhoto
+from photogate.domain import MANY_WAIT, OpenBatch, OpenPhoto, outage_pause_s
 from photogate.errors import BatchBusy
 from photogate.messages import Job
+
+#: In one statement, which must not take seconds; who is not woken comes by itself.
+_MOST_WOKEN = 10_000
 
 
 class PostgresDeliveries:
@@ -46,31 +49,120 @@ class PostgresDeliveries:
             )
         )
 
-    def hand_back(self, job: Job, photo_ids: Sequence[str], *, attempt_id: str, error: str) -> None:
+    def hand_back(
+        self,
+        job: Job,
+        photo_ids: Sequence[str],
+        *,
+        attempt_id: str,
+        error: str,
+        delivery_counts: bool = True,
+    ) -> None:
         """See ``photogate.ports.records.Deliveries.hand_back``."""
 
         def work(session: Session) -> None:
             mine = session.count(
                 "UPDATE batches SET last_error = :error,"
+                " deliveries = greatest(deliveries - :uncounted, 0),"
                 " lease_job_id = NULL, lease_until = NULL, attempt_id = NULL"
                 " WHERE id = :batch AND attempt_id = :attempt",
                 error=error,
+                uncounted=0 if delivery_counts else 1,
                 batch=job.batch_id,
                 attempt=attempt_id,
             )
             if not mine:
                 return  # another delivery has taken over; the counts are its own
-            session.rows(
-                "UPDATE media SET retry_count = greatest(retry_count - 1, 0),"
-                " moderation_error = :error, updated_at = now()"
-                f" WHERE batch_id = :batch AND {OPEN}"
-                " AND CAST(id AS text) = ANY (CAST(:ids AS text[]))",
-                error=error,
-                batch=job.batch_id,
-                ids=list(photo_ids),
-            )
+            _uncount(session, job.batch_id, photo_ids, error)
 
         self._pool.transaction(work)
+
+    def put_off(
+        self,
+        job: Job,
+        photo_ids: Sequence[str] = (),
+        *,
+        attempt_id: str | None,
+        part: str,
+        error: str,
+        at_least_s: float,
+    ) -> float | None:
+        """See ``photogate.ports.records.Deliveries.put_off``."""
+        delay_s: float | None = None
+
+        def work(session: Session) -> float | None:
+            nonlocal delay_s
+            batch = session.row(
+                "SELECT put_off FROM batches WHERE id = :id AND generation = :generation"
+                " AND finished_at IS NULL AND CASE WHEN CAST(:attempt AS text) IS NULL"
+                "   THEN lease_until IS NULL OR lease_until < now()"
+                "   ELSE attempt_id = CAST(:attempt AS text) END FOR UPDATE",
+                id=job.batch_id,
+                generation=job.generation,
+                attempt=attempt_id,
+            )
+            if batch is None:
+                return delay_s  # of a run whose COMMIT broke; else there is nothing to do
+            delay_s = at_least_s + outage_pause_s(batch["put_off"], _waiting(session, part))
+            session.rows(
+                "UPDATE batches SET waits_for = :part, last_error = :error, put_off = put_off + 1,"
+                " deliveries = greatest(deliveries - :begun, 0),"
+                " lease_job_id = NULL, lease_until = NULL, attempt_id = NULL,"
+                " next_enqueue_at = now() + make_interval(secs => :delay) + interval '1 minute'"
+                " WHERE id = :id",
+                part=part,
+                error=error,
+                begun=0 if attempt_id is None else 1,
+                delay=delay_s,
+                id=job.batch_id,
+            )
+            _uncount(session, job.batch_id, photo_ids, error)
+            return delay_s
+
+        return self._pool.transaction(work)
+
+    def wake(self, part: str, *, limit: int) -> list[Job]:
+        """See ``photogate.ports.records.Deliveries.wake``."""
+        rows = self._pool.transaction(
+            lambda s: s.rows(
+                "WITH waiting AS (SELECT id, row_number() OVER (ORDER BY created_at) AS place FROM"
+                "   (SELECT id, created_at FROM batches"
+                "    WHERE waits_for = :part AND finished_at IS NULL"
+                "    ORDER BY created_at LIMIT :most FOR UPDATE SKIP LOCKED) AS locked)"
+                " UPDATE batches SET waits_for = NULL, put_off = 0, next_enqueue_at = now()"
+                "   + CASE WHEN place <= :n THEN interval '1 minute' ELSE interval '0' END"
+                " FROM waiting WHERE batches.id = waiting.id"
+                " RETURNING batches.id, generation, place",
+                part=part,
+                most=_MOST_WOKEN,
+                n=limit,
+            )
+        )
+        rows.sort(key=lambda row: int(row["place"]))
+        return [Job(batch_id=row["id"], generation=row["generation"]) for row in rows[:limit]]
+
+
+def _waiting(session: Session, part: str) -> int:
+    """Count batches that wait for this part, to ``MANY_WAIT`` at most."""
+    row = session.row(
+        "SELECT count(*) AS n FROM (SELECT 1 FROM batches"
+        " WHERE waits_for = :part AND finished_at IS NULL LIMIT :most) AS waiting",
+        part=part,
+        most=MANY_WAIT,
+    )
+    return int(row["n"]) if row else 0
+
+
+def _uncount(session: Session, batch_id: str, photo_ids: Sequence[str], error: str) -> None:
+    session.rows(
+        "UPDATE media SET retry_count = greatest(retry_count - 1, 0),"
+        " moderation_error = :error, updated_at = now()"
+        f" WHERE batch_id = :batch AND {OPEN}"
+        " AND CAST(id AS text) = ANY (CAST(:ids AS text[]))",
+        error=error,
+        batch=batch_id,
+        ids=list(photo_ids),
+    )
 
 
 def _is_open(session: Session, batch: OpenBatch) -> bool:
@@ -83,7 +175,7 @@ def _begin(
 ) -> OpenBatch | None:
     batch = session.row(
         "SELECT finished_at IS NOT NULL AS finished, generation, lease_job_id, user_id,"
-        " correlation_id, created_at,"
+        " waits_for, correlation_id, created_at,"
         " extract(epoch FROM lease_until - now()) AS lease_left_s"
         " FROM batches WHERE id = :id FOR UPDATE",
         id=job.batch_id,
@@ -108,7 +200,7 @@ def _begin(
         close_finished(session, [job.batch_id])
         return None
     session.rows(
-        "UPDATE batches SET deliveries = deliveries + 1, lease_job_id = :job,"
+        "UPDATE batches SET deliveries = deliveries + 1, waits_for = NULL, lease_job_id = :job,"
         " lease_until = now() + make_interval(secs => :lease), attempt_id = :attempt"
         " WHERE id = :id",
         job=job_id,
@@ -127,6 +219,7 @@ def _begin(
         user_id=batch["user_id"],
         correlation_id=batch["correlation_id"],
         accepted_at=batch["created_at"],
+        waited_for=batch["waits_for"],
         photos=tuple(
             OpenPhoto(
                 id=row["id"],
