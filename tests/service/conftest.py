@@ -57,6 +57,18 @@ class UnsteadyStore(MemoryPhotoStore):
         self._fail()
         return super().get(key, etag=etag, max_bytes=max_bytes, deadline=deadline)
 
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str = "image/jpeg",
+        deadline: Deadline = NEVER,
+    ) -> None:
+        """Fail, or write."""
+        self._fail()
+        super().put(key, data, content_type=content_type, deadline=deadline)
+
     def check(self) -> dict[str, Any]:
         """Fail while it is down; else answer, whatever happens to single calls."""
         if self.down:

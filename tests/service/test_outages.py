@@ -21,7 +21,7 @@ from photogate.errors import (
     RetryableError,
     StorageUnavailable,
 )
-from photogate.messages import Job
+from photogate.messages import CopyJob, Job, decode
 from photogate.policies import preset
 from photogate.service.moderate import Moderation
 from photogate.service.outages import Guard
@@ -256,10 +256,12 @@ class Worker:
         done = 0
         while (delivery := self._queue.receive(wait_s=0)) is not None:
             assert delivery.receive_count == 1
+            job = decode(delivery.body)
+            if isinstance(job, CopyJob):
+                self._queue.ack(delivery)
+                continue
             with suppress(RetryableError):
-                self._moderation.run(
-                    Job.decode(delivery.body), job_id=delivery.job_id, time_left_s=lambda: 60.0
-                )
+                self._moderation.run(job, job_id=delivery.job_id, time_left_s=lambda: 60.0)
                 self._queue.ack(delivery)
                 done += 1
                 continue

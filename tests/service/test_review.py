@@ -44,7 +44,12 @@ def test_what_waits_is_shown_until_it_is_decided(
     reviews: Reviews, records: Records, store: UnsteadyStore, ids: dict[str, str]
 ) -> None:
     ((photo, url),) = reviews.waiting(limit=5)
-    assert (photo.id, store.view(url)[1]) == (ids["c"], b"c")
+    assert (photo.id, url) == (ids["c"], f"/api/v1/admin/moderation/{ids['c']}/photo")
+    with pytest.raises(NotFound, match="no picture"):
+        reviews.picture(photo.id, "display")
+    store.put("copies/thumb/c.jpg", b"a thumb of c")
+    records.copies.made(photo.id, display_key="copies/display/c.jpg", original_key="kept/c")
+    assert reviews.picture(photo.id, "thumb").data == b"a thumb of c"
     assert reviews.approve(photo.id, by=MODERATOR).decided_by == "mod"
     assert reviews.waiting(limit=5) == []
     assert records.review_items() == set()

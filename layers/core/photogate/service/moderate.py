@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Protocol
 
 from photogate.domain import (
@@ -21,6 +25,7 @@ from photogate.domain import (
     Verdict,
 )
 from photogate.domain.changes import judged
+from photogate.domain.object_keys import kept_key
 from photogate.domain.policy import Policy, decide_all
 from photogate.errors import (
     ConfigError,
@@ -32,7 +37,7 @@ from photogate.errors import (
     PhotoRefused,
     RetryableError,
 )
-from photogate.messages import Job
+from photogate.messages import CopyJob, Job
 from photogate.ports.photos import Store
 from photogate.ports.queue import JobSender
 from photogate.ports.records import Changes, Deliveries
@@ -109,6 +114,8 @@ class Moderation:
         self._lease_s = lease_s
         self._max_bytes = max_bytes
         self._watcher = watcher
+        #: Bytes are kept while they are looked at.
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="keep")
         self._begin_s = min(_BEGIN_S, _BEGIN_SHARE * lease_s)
         self._spare_s = min(_SPARE_S, _SPARE_SHARE * lease_s)
 
@@ -238,7 +245,7 @@ class Moderation:
             if time_left_s() < self._begin_s or not self._send(job):
                 return
 
-    def _send(self, job: Job, delay_s: float = 0.0) -> bool:
+    def _send(self, job: Job | CopyJob, delay_s: float = 0.0) -> bool:
         """Send a job, or leave it to the sweep."""
         try:
             self._sender.send(job.encode(), delay_s=delay_s)
@@ -257,9 +264,14 @@ class Moderation:
             ]
         )
         counted.difference_update(finding.photo_id for finding in findings)
+        copied = []
         for finding, outcome in zip(findings, outcomes, strict=True):
             if outcome.changed:  # else a person or another worker decided first
                 self._watcher.photo_settled(batch, finding)
+                if finding.decoded:
+                    copied.append(finding.photo_id)
+        if copied:
+            self._send(CopyJob(photo_ids=tuple(copied)))
 
     def _hand_back(
         self,
@@ -300,11 +312,28 @@ class Moderation:
         except PhotogateError as error:
             # Not there: deleted meanwhile, or not uploaded. Retried, as it may still come.
             raise RetryableError(str(error)) from error
+        original_key = kept_key(photo.id, hashlib.sha256(data).hexdigest())
+        kept = self._keeper.submit(self._keep, original_key, data, deadline)
         try:
             verdict, signals = judge(data, self._analyzer, self._policy, deadline)
+            finding = Finding(photo_id=photo.id, verdict=verdict, signals=signals)
         except DecoderFailed as error:
-            return _to_person(photo, str(error))
-        return Finding(photo_id=photo.id, verdict=verdict, signals=signals)
+            finding = _to_person(photo, str(error))
+        try:
+            kept.result(timeout=min(deadline.left_s(), threading.TIMEOUT_MAX))
+        except TimeoutError as error:
+            raise OutOfTime("the store took too long to keep a photo") from error
+        return replace(finding, original_key=original_key)
+
+    def _keep(self, key: str, data: bytes, deadline: Deadline) -> None:
+        """Write the bytes that are judged where no client can: they alone are shown later."""
+        self._storage.call(
+            lambda: self._store.put(
+                key, data, content_type="application/octet-stream", deadline=deadline
+            ),
+            photo=lambda: key,
+            deadline=deadline,
+        )
 
 
 def judge(

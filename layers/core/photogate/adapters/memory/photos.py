@@ -41,11 +41,19 @@ class MemoryPhotoStore:
         #: Type and bytes by key.
         self._objects: dict[str, tuple[str, bytes]] = {}
 
-    def put(self, key: str, body: bytes, *, content_type: str = "image/jpeg") -> StoredObject:
-        """Store an object, or replace it."""
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str = "image/jpeg",
+        deadline: Deadline = NEVER,
+    ) -> None:
+        """See ``photogate.ports.photos.PhotoStore.put``."""
+        if deadline.passed:
+            raise OutOfTime(f"there is no time left to write {key}")
         with self._lock:
-            self._objects[key] = (content_type, body)
-        return _describe(body)
+            self._objects[key] = (content_type, data)
 
     def presign_put(
         self, key: str, *, content_type: str, size_bytes: int | None, expires_in_s: int
@@ -85,7 +93,8 @@ class MemoryPhotoStore:
             raise InvalidRequest(f"Content-Type must be {grant.content_type}")
         if grant.size_bytes not in (None, len(body)):
             raise InvalidRequest(f"the body must have {grant.size_bytes} bytes")
-        return self.put(grant.key, body, content_type=content_type)
+        self.put(grant.key, body, content_type=content_type)
+        return _describe(body)
 
     def view(self, url: str) -> tuple[str, bytes]:
         """Do what a client's GET does; gives type and bytes.
