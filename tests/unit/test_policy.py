@@ -40,7 +40,7 @@ def with_scores(**scores: float) -> Signals:
 def test_a_fine_photo_is_approved_without_a_rule() -> None:
     verdict = decide(FINE, COMMUNITY)
     assert (verdict.status, verdict.reason, verdict.rule) == (Status.APPROVED, None, None)
-    assert verdict.policy == "community@2"
+    assert verdict.policy == "community@3"
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ class TestGates:
         assert unprovided(DATING, self.ALL) == ()
 
     def test_what_a_policy_does_not_ask_for_is_off(self) -> None:
-        assert self.told(COMMUNITY, self.ALL)["no_face"] == "community@2 does not ask for it"
+        assert self.told(COMMUNITY, self.ALL)["no_face"] == "community@3 does not ask for it"
 
     def test_what_nothing_measures_is_off_or_on_in_part(self) -> None:
         told = self.told(DATING, self.ALL - {"nsfw.sexy", "face_count"})
