@@ -37,7 +37,7 @@ def test_the_way_of_a_photo(
     ticket = client.call("GET", "/users/media/upload-url", params={"size": len(portrait)})
     assert ticket["method"] == "PUT"
     assert ticket["headers"]["Content-Type"] == "image/jpeg"
-    assert ticket["file_key"].startswith("users/u-1/photo/")
+    assert ticket["file_key"].startswith("incoming/u-1/photo/")
     assert ticket["file_key"].endswith(ticket["file_name"])
     assert ticket["expires_in"] == 900
     put = requests.put(ticket["upload_url"], data=portrait, headers=ticket["headers"], timeout=10)

@@ -19,7 +19,7 @@ INSIDE = ("photogate", "photogate_vision", "functions", "local", "tests", "bench
 MAY_IMPORT: dict[str, set[str]] = {
     "photogate.domain": {"photogate.domain"},
     "photogate.errors": set(),
-    "photogate.file_keys": set(),
+    "photogate.file_keys": {"photogate.domain"},
     "photogate.texts": {"photogate.domain"},
     "photogate.policies": {
         "photogate.domain",

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from photogate.adapters.memory.database import Clock
 from photogate.domain import NEVER, Deadline, Reason, StoredObject, UploadTicket
+from photogate.domain.object_keys import may_be_uploaded, may_be_viewed
 from photogate.errors import (
     Forbidden,
     InvalidRequest,
@@ -41,16 +42,17 @@ class MemoryPhotoStore:
         #: Type and bytes by key.
         self._objects: dict[str, tuple[str, bytes]] = {}
 
-    def put(self, key: str, body: bytes, *, content_type: str = "image/jpeg") -> StoredObject:
-        """Store an object, or replace it."""
+    def put(self, key: str, data: bytes, *, content_type: str = "image/jpeg") -> None:
+        """See ``photogate.ports.photos.PhotoStore.put``."""
         with self._lock:
-            self._objects[key] = (content_type, body)
-        return _describe(body)
+            self._objects[key] = (content_type, data)
 
     def presign_put(
         self, key: str, *, content_type: str, size_bytes: int | None, expires_in_s: int
     ) -> UploadTicket:
         """See ``photogate.ports.photos.PhotoStore.presign_put``."""
+        if not may_be_uploaded(key):
+            raise Forbidden("no URL is given for PUT of this object")
         headers = {"Content-Type": content_type}
         if size_bytes is not None:
             headers["Content-Length"] = str(size_bytes)
@@ -71,6 +73,8 @@ class MemoryPhotoStore:
 
     def presign_get(self, key: str, *, expires_in_s: int) -> str:
         """See ``photogate.ports.photos.PhotoStore.presign_get``."""
+        if not may_be_viewed(key):
+            raise Forbidden("no URL is given for GET of this object")
         return self._sign(_Grant(method="GET", key=key, expires_at=self._until(expires_in_s)))
 
     def upload(self, url: str, body: bytes, *, content_type: str | None) -> StoredObject:
@@ -85,7 +89,8 @@ class MemoryPhotoStore:
             raise InvalidRequest(f"Content-Type must be {grant.content_type}")
         if grant.size_bytes not in (None, len(body)):
             raise InvalidRequest(f"the body must have {grant.size_bytes} bytes")
-        return self.put(grant.key, body, content_type=content_type)
+        self.put(grant.key, body, content_type=content_type)
+        return _describe(body)
 
     def view(self, url: str) -> tuple[str, bytes]:
         """Do what a client's GET does; gives type and bytes.
