@@ -50,7 +50,7 @@ def create_app(store: Callable[[], FilePhotoStore], *, max_bytes: Callable[[], i
             if body is None:
                 return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {most} bytes")
             stored = await run_in_threadpool(
-                store().put, grant, body, content_type=request.headers.get("content-type")
+                store().receive, grant, body, content_type=request.headers.get("content-type")
             )
         return Response(headers={"ETag": f'"{stored.etag}"'})
 

@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from photogate.domain import PhotoRow, Status, UploadTicket, UserSummary
 from photogate.texts import reason_text
 
-_KEY = "users/u-1/photo/5f0c6a1e8d9b4a7c9e2f3b4a5c6d7e8f-1f2e3d4c5b6a79880f1e2d3c4b5a6978.jpg"
+_KEY = "incoming/u-1/photo/5f0c6a1e8d9b4a7c9e2f3b4a5c6d7e8f-1f2e3d4c5b6a79880f1e2d3c4b5a6978.jpg"
 
 
 class UploadUrl(BaseModel):
     """Where to put one photo, and how."""
 
-    upload_url: str = Field(examples=["http://127.0.0.1:8000/files/users/u-1/photo/…"])
+    upload_url: str = Field(examples=["http://127.0.0.1:8000/files/incoming/u-1/photo/…"])
     file_key: str = Field(description="Hand this in with upload-complete.", examples=[_KEY])
     method: Literal["PUT"] = "PUT"
     headers: dict[str, str] = Field(

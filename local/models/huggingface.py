@@ -19,9 +19,8 @@ from local.models.graph import Graph, read_graph
 from local.models.image_processor import Preparation, read_preparation
 from local.models.mapping import map_labels
 from photogate.errors import ConfigError
-from photogate_vision.classifier.bundle import Gives
+from photogate_vision.classifier.bundle import PREPARED, Gives
 from photogate_vision.classifier.nsfw import are_probabilities
-from photogate_vision.decoding.decode import PREPROCESSING
 from photogate_vision.manifest import Manifest, sha256_of
 
 WAY_OUT = "docs/models.md tells what can be added"
@@ -99,7 +98,7 @@ class HuggingFaceModel:
                 {"label": label, "category": category}
                 for label, category in zip(self.labels, categories, strict=True)
             ],
-            "preprocessing": PREPROCESSING,
+            "preprocessing": PREPARED,
         }
 
 

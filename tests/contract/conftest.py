@@ -54,13 +54,14 @@ def answer(
 
 
 class FaultyServer(socketserver.ThreadingTCPServer):
-    """Does to every request what ``fault`` says, and keeps their bodies."""
+    """Does to every request what ``fault`` says, and keeps their heads and bodies."""
 
     daemon_threads = True
     allow_reuse_address = True
 
     def __init__(self) -> None:
         self.fault = Fault()
+        self.heads: list[bytes] = []
         self.bodies: list[bytes] = []
         self.ending = threading.Event()
         #: Whether somebody waited until nothing more dripped.
@@ -96,7 +97,9 @@ class _Misbehaving(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         connection: socket.socket = self.request
-        self.server.bodies.append(_read_request(connection))
+        head, body = _read_request(connection)
+        self.server.heads.append(head)
+        self.server.bodies.append(body)
         fault = self.server.fault
         connection.sendall(fault.writes)
         if fault.then == "stall":
@@ -112,15 +115,17 @@ class _Misbehaving(socketserver.BaseRequestHandler):
             connection.close()
 
 
-def _read_request(connection: socket.socket) -> bytes:
-    """Read it whole, for closing earlier would be a reset; gives its body."""
+def _read_request(connection: socket.socket) -> tuple[bytes, bytes]:
+    """Read it whole, for closing earlier would be a reset; gives its head and body."""
     head, _, body = b"", b"", b""
     while b"\r\n\r\n" not in head:
         chunk = connection.recv(65536)
         if not chunk:
-            return b""
+            return b"", b""
         head += chunk
     head, _, body = head.partition(b"\r\n\r\n")
+    if b"expect: 100-continue" in head.lower():
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
     lengths = [
         int(line.partition(b":")[2])
         for line in head.lower().splitlines()
@@ -128,7 +133,7 @@ def _read_request(connection: socket.socket) -> bytes:
     ]
     while lengths and len(body) < lengths[0]:
         body += connection.recv(65536)
-    return body
+    return head, body
 
 
 @pytest.fixture

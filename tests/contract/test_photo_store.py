@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import os
 import re
+import resource
+import signal
+import socket
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from hashlib import md5
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -27,7 +32,7 @@ from requests.adapters import BaseAdapter
 from local import files
 from photogate.adapters import photos_s3
 from photogate.adapters.memory.photos import MemoryPhotoStore
-from photogate.adapters.photos_files import FilePhotoStore
+from photogate.adapters.photos_files import MOUNT, FilePhotoStore, Grant
 from photogate.adapters.photos_s3 import S3PhotoStore
 from photogate.domain import Deadline
 from photogate.errors import (
@@ -61,10 +66,15 @@ class Store:
     kind: str
     #: Whether a request that breaks what was signed is refused here.
     enforces: bool
-    #: Nothing is there yet.
+    #: For an upload; nothing is there yet.
     key: str
     #: Carries what clients do.
     http: requests.Session = field(default_factory=requests.Session)
+
+    @property
+    def copy(self) -> str:
+        """The key of an object of ours, which may be viewed; nothing is there yet."""
+        return self.key.replace("incoming/", "copies/display/", 1)
 
 
 class _InMemory(BaseAdapter):
@@ -106,7 +116,7 @@ class _InMemory(BaseAdapter):
 def memory_store() -> Store:
     """A store in memory."""
     port = MemoryPhotoStore()
-    store = Store(port=port, kind="memory", enforces=True, key="users/u-1/photo/aa-bb.jpg")
+    store = Store(port=port, kind="memory", enforces=True, key="incoming/u-1/photo/aa-bb.jpg")
     store.http.mount("memory://", _InMemory(port))
     return store
 
@@ -131,7 +141,7 @@ def files_store(folder: Path) -> Iterator[Store]:
     app = files.create_app(lambda: held[0], max_bytes=lambda: 1000)
     with serve(app) as url:
         held.append(FilePhotoStore(folder, public_url=url, secret=SECRET))
-        yield Store(port=held[0], kind="files", enforces=True, key="users/u-1/photo/aa-bb.jpg")
+        yield Store(port=held[0], kind="files", enforces=True, key="incoming/u-1/photo/aa-bb.jpg")
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +156,7 @@ def s3_client(moto_server: str) -> Iterator[S3Client]:
 def s3_store(s3_client: S3Client) -> Store:
     """A bucket in moto."""
     port = S3PhotoStore(s3_client, "photos", presigner=s3_client)
-    return Store(port=port, kind="s3", enforces=False, key=f"users/{uuid4()}/photo/aa-bb.jpg")
+    return Store(port=port, kind="s3", enforces=False, key=f"incoming/{uuid4()}/photo/aa-bb.jpg")
 
 
 @pytest.fixture
@@ -161,10 +171,12 @@ def bucket_store() -> Iterator[Store]:
         access_key=None,
         secret_key=None,
     )
-    key = f"photogate-test/{uuid4()}/aa-bb.jpg"
+    key = f"incoming/photogate-test-{uuid4()}/aa-bb.jpg"
     with closing(S3PhotoStore(client, bucket, presigner=client)) as port:
-        yield Store(port=port, kind="s3", enforces=True, key=key)
+        store = Store(port=port, kind="s3", enforces=True, key=key)
+        yield store
         port.delete(key)
+        port.delete(store.copy)
 
 
 def client_of(
@@ -187,7 +199,7 @@ def upload(store: Store, body: bytes = BODY, **signed: int) -> requests.Response
 
 
 def view(store: Store) -> requests.Response:
-    return store.http.get(store.port.presign_get(store.key, expires_in_s=60), timeout=5)
+    return store.http.get(store.port.presign_get(store.copy, expires_in_s=60), timeout=5)
 
 
 def test_what_is_put_can_be_read_and_described(store: Store) -> None:
@@ -199,9 +211,33 @@ def test_what_is_put_can_be_read_and_described(store: Store) -> None:
     assert answer.headers["ETag"].strip('"') == stored.etag
     assert store.port.get(store.key, etag=stored.etag, max_bytes=len(BODY)) == BODY
     assert store.port.get(store.key, etag=None, max_bytes=100) == BODY
-    seen = view(store)
-    assert (seen.status_code, seen.content) == (200, BODY)
-    assert seen.headers["Content-Type"] == "image/jpeg"
+
+
+def test_what_we_put_can_be_viewed_and_is_replaced_whole(store: Store) -> None:
+    for body in (b"before, and longer", BODY, BODY):
+        store.port.put(store.copy, body, content_type="image/jpeg")
+        stored = store.port.head(store.copy)
+        assert stored is not None
+        assert store.port.get(store.copy, etag=stored.etag, max_bytes=100) == body
+        seen = view(store)
+        assert (seen.status_code, seen.content) == (200, body)
+        assert seen.headers["Content-Type"] == "image/jpeg"
+    store.port.delete(store.copy)
+    assert view(store).status_code == 404
+
+
+@pytest.mark.parametrize("key", ["kept/5f-ab", "copies/display/5f-ab.jpg", "users/u/photo/a-b.jpg"])
+def test_clients_are_given_urls_to_put_to_incoming_only(store: Store, key: str) -> None:
+    with pytest.raises(Forbidden):
+        store.port.presign_put(key, content_type="image/jpeg", size_bytes=None, expires_in_s=60)
+
+
+@pytest.mark.parametrize("key", ["kept/5f-ab", "incoming/u/photo/a-b.jpg"])
+def test_nobody_is_given_a_url_to_read_what_a_client_wrote(store: Store, key: str) -> None:
+    with pytest.raises(Forbidden):
+        store.port.presign_get(key, expires_in_s=60)
+    # of an installation that kept no copies
+    assert store.port.presign_get("users/u/photo/a-b.jpg", expires_in_s=60)
 
 
 def test_what_is_not_there(store: Store) -> None:
@@ -254,7 +290,7 @@ def test_what_was_signed_is_what_counts(store: Store) -> None:
         (put.url.replace("aa-bb", "aa-bc"), b"x" * 10, jpeg),
         (put.url.replace("size=10", "size=11"), b"x" * 11, jpeg),
         (re.sub("expires=", "expires=8", put.url, flags=re.IGNORECASE), b"x" * 10, jpeg),
-        (store.port.presign_get(store.key, expires_in_s=60), b"x" * 10, jpeg),
+        (store.port.presign_get(store.copy, expires_in_s=60), b"x" * 10, jpeg),
         (urlsplit(put.url)._replace(query="").geturl(), b"x" * 10, jpeg),
     ):
         answer = store.http.put(url, data=body, headers=headers, timeout=5)
@@ -268,8 +304,8 @@ def test_what_was_signed_is_what_counts(store: Store) -> None:
 def test_a_url_expires(store: Store) -> None:
     if not store.enforces:
         pytest.skip("this stand-in does not enforce what was signed")
-    upload(store)
-    url = store.port.presign_get(store.key, expires_in_s=1)
+    store.port.put(store.copy, BODY, content_type="image/jpeg")
+    url = store.port.presign_get(store.copy, expires_in_s=1)
     eventually(lambda: store.http.get(url, timeout=5).status_code == 403)
 
 
@@ -302,21 +338,22 @@ class TestFiles:
             assert answer.status_code == status
             assert answer.json()["error"]
 
-    @pytest.mark.parametrize("key", ["../secret", "users/../../x", "/etc/passwd", "a//b", ".x"])
+    @pytest.mark.parametrize("key", ["../secret", "incoming/../../x", "/etc/passwd", "a//b", ".x"])
     def test_no_key_leaves_the_folder(self, files_store: Store, key: str) -> None:
         with pytest.raises(NotFound):
             files_store.port.head(key)
+        with pytest.raises(NotFound):
+            files_store.port.put(key, BODY, content_type="image/jpeg")
 
     def test_urls_survive_a_restart(self, files_store: Store, folder: Path) -> None:
-        upload(files_store)
-        before = files_store.port.presign_get(files_store.key, expires_in_s=60)
+        before = files_store.port.presign_get(files_store.copy, expires_in_s=60)
         parts = urlsplit(before)
         again = FilePhotoStore(folder, public_url=f"{parts.scheme}://{parts.netloc}", secret=SECRET)
         query = dict(pair.split("=") for pair in parts.query.split("&"))
-        assert again.verify("GET", files_store.key, query).key == files_store.key
+        assert again.verify("GET", files_store.copy, query).key == files_store.copy
 
     def test_untrusted_bytes_cannot_act_as_a_page(self, files_store: Store) -> None:
-        upload(files_store)
+        files_store.port.put(files_store.copy, BODY, content_type="image/jpeg")
         seen = view(files_store)
         assert seen.headers["X-Content-Type-Options"] == "nosniff"
         assert "sandbox" in seen.headers["Content-Security-Policy"]
@@ -326,13 +363,91 @@ class TestFiles:
         broken = FilePhotoStore(tmp_path / "photos", public_url="http://x", secret=SECRET)
         started = time.monotonic()
         with pytest.raises(StorageUnavailable):
-            broken.head("users/u-1/photo/aa-bb.jpg")
+            broken.head("copies/thumb/aa-bb.jpg")
+        with pytest.raises(StorageUnavailable):
+            broken.put("copies/thumb/aa-bb.jpg", BODY, content_type="image/jpeg")
         with pytest.raises(StorageUnavailable):
             broken.check()
         assert time.monotonic() - started < 1
 
+    def test_a_disk_that_fails_halfway_leaves_what_was_there(
+        self, files_store: Store, folder: Path
+    ) -> None:
+        files_store.port.put(files_store.copy, BODY, content_type="image/jpeg")
+        with full_disk(10_000), pytest.raises(StorageUnavailable, match="cannot store"):
+            files_store.port.put(files_store.copy, b"x" * 100_000, content_type="image/jpeg")
+        assert files_store.port.get(files_store.copy, etag=None, max_bytes=100) == BODY
+        assert [p.name for p in folder.rglob("*") if p.is_file()] == ["aa-bb.jpg"]
 
-KEY = "users/u~1%2F/photo/aa-bb.jpg"
+    def test_a_folder_that_may_not_be_written_is_a_retryable_fault(
+        self, files_store: Store, folder: Path
+    ) -> None:
+        folder.mkdir()
+        (folder / "copies").write_text("in the way")
+        with pytest.raises(StorageUnavailable, match="cannot store"):
+            files_store.port.put(files_store.copy, BODY, content_type="image/jpeg")
+        assert (folder / "copies").read_text() == "in the way"
+
+    @pytest.mark.parametrize("key", ["kept/5f-ab", "incoming/u/photo/5f-ab.jpg"])
+    def test_a_url_that_an_earlier_version_signed_reads_nothing_that_a_client_wrote(
+        self, files_store: Store, key: str
+    ) -> None:
+        files_store.port.put(key, BODY, content_type="image/jpeg")
+        for method, path in (("GET", key), ("PUT", "copies/display/5f-ab.jpg"), ("PUT", key)):
+            if (method, path) == ("PUT", "incoming/u/photo/5f-ab.jpg"):
+                continue
+            url = signed_by_force(files_store, Grant(method=method, key=path))
+            assert requests.request(method, url, data=b"", timeout=5).status_code == 403
+
+    @pytest.mark.parametrize(
+        "key",
+        [
+            "incoming/../copies/display/x.jpg",
+            "incoming/..%2Fcopies/x.jpg",
+            "copies/../kept/5f-ab",
+            "copies/%2e%2e/kept/5f-ab",
+            "copies//kept/5f-ab",
+            "copies/..\\kept\\5f-ab",
+        ],
+    )
+    @pytest.mark.parametrize("method", ["GET", "PUT"])
+    def test_no_path_leads_from_one_prefix_to_another(
+        self, files_store: Store, folder: Path, key: str, method: str
+    ) -> None:
+        files_store.port.put("kept/5f-ab", BODY, content_type="image/jpeg")
+        # given even a good signature of exactly that key
+        url = urlsplit(signed_by_force(files_store, Grant(method=method, key=unquote(key))))
+        with socket.create_connection((str(url.hostname), int(url.port or 0)), timeout=5) as line:
+            line.sendall(
+                f"{method} {MOUNT}/{key}?{url.query} HTTP/1.1\r\nHost: x\r\n"
+                "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
+            )
+            answered = b"".join(iter(lambda: line.recv(65536), b""))
+        assert int(answered.split()[1]) in (400, 403, 404, 422)
+        assert BODY not in answered
+        assert [p.name for p in folder.rglob("*") if p.is_file()] == ["5f-ab"]
+
+
+def signed_by_force(store: Store, grant: Grant) -> str:
+    """Sign whatever is asked, with the folder's own secret."""
+    assert isinstance(store.port, FilePhotoStore)
+    return store.port._sign(grant, 60)
+
+
+@contextmanager
+def full_disk(after_bytes: int) -> Iterator[None]:
+    """Let every file of this process end after so many bytes, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (after_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+
+
+KEY, COPY = (f"{prefix}/u~1%2F/photo/aa-bb.jpg" for prefix in ("incoming", "copies"))
 
 
 class TestS3Urls:
@@ -355,9 +470,12 @@ class TestS3Urls:
             ticket = store.presign_put(
                 KEY, content_type="image/jpeg", size_bytes=None, expires_in_s=60
             )
-            for url in (ticket.url, store.presign_get(KEY, expires_in_s=60)):
-                found = url.partition("?")[0]
-                assert found == f"{address or f'{endpoint}/photos'}/users/u~1%252F/photo/aa-bb.jpg"
+            for url, prefix in (
+                (ticket.url, "incoming"),
+                (store.presign_get(COPY, expires_in_s=60), "copies"),
+            ):
+                at = f"{address or f'{endpoint}/photos'}/{prefix}"
+                assert url.partition("?")[0] == f"{at}/u~1%252F/photo/aa-bb.jpg"
                 assert f"/{region}/s3/" in parse_qs(urlsplit(url).query)["X-Amz-Credential"][0]
 
     @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
@@ -390,7 +508,7 @@ class TestS3Urls:
     def test_a_view_is_signed_for_its_time(self) -> None:
         client = client_of(None)
         with closing(S3PhotoStore(client, "photos", presigner=client)) as store:
-            query = parse_qs(urlsplit(store.presign_get(KEY, expires_in_s=300)).query)
+            query = parse_qs(urlsplit(store.presign_get(COPY, expires_in_s=300)).query)
         assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
         assert query["X-Amz-Expires"] == ["300"]
 
@@ -426,7 +544,8 @@ def faulty_store(faulty: FaultyServer) -> Iterator[S3PhotoStore]:
 def s3_limit(faulty: FaultyServer) -> Iterator[S3PhotoStore]:
     """One that waits for a photo 0.6 s at most."""
     client = client_of(faulty.url, read_timeout_s=5)
-    with closing(S3PhotoStore(client, "photos", presigner=client, get_within_s=0.6)) as store:
+    store = S3PhotoStore(client, "photos", presigner=client, get_within_s=0.6, put_within_s=0.6)
+    with closing(store):
         yield store
 
 
@@ -435,7 +554,9 @@ class TestS3:
 
     def test_with_write_once_nothing_is_replaced(self, s3_client: S3Client) -> None:
         port = S3PhotoStore(s3_client, "photos", presigner=s3_client, write_once=True)
-        store = Store(port=port, kind="s3", enforces=False, key=f"users/{uuid4()}/photo/aa-bb.jpg")
+        store = Store(
+            port=port, kind="s3", enforces=False, key=f"incoming/{uuid4()}/photo/aa-bb.jpg"
+        )
         assert upload(store).status_code == 200
         assert upload(store, body=b"swapped afterwards").status_code == 412
         assert port.get(store.key, etag=None, max_bytes=100) == BODY
@@ -529,6 +650,38 @@ class TestS3:
             )
         assert not faulty.drained
 
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError"),
+            refusal(HTTPStatus.BAD_REQUEST, "BadDigest"),
+            refusal(HTTPStatus.INSUFFICIENT_STORAGE, "InsufficientStorage"),
+            Fault(then="close"),
+            Fault(then="reset"),
+            Fault(then="stall"),
+            Fault(writes=b"HTTP/1.1 200 OK\r\nX-A: ", then="drip"),
+        ],
+        ids=["500", "other bytes arrived", "full", "closed", "reset", "stalled", "drips"],
+    )
+    def test_a_faulty_server_keeps_nothing_that_counts(
+        self, faulty: FaultyServer, s3_limit: S3PhotoStore, fault: Fault
+    ) -> None:
+        faulty.fault = fault
+        with pytest.raises(StorageUnavailable):
+            s3_limit.put(COPY, BODY, content_type="image/jpeg")
+        assert set(faulty.bodies) == {BODY}
+        assert not faulty.drained
+
+    def test_what_changes_on_the_way_is_noticed(
+        self, faulty: FaultyServer, s3_limit: S3PhotoStore
+    ) -> None:
+        faulty.fault = Fault(writes=answer(HTTPStatus.OK, ETag=f'"{ETAG}"'))
+        s3_limit.put(COPY, BODY, content_type="image/webp")
+        digest = b64encode(md5(BODY, usedforsecurity=False).digest())
+        assert faulty.bodies == [BODY]
+        assert faulty.heads[0].lower().count(b"\r\ncontent-md5: " + digest.lower() + b"\r\n") == 1
+        assert b"content-type: image/webp" in faulty.heads[0].lower()
+
     def test_a_server_that_stalls_is_not_waited_for_beyond_the_deadline(
         self, faulty: FaultyServer, s3_client: S3Client
     ) -> None:
@@ -573,6 +726,7 @@ class TestS3:
         calls: list[Callable[[], object]] = [
             lambda: faulty_store.head(KEY),
             lambda: faulty_store.get(KEY, etag=None, max_bytes=1),
+            lambda: faulty_store.put(COPY, BODY, content_type="image/jpeg"),
             lambda: faulty_store.delete(KEY),
         ]
         for call in calls:
@@ -607,7 +761,7 @@ class TestS3:
         "query", ["signature=%C3%A9", "size=%C2%B2&expires=1", f"size={'9' * 5000}", "expires=x"]
     )
     def test_nonsense_in_a_url_is_a_wrong_signature(self, files_store: Store, query: str) -> None:
-        url = urlsplit(files_store.port.presign_get(KEY, expires_in_s=60))
+        url = urlsplit(files_store.port.presign_get(COPY, expires_in_s=60))
         answer = requests.get(url._replace(query=query).geturl(), timeout=5)
         assert answer.status_code == 403
         assert answer.headers["Content-Type"] == "application/problem+json"

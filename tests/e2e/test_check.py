@@ -66,8 +66,8 @@ def test_the_policy_can_be_chosen(samples: list[Path]) -> None:
         json.loads, check("--json", "--policy", "community", *cat).stdout.splitlines()
     )
     assert (profile["reason"], profile["scores"]["has_face"]) == ("no_face", False)
-    assert profile["scores"]["policy"] == "profile@2"
-    assert (community["status"], community["scores"]["policy"]) == ("approved", "community@2")
+    assert profile["scores"]["policy"] == "profile@3"
+    assert (community["status"], community["scores"]["policy"]) == ("approved", "community@3")
     assert "has_face" not in community["scores"]
 
 

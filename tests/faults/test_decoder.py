@@ -9,7 +9,7 @@ import pytest
 
 from local.samples import jpeg, photograph
 from photogate.adapters.memory.queue import MemoryQueue
-from photogate.adapters.photos_files import FilePhotoStore, Grant
+from photogate.adapters.photos_files import FilePhotoStore
 from photogate.adapters.postgres.changes import PostgresChanges
 from photogate.adapters.postgres.deliveries import PostgresDeliveries
 from photogate.adapters.postgres.intake import PostgresIntake
@@ -60,7 +60,7 @@ def test_the_others_finish_in_the_same_delivery(
     photos = {word: f"do {word}".encode() for word in BAD}
     photos |= {f"good-{n}": jpeg(photograph("coffee.png"), quality=70 + n) for n in range(6)}
     for key, data in photos.items():
-        store.put(Grant(method="PUT", key=key), data, content_type=None)
+        store.put(key, data, content_type="image/jpeg")
     batch = PostgresIntake(pool).accept(
         NewBatch(
             user_id="u",

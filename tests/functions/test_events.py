@@ -83,7 +83,7 @@ def hand_in(invoke: Invoke, portrait: bytes) -> tuple[Any, Any]:
     assert put.ok
 
     def hand(key: str) -> Any:
-        command = complete.replace("FILE_KEY=users/… ", "")
+        command = complete.replace("FILE_KEY=incoming/… ", "")
         return invoke(function_of(command), event_of(command, FILE_KEY=key))
 
     return hand(ticket["file_key"]), hand(ticket["file_key"].replace("user-1", "user-2"))

@@ -14,7 +14,7 @@ from functions.moderate import app
 from photogate import bootstrap
 from photogate.adapters.memory.queue import MemoryQueue
 from photogate.adapters.memory.vision import ScriptedAnalyzer
-from photogate.adapters.photos_files import FilePhotoStore, Grant
+from photogate.adapters.photos_files import FilePhotoStore
 from photogate.adapters.postgres.changes import PostgresChanges
 from photogate.adapters.postgres.deliveries import PostgresDeliveries
 from photogate.adapters.postgres.intake import PostgresIntake
@@ -114,7 +114,7 @@ def store(tmp_path: Path) -> FilePhotoStore:
     """A store with the photos a, b and c, each holding its own name."""
     store = FilePhotoStore(tmp_path, public_url="http://x", secret=SECRET)
     for name in "abc":
-        store.put(Grant(method="PUT", key=name), name.encode(), content_type=None)
+        store.put(name, name.encode(), content_type="image/jpeg")
     return store
 
 

@@ -37,7 +37,7 @@ def test_the_way_of_a_photo(
     ticket = client.call("GET", "/users/media/upload-url", params={"size": len(portrait)})
     assert ticket["method"] == "PUT"
     assert ticket["headers"]["Content-Type"] == "image/jpeg"
-    assert ticket["file_key"].startswith("users/u-1/photo/")
+    assert ticket["file_key"].startswith("incoming/u-1/photo/")
     assert ticket["file_key"].endswith(ticket["file_name"])
     assert ticket["expires_in"] == 900
     put = requests.put(ticket["upload_url"], data=portrait, headers=ticket["headers"], timeout=10)
@@ -269,7 +269,7 @@ class TestHealth:
         assert "gates" not in report
         PostgresWorkers(pool).announce(moderate.parts().introduce())
         status, report = deep()
-        assert (status, report["policy"]) == (200, "community@2")
+        assert (status, report["policy"]) == (200, "community@3")
         assert report["parts"]["workers"] == {"ok": True, "alive": 1}
         assert {"name": "nsfw", "on": True, "why": None} in report["gates"]
         assert report["parts"]["queue"]["append_only"] is True

@@ -104,15 +104,18 @@ def test_sixteen_bits_are_scaled_not_clipped(photo: Image.Image) -> None:
     assert distance(picture.image, photo.convert("L")) < 2
 
 
-def test_what_is_transparent_shows_white(photo: Image.Image) -> None:
+def test_what_is_transparent_shows_white_and_black(photo: Image.Image) -> None:
     clear = photo.convert("RGBA")
     clear.putalpha(0)
-    picture = still(encoded(clear, "PNG"))
-    assert picture.image.getextrema() == ((255, 255),) * 3
+    for_white, for_black = decode(encoded(clear, "PNG"))
+    assert for_white.image.getextrema() == ((255, 255),) * 3
+    assert for_black.image.getextrema() == ((0, 0),) * 3
+    assert (for_white.background, for_black.background) == ("white", "black")
     palette = Image.new("P", (300, 300), 0)
     palette.putpalette([255, 0, 0] + [0, 0, 0] * 255)
-    picture = still(encoded(palette, "PNG", transparency=0))
-    assert picture.image.getextrema() == ((255, 255),) * 3
+    for_white, for_black = decode(encoded(palette, "PNG", transparency=0))
+    assert for_white.image.getextrema() == ((255, 255),) * 3
+    assert for_black.image.getextrema() == ((0, 0),) * 3
 
 
 def test_large_photos_are_reduced_but_not_below_the_working_size() -> None:

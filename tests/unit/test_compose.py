@@ -189,7 +189,7 @@ def test_photos_are_in_a_volume_that_the_api_the_workers_and_the_sweep_share() -
     mounted = {name: volumes for name, volumes in found.items() if "photos" in str(volumes)}
     assert mounted == {
         "api": ["photos:/photos"],
-        "moderator-worker": ["photos:/photos:ro"],
+        "moderator-worker": ["photos:/photos"],
         "sweep": ["photos:/photos"],
     }
     assert "photos" in COMPOSE["volumes"]

@@ -19,7 +19,7 @@ INSIDE = ("photogate", "photogate_vision", "functions", "local", "tests", "bench
 MAY_IMPORT: dict[str, set[str]] = {
     "photogate.domain": {"photogate.domain"},
     "photogate.errors": set(),
-    "photogate.file_keys": set(),
+    "photogate.file_keys": {"photogate.domain"},
     "photogate.texts": {"photogate.domain"},
     "photogate.policies": {
         "photogate.domain",
@@ -72,6 +72,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "photogate.auth": {"photogate.domain", "photogate.errors"},
     "photogate.telemetry": {"photogate.domain"},
+    "photogate.pictures": {"photogate.service.pictures"},
     "photogate.health": {"photogate.domain", "photogate.errors", "photogate.ports"},
     "photogate.api_docs": {"photogate.errors"},
     "photogate.http": {
@@ -122,6 +123,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.health",
         "photogate.http",
         "photogate.messages",
+        "photogate.pictures",
         "photogate.ports",
         "photogate.problems",
         "photogate.service",
@@ -142,7 +144,13 @@ ONLY_THERE = {
     "urllib3": {"photogate.adapters", "functions.migrate"},
     "PIL": {"photogate_vision", "local.samples", "local.models"},
     "onnxruntime": {"photogate_vision"},
-    "fastapi": {"photogate.api_docs", "photogate.http", "photogate.problems", "functions"},
+    "fastapi": {
+        "photogate.api_docs",
+        "photogate.http",
+        "photogate.pictures",
+        "photogate.problems",
+        "functions",
+    },
     "aws_lambda_powertools": {"photogate.telemetry", "photogate.http", "functions", "local.worker"},
     "jwt": {"photogate.auth"},
     "yaml": {"photogate.policies.source"},

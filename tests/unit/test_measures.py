@@ -90,13 +90,17 @@ def test_every_measure_is_read_from_a_signal() -> None:
         ),
         width=640,
         height=480,
+        frames_unseen=7,
+        colour_unsure=1,
+        gain_map=0,
     )
     found = read(signals)
     assert found.keys() == MEASURES.keys()
     assert found["nsfw.explicit"] == 0.75
     assert (found["face_count"], found["faces_without_age"]) == (3, 1)
     assert (found["age.low"], found["age.high"]) == (4, 12)
-    assert found["short_side_px"] == 480
+    assert (found["short_side_px"], found["aspect"]) == (480, 1.333)
+    assert (found["frames_unseen"], found["colour_unsure"], found["gain_map"]) == (7, 1, 0)
     assert all(MEASURES[name].plausible(value) for name, value in found.items())
     assert {m.signal for m in MEASURES.values()} <= {f.name for f in fields(Signals)}
 

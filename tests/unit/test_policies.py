@@ -29,6 +29,8 @@ def rule(
 PICTURE = (
     rule("nsfw.explicit", Reason.NSFW, 0.90, 0.50),
     rule("nsfw.sexy", Reason.NSFW, None, 0.70),
+    rule("aspect", Reason.NSFW, None, 4),
+    rule("colour_unsure", Reason.NSFW, None, 0),
     rule("short_side_px", Reason.TOO_SMALL, 200, None, "below"),
     rule("rms_contrast", Reason.BLANK, 2, 6, "below"),
     rule("blur_variance", Reason.BLURRY, 10, 35, "below"),
@@ -45,13 +47,13 @@ class TestPresets:
 
     def test_community(self) -> None:
         assert preset("community") == Policy(
-            name="community", version=2, required=REQUIRED, thresholds=PICTURE
+            name="community", version=3, required=REQUIRED, thresholds=PICTURE
         )
 
     def test_profile(self) -> None:
         assert preset("profile") == Policy(
             name="profile",
-            version=2,
+            version=3,
             required=REQUIRED | {"face_count"},
             thresholds=(*PICTURE, *ONE_FACE),
         )
@@ -59,7 +61,7 @@ class TestPresets:
     def test_dating(self) -> None:
         assert preset("dating") == Policy(
             name="dating",
-            version=1,
+            version=2,
             required=REQUIRED | {"face_count", "faces_without_age"},
             thresholds=(
                 rule("age.high", Reason.UNDERAGE, 18, None, "below"),

@@ -13,9 +13,11 @@ from photogate.domain import NSFW_CATEGORIES, AgeRange, Face, Reason, Signals, S
 from photogate.domain.measures import read
 from photogate.domain.policy import (
     Policy,
+    Threshold,
     decide,
     decide_all,
     evaluate,
+    for_originals,
     gates,
     unprovided,
 )
@@ -29,6 +31,9 @@ FINE = Signals(
     width=1600,
     height=1200,
     frames=1,
+    frames_unseen=0,
+    colour_unsure=0,
+    gain_map=0,
 )
 
 
@@ -40,7 +45,7 @@ def with_scores(**scores: float) -> Signals:
 def test_a_fine_photo_is_approved_without_a_rule() -> None:
     verdict = decide(FINE, COMMUNITY)
     assert (verdict.status, verdict.reason, verdict.rule) == (Status.APPROVED, None, None)
-    assert verdict.policy == "community@2"
+    assert verdict.policy == "community@3"
 
 
 @pytest.mark.parametrize(
@@ -54,6 +59,10 @@ def test_a_fine_photo_is_approved_without_a_rule() -> None:
         (replace(FINE, blur_variance=20.0), Status.REVIEW, None, "blur_variance"),
         (replace(FINE, rms_contrast=0.5), Status.REJECTED, "blank", "rms_contrast"),
         (replace(FINE, rms_contrast=3.0), Status.REVIEW, None, "rms_contrast"),
+        (replace(FINE, colour_unsure=1), Status.REVIEW, None, "colour_unsure"),
+        (replace(FINE, width=4801), Status.REVIEW, None, "aspect"),
+        (replace(FINE, width=3000, height=300), Status.REVIEW, None, "aspect"),
+        (replace(FINE, width=300, height=3000), Status.REVIEW, None, "aspect"),
         (replace(FINE, width=100), Status.REJECTED, "too_small", "short_side_px"),
         (replace(FINE, height=100, blur_variance=0.0), Status.REJECTED, "too_small", None),
         (replace(with_scores(porn=0.95), blur_variance=0.0), Status.REJECTED, "nsfw", None),
@@ -291,6 +300,49 @@ class TestAnimations:
         assert signals.to_json()["frame"] == number
 
 
+class TestOriginals:
+    """What is asked besides where people are shown the uploaded files themselves."""
+
+    @pytest.mark.parametrize(
+        ("changed", "measure"),
+        [
+            ({"frames_unseen": 1}, "frames_unseen"),
+            ({"gain_map": 1}, "gain_map"),
+            ({"colour_unsure": 1}, "colour_unsure"),
+            ({"width": 4801}, "aspect"),
+        ],
+    )
+    def test_what_was_not_looked_at_goes_to_a_person(
+        self, changed: dict[str, int], measure: str
+    ) -> None:
+        mine = replace(COMMUNITY, thresholds=COMMUNITY.thresholds[:1], content="0123abcd")
+        for policy in (COMMUNITY, mine):
+            verdict = decide(replace(FINE, **changed), for_originals(policy))
+            assert verdict.status is Status.REVIEW
+            assert (verdict.rule and verdict.rule.name) == measure
+        assert decide(replace(FINE, **changed), mine).status is Status.APPROVED
+
+    @pytest.mark.parametrize("name", ["frames_unseen", "gain_map", "colour_unsure", "width"])
+    def test_so_does_what_was_not_measured(self, name: str) -> None:
+        verdict = decide(replace(FINE, **{name: None}), for_originals(COMMUNITY))
+        assert verdict.status is Status.REVIEW
+
+    def test_what_was_all_looked_at_is_approved(self) -> None:
+        verdict = decide(FINE, for_originals(COMMUNITY))
+        assert (verdict.status, verdict.policy) == (Status.APPROVED, "community@3+originals")
+
+    def test_without_it_unseen_frames_are_told_only(self) -> None:
+        signals = replace(FINE, frames_unseen=3, gain_map=1)
+        assert decide(signals, COMMUNITY).status is Status.APPROVED
+        assert signals.to_json()["frames_unseen"] == 3
+
+    def test_a_bound_of_its_own_stays(self) -> None:
+        own = Threshold(measure="aspect", reason=Reason.NSFW, reject=None, review=2)
+        policy = for_originals(replace(COMMUNITY, thresholds=(own,), content="0123abcd"))
+        assert [t.review for t in policy.thresholds if t.measure == "aspect"] == [2]
+        assert policy.id == "community@3+0123abcd.originals"
+
+
 class TestGates:
     ALL = frozenset(read(replace(FINE, faces=(ADULT,))))
 
@@ -302,7 +354,7 @@ class TestGates:
         assert unprovided(DATING, self.ALL) == ()
 
     def test_what_a_policy_does_not_ask_for_is_off(self) -> None:
-        assert self.told(COMMUNITY, self.ALL)["no_face"] == "community@2 does not ask for it"
+        assert self.told(COMMUNITY, self.ALL)["no_face"] == "community@3 does not ask for it"
 
     def test_what_nothing_measures_is_off_or_on_in_part(self) -> None:
         told = self.told(DATING, self.ALL - {"nsfw.sexy", "face_count"})

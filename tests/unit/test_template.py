@@ -30,9 +30,9 @@ WILDCARD_RESOURCES = {
     "ec2:DeleteNetworkInterface": "Lambda makes a VPC's interfaces under ids of their own",
     "ec2:AssignPrivateIpAddresses": "Lambda makes a VPC's interfaces under ids of their own",
     "ec2:UnassignPrivateIpAddresses": "Lambda makes a VPC's interfaces under ids of their own",
-    "s3:GetObject": "a photo's key is made at run time; bounded to users/",
-    "s3:PutObject": "a photo's key is made at run time; bounded to users/",
-    "s3:DeleteObject": "a photo's key is made at run time; bounded to users/",
+    "s3:GetObject": "a photo's key is made at run time; bounded to its prefix",
+    "s3:PutObject": "a photo's key is made at run time; bounded to its prefix",
+    "s3:DeleteObject": "a photo's key is made at run time; bounded to its prefix",
 }
 #: AWS's own, one a region; whoever holds a signed URL may put there, and nobody else.
 CLOUDFORMATION_BUCKET = {
@@ -40,6 +40,31 @@ CLOUDFORMATION_BUCKET = {
         "arn:${AWS::Partition}:s3:::cloudformation-custom-resource-response-${Region}/*",
         {"Region": {"Fn::Join": ["", {"Fn::Split": ["-", {"Ref": "AWS::Region"}]}]}},
     ]
+}
+#: What each function may do with photos, by action and prefix. Nobody but the moderate function
+#: writes what is shown, and nothing that a client wrote is shown: see "What is shown is what was
+#: judged" in the template's roles. ``users`` is the earlier layout.
+PREFIXES = {"incoming", "kept", "copies", "users"}
+PHOTO_ACCESS = {
+    "UploadRole": {
+        "s3:PutObject": {"incoming"},
+        "s3:GetObject": {"incoming", "copies", "users"},
+        "s3:DeleteObject": PREFIXES,
+    },
+    "AdminRole": {"s3:GetObject": {"copies", "users"}, "s3:DeleteObject": PREFIXES},
+    "ModerateRole": {
+        "s3:GetObject": {"incoming", "kept", "users"},
+        "s3:PutObject": {"kept", "copies"},
+        "s3:DeleteObject": {"kept", "copies"},
+    },
+    "SweepRole": {"s3:DeleteObject": PREFIXES},
+    "MigrateRole": {},
+    # Uploads come from outside of the network.
+    "S3Endpoint": {
+        "s3:GetObject": PREFIXES,
+        "s3:DeleteObject": PREFIXES,
+        "s3:PutObject": {"kept", "copies"},
+    },
 }
 #: Only these may be wide, because they take away: everything that is not encrypted.
 TLS_ONLY = {"Bool": {"aws:SecureTransport": "false"}}
@@ -95,6 +120,20 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def photo_access(owner: Any) -> dict[str, set[str]]:
+    """The prefixes of the bucket by the action that these policies allow there."""
+    found: dict[str, set[str]] = {}
+    for _, statement in walk(owner):
+        if not isinstance(statement, dict) or statement.get("Effect") != "Allow":
+            continue
+        for resource in listed(statement.get("Resource", [])):
+            name = resource.get("Fn::Sub") if isinstance(resource, dict) else None
+            if isinstance(name, str) and (at := re.fullmatch(r"\$\{Photos\.Arn}/(.*)/\*", name)):
+                for action in listed(statement["Action"]):
+                    found.setdefault(action, set()).add(at[1])
+    return found
+
+
 STATEMENTS = [
     pytest.param(value, id=path)
     for path, value in walk(template()["Resources"])
@@ -124,7 +163,7 @@ class TestPermissions:
                 if resource == CLOUDFORMATION_BUCKET:
                     assert actions == ["s3:PutObject"]
                 elif any(action.startswith("s3:") for action in actions):
-                    assert resource == {"Fn::Sub": "${Photos.Arn}/users/*"}
+                    assert resource["Fn::Sub"] in {f"${{Photos.Arn}}/{p}/*" for p in PREFIXES}
 
     def test_every_exception_is_in_use(self) -> None:
         text = json.dumps(template()["Resources"])
@@ -159,16 +198,39 @@ class TestPermissions:
 
         roles = [resources("AWS::IAM::Role"), resources("AWS::IAM::ManagedPolicy")]
         endpoints = resources("AWS::EC2::VPCEndpoint")
-        # Clients put photos and Lambda's poller takes jobs, both from outside of the VPC.
-        for service, from_outside in {
-            "s3": {"s3:PutObject"},
-            "sqs": set[str](),
-            "secretsmanager": set(),
-            "xray": set(),
-        }.items():
-            needed = allowed(service, roles) - from_outside
+        for service in ("s3", "sqs", "secretsmanager", "xray"):
+            needed = allowed(service, roles)
             assert needed
             assert needed == allowed(service, endpoints)
+
+    def test_each_may_do_with_photos_what_it_has_to(self) -> None:
+        owners = resources("AWS::IAM::Role") | resources("AWS::EC2::VPCEndpoint")
+        found = {
+            name: access
+            for name, owner in owners.items()
+            if (access := photo_access(owner)) or name in PHOTO_ACCESS
+        }
+        assert found == PHOTO_ACCESS
+
+    def test_the_network_lets_through_what_the_roles_may_and_no_more(self) -> None:
+        functions = {name: access for name, access in PHOTO_ACCESS.items() if "Role" in name}
+        needed: dict[str, set[str]] = {}
+        for access in functions.values():
+            for action, prefixes in access.items():
+                needed[action] = needed.get(action, set()) | prefixes
+        needed["s3:PutObject"] -= {"incoming"}
+        assert needed == PHOTO_ACCESS["S3Endpoint"]
+
+    def test_nobody_who_answers_clients_can_write_what_is_shown(self) -> None:
+        for role in ("UploadRole", "AdminRole"):
+            assert not PHOTO_ACCESS[role].get("s3:PutObject", set()) & {"kept", "copies", "users"}
+
+    def test_uploads_that_nobody_wants_end_some_day(self) -> None:
+        rules = resources("AWS::S3::Bucket")["Photos"]["LifecycleConfiguration"]["Rules"]
+        ends = [(rule["Prefix"], rule["ExpirationInDays"]) for rule in rules if "Prefix" in rule]
+        assert ends == [("incoming/", 14)]
+        # a backlog must not lose photos that wait
+        assert QUEUES["Queue"]["MessageRetentionPeriod"] <= 14 * 86_400
 
     def test_the_migration_reaches_cloudformation_from_the_stacks_own_network(self) -> None:
         statements = resources("AWS::EC2::VPCEndpoint")["S3Endpoint"]["PolicyDocument"]["Statement"]

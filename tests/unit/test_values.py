@@ -21,6 +21,14 @@ from starlette.routing import Route
 from photogate import settings as s
 from photogate.auth import TokenVerifier, issue_token
 from photogate.domain import Face, Reason, Role, Signals
+from photogate.domain.object_keys import (
+    copies_of,
+    copy_key,
+    kept_key,
+    may_be_uploaded,
+    may_be_viewed,
+    other_copy,
+)
 from photogate.errors import ConfigError, InvalidRequest, RetryableError, Unauthenticated
 from photogate.file_keys import FileKeys, user_segment
 from photogate.messages import Job
@@ -52,10 +60,20 @@ class TestFileKeys:
     @given(st.text(min_size=1, max_size=128))
     def test_a_key_belongs_to_its_user_only(self, user: str) -> None:
         key = self.keys.new(user, "image/jpeg")
-        assert re.fullmatch(r"users/[A-Za-z0-9_~-]+/photo/[0-9a-f]{32}-[0-9a-f]{32}\.jpg", key)
+        assert re.fullmatch(r"incoming/[A-Za-z0-9_~-]+/photo/[0-9a-f]{32}-[0-9a-f]{32}\.jpg", key)
         assert self.keys.owned(user, key)
         assert not self.keys.owned(user + "x", key)
         assert not FileKeys(SECRET + "x").owned(user, key)
+
+    @given(st.text(min_size=1, max_size=128))
+    def test_a_key_of_the_earlier_layout_belongs_to_its_user_as_well(self, user: str) -> None:
+        earlier = self.keys.new(user, "image/jpeg").replace("incoming/", "users/", 1)
+        assert self.keys.owned(user, earlier)
+        assert not self.keys.owned(user + "x", earlier)
+        assert not may_be_uploaded(earlier)
+        assert may_be_viewed(earlier)
+        for prefix in ("kept/", "copies/", "", "x/", "incoming/../users/"):
+            assert not self.keys.owned(user, earlier.replace("users/", prefix, 1))
 
     @pytest.mark.parametrize("position", [-40, -5, -1])
     def test_an_altered_key_is_nobodys(self, position: int) -> None:
@@ -66,6 +84,25 @@ class TestFileKeys:
     @pytest.mark.parametrize("user", ["../../etc", "a/b", ".", "ü", "~" + "0" * 64])
     def test_unsafe_users_are_encoded(self, user: str) -> None:
         assert re.fullmatch(r"~[0-9a-f]{64}", user_segment(user))
+
+
+class TestObjectKeys:
+    def test_what_is_ours_has_the_same_key_each_time_and_is_never_uploaded(self) -> None:
+        kept = kept_key("5f", "ab" * 32)
+        copies = copies_of(kept)
+        assert kept == kept_key("5f", "ab" * 32) != kept_key("5f", "ac" * 32)
+        assert copy_key("display", "5f", "ab" * 32, suffix="jpg") in copies
+        assert len(set(copies)) == 6
+        assert not any(may_be_uploaded(key) for key in (kept, *copies))
+        assert not may_be_viewed(kept)
+        assert all(may_be_viewed(key) for key in copies)
+        assert other_copy(copies[0], "thumb") in copies
+
+    @pytest.mark.parametrize("key", ["incoming", "Incoming/x", "/incoming/x", "x/incoming/y", ""])
+    def test_only_one_prefix_is_for_uploads(self, key: str) -> None:
+        assert may_be_uploaded("incoming/x")
+        assert not may_be_viewed("incoming/x")
+        assert not may_be_uploaded(key)
 
 
 class TestTokens:

@@ -1,7 +1,8 @@
-"""Object keys that prove whose they are: ``users/{user}/photo/{uuid}-{mac}.jpg``.
+"""Object keys that prove whose they are: ``incoming/{user}/photo/{uuid}-{mac}.jpg``.
 
 The MAC binds the key to the user, so ownership is checked without a row, and nobody
-can hand in a key that was never given out.
+can hand in a key that was never given out. Keys of an earlier version begin with ``users/``
+and are taken as well; no URL to upload to them is signed any more.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import hashlib
 import hmac
 import re
 from uuid import uuid4
+
+from photogate.domain.object_keys import INCOMING
 
 #: Content types that may be uploaded, with the suffix that their keys carry.
 SUFFIXES = {
@@ -23,7 +26,7 @@ SUFFIXES = {
 }
 
 _KEY = re.compile(
-    r"users/(?P<user>[^/]+)/photo/(?P<id>[0-9a-f]{32})-(?P<mac>[0-9a-f]{32})\.(?P<suffix>[a-z]+)"
+    r"(?:incoming|users)/(?P<user>[^/]+)/photo/(?P<id>[0-9a-f]{32})-(?P<mac>[0-9a-f]{32})\.(?P<suffix>[a-z]+)"
 )
 _SAFE_USER = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -44,7 +47,7 @@ class FileKeys:
         """Give a key that was never given before."""
         photo_id, suffix = uuid4().hex, SUFFIXES[content_type]
         mac = self._mac(user_id, photo_id, suffix)
-        return f"users/{user_segment(user_id)}/photo/{photo_id}-{mac}.{suffix}"
+        return f"{INCOMING}{user_segment(user_id)}/photo/{photo_id}-{mac}.{suffix}"
 
     def owned(self, user_id: str, key: str) -> bool:
         """Tell whether ``key`` was given to this user."""

@@ -220,6 +220,11 @@ class PolicySettings(LogSettings):
         "community",
         description="What decides: `community`, `profile`, `dating`, or a file: `./mine.yaml`.",
     )
+    serves_originals: bool = Field(
+        False,
+        description="Set it where people are shown the uploaded files themselves: what copies"
+        " would leave out then needs a person.",
+    )
     compreface_url: Annotated[str, AfterValidator(_is_address)] | None = Field(
         None, description="Where CompreFace answers: it then looks for faces, and tells ages."
     )

@@ -65,6 +65,7 @@ class VisionAnalyzer:
     def measures(self) -> frozenset[str]:
         """See ``photogate.ports.vision.PhotoAnalyzer.measures``."""
         found = {"blur_variance", "rms_contrast", "short_side_px", "nsfw.explicit"}
+        found |= {"aspect", "colour_unsure", "gain_map", "frames_unseen"}
         found |= {f"nsfw.{category}" for category in self._bundle.categories}
         if self._faces is not None:
             found.add("face_count")
@@ -108,4 +109,8 @@ class VisionAnalyzer:
             format=picture.format,
             frames=picture.frames,
             frame=picture.frame,
+            background=picture.background,
+            frames_unseen=picture.frames_unseen,
+            colour_unsure=int(picture.colour_unsure),
+            gain_map=int(picture.gain_map),
         )

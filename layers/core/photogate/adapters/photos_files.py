@@ -10,7 +10,8 @@ import hmac
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -18,6 +19,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from photogate.domain import NEVER, Deadline, Reason, StoredObject, UploadTicket
+from photogate.domain.object_keys import may_be_uploaded, may_be_viewed
 from photogate.errors import (
     Conflict,
     Forbidden,
@@ -63,6 +65,7 @@ class FilePhotoStore:
         self, key: str, *, content_type: str, size_bytes: int | None, expires_in_s: int
     ) -> UploadTicket:
         """See ``photogate.ports.photos.PhotoStore.presign_put``."""
+        _check("PUT", key)
         grant = Grant(method="PUT", key=key, content_type=content_type, size_bytes=size_bytes)
         headers = {"Content-Type": content_type}
         if size_bytes is not None:
@@ -77,13 +80,15 @@ class FilePhotoStore:
 
     def presign_get(self, key: str, *, expires_in_s: int) -> str:
         """See ``photogate.ports.photos.PhotoStore.presign_get``."""
+        _check("GET", key)
         return self._sign(Grant(method="GET", key=key), expires_in_s)
 
     def verify(self, method: str, key: str, query: Mapping[str, str]) -> Grant:
         """Check a request against its URL's signature.
 
         Raises:
-            Forbidden: forged, altered, for another method, or past its time.
+            Forbidden: forged, altered, for another method, or past its time; or signed by an
+                earlier version for what may no longer be read or written.
         """
         grant = Grant(
             method="GET" if method == "HEAD" else method,
@@ -97,12 +102,13 @@ class FilePhotoStore:
         # From here on these are numbers that we wrote ourselves.
         if int(expires) < time.time():
             raise Forbidden("this URL has expired")
+        _check(grant.method, key)
         return replace(grant, size_bytes=int(size)) if size else grant
 
-    def put(
+    def receive(
         self, grant: Grant, body: bytes | bytearray, *, content_type: str | None
     ) -> StoredObject:
-        """Store an upload. Write-once: what was looked at is what stays.
+        """Store a client's upload. Write-once: what was looked at is what stays.
 
         Raises:
             InvalidRequest: another type or size than was signed.
@@ -114,24 +120,27 @@ class FilePhotoStore:
         if grant.size_bytes is not None and len(body) != grant.size_bytes:
             raise InvalidRequest(f"the body must have {grant.size_bytes} bytes")
         path = self._path(grant.key)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as part:
-                try:
-                    part.write(body)
-                    part.flush()
-                    os.fsync(part.fileno())
-                    os.link(part.name, path)
-                except FileExistsError:
-                    if path.read_bytes() != body:
-                        raise Conflict(
-                            "another photo is already there", file_keys=(grant.key,)
-                        ) from None
-                finally:
-                    Path(part.name).unlink()
-        except OSError as error:
-            raise StorageUnavailable(f"cannot store the photo: {error.strerror}") from error
+        with _written_beside(path, body) as part:
+            try:
+                os.link(part, path)
+            except FileExistsError:
+                if path.read_bytes() != body:
+                    raise Conflict(
+                        "another photo is already there", file_keys=(grant.key,)
+                    ) from None
         return StoredObject(size_bytes=len(body), etag=_etag(body))
+
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str,  # noqa: ARG002 - of the port; the key's suffix tells it
+    ) -> None:
+        """See ``photogate.ports.photos.PhotoStore.put``."""
+        path = self._path(key)
+        with _written_beside(path, data) as part:
+            part.replace(path)
 
     def head(self, key: str) -> StoredObject | None:
         """See ``photogate.ports.photos.PhotoStore.head``."""
@@ -216,6 +225,35 @@ class FilePhotoStore:
     def _mac(self, grant: Grant, size: str, expires: str) -> str:
         parts = (grant.method, grant.key, grant.content_type or "", size, expires)
         return hmac.digest(self._secret, "\0".join(parts).encode(), "sha256").hex()
+
+
+@contextmanager
+def _written_beside(path: Path, data: bytes | bytearray) -> Iterator[Path]:
+    """Write a file beside ``path``, to be given that name; the disk has both for good then."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as file:
+            part = Path(file.name)
+            try:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                yield part
+            finally:
+                part.unlink(missing_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise StorageUnavailable(f"cannot store the photo: {error.strerror}") from error
+
+
+def _check(method: str, key: str) -> None:
+    """Hold a key against what URLs are ever signed for."""
+    if not (may_be_uploaded(key) if method == "PUT" else may_be_viewed(key)):
+        raise Forbidden(f"no URL is given for {method} of this object")
 
 
 def _etag(data: bytes | bytearray) -> str:

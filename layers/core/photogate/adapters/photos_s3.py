@@ -1,13 +1,16 @@
 """Photos in a bucket of S3, R2, or whatever speaks the S3 API.
 
-The role needs ``s3:PutObject``, ``s3:GetObject`` and ``s3:DeleteObject`` on the objects,
-and ``s3:ListBucket`` on the bucket itself: without the latter S3 answers 403 instead of 404
-for a photo that is not there. A 403 is therefore never taken for "there is none": it is a
-fault of ours, retried until somebody mends it or a person looks at the photo.
+The role needs ``s3:PutObject``, ``s3:GetObject`` and ``s3:DeleteObject`` on the objects
+(template.yaml says which function needs which), and ``s3:ListBucket`` on the bucket itself:
+without the latter S3 answers 403 instead of 404 for a photo that is not there. A 403 is therefore
+never taken for "there is none": it is a fault of ours, retried until somebody mends it or a person
+looks at the photo.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Callable
 from contextlib import closing
 from functools import wraps
@@ -25,8 +28,10 @@ from botocore.exceptions import (
 from urllib3.exceptions import HTTPError
 
 from photogate.domain import NEVER, Deadline, Reason, StoredObject, UploadTicket
+from photogate.domain.object_keys import may_be_uploaded, may_be_viewed
 from photogate.errors import (
     ConfigError,
+    Forbidden,
     NotFound,
     OutOfTime,
     PhotoChanged,
@@ -45,7 +50,7 @@ T = TypeVar("T")
 _MAX_UPLOAD_URL_S = 900
 READ_TIMEOUT_S = 10.0
 #: Longest time for one photo as a whole; the timeouts above begin anew with every byte.
-_GET_WITHIN_S = 25.0
+_GET_WITHIN_S = _PUT_WITHIN_S = 25.0
 _CHUNK_BYTES = 65_536
 #: upload-complete looks at up to 18 objects at once.
 _CONNECTIONS = 24
@@ -120,6 +125,7 @@ class S3PhotoStore:
         write_once: sign ``If-None-Match: *``, so that no upload replaces another one;
             clients must then send that header.
         get_within_s: longest time for reading one photo.
+        put_within_s: longest time for writing one.
     """
 
     def __init__(
@@ -130,18 +136,22 @@ class S3PhotoStore:
         presigner: S3Client,
         write_once: bool = False,
         get_within_s: float = _GET_WITHIN_S,
+        put_within_s: float = _PUT_WITHIN_S,
     ) -> None:
         self._s3 = client
         self._bucket = bucket
         self._presigner = presigner
         self._write_once = write_once
         self._get_within_s = get_within_s
+        self._put_within_s = put_within_s
 
     @_translated
     def presign_put(
         self, key: str, *, content_type: str, size_bytes: int | None, expires_in_s: int
     ) -> UploadTicket:
         """See ``photogate.ports.photos.PhotoStore.presign_put``; at most 900 s."""
+        if not may_be_uploaded(key):
+            raise Forbidden("no URL is given for PUT of this object")
         expires_in_s = min(expires_in_s, _MAX_UPLOAD_URL_S)
         signed: dict[str, str | int] = {"ContentType": content_type}
         headers = {"Content-Type": content_type}
@@ -162,6 +172,8 @@ class S3PhotoStore:
     @_translated
     def presign_get(self, key: str, *, expires_in_s: int) -> str:
         """See ``photogate.ports.photos.PhotoStore.presign_get``."""
+        if not may_be_viewed(key):
+            raise Forbidden("no URL is given for GET of this object")
         return self._presigner.generate_presigned_url(
             "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=expires_in_s
         )
@@ -220,6 +232,24 @@ class S3PhotoStore:
         if len(data) != stored.size_bytes:
             raise StorageUnavailable(f"got {len(data)} of {stored.size_bytes} bytes of {key}")
         return bytes(data)
+
+    @_translated
+    def put(self, key: str, data: bytes, *, content_type: str) -> None:
+        """See ``photogate.ports.photos.PhotoStore.put``.
+
+        S3 keeps an object whole or not at all, and nothing whose bytes changed on the way.
+        """
+        digest = hashlib.md5(data, usedforsecurity=False).digest()
+        Deadline.after(self._put_within_s).bound(
+            lambda: self._s3.put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=data,
+                ContentType=content_type,
+                # The one checksum that every store with this API knows.
+                ContentMD5=base64.b64encode(digest).decode(),
+            )
+        )
 
     @_translated
     def delete(self, key: str) -> None:

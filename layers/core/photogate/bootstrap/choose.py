@@ -218,15 +218,16 @@ def policy(settings: s.PolicySettings) -> Policy:
     Raises:
         ConfigError: there is none, or it is not sound.
     """
-    return _policy_of(settings.policy)
+    return _policy_of(settings.policy, serves_originals=settings.serves_originals)
 
 
 @cache
-def _policy_of(choice: str) -> Policy:
+def _policy_of(choice: str, *, serves_originals: bool) -> Policy:
     """Read it once, so that all of a process decide alike, also when the file changes."""
+    from photogate.domain.policy import for_originals
     from photogate.policies import load
 
-    return load(choice)
+    return for_originals(load(choice)) if serves_originals else load(choice)
 
 
 def faces(settings: s.ModelSettings) -> FaceDetector | None:

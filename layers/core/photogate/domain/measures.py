@@ -71,6 +71,14 @@ def _of_model(category: str, worse: Side | None) -> Measure:
     )
 
 
+def _aspect(signals: Signals) -> float | None:
+    """Give the longer side by the shorter one."""
+    if not signals.width or not signals.height:
+        return None
+    longer, shorter = sorted((signals.width, signals.height), reverse=True)
+    return round(longer / shorter, 3)
+
+
 #: What a model that does not tell ``explicit`` tells of it.
 _PARTS = {"porn", "hentai"}
 _WORSE: dict[str, Side | None] = {"neutral": "below", "drawing": None}
@@ -134,6 +142,30 @@ _TABLE = (
         read=lambda s: (
             None if s.width is None or s.height is None else float(min(s.width, s.height))
         ),
+    ),
+    Measure(name="aspect", signal="width", unit="×", smallest=1.0, worse="above", read=_aspect),
+    Measure(
+        name="colour_unsure",
+        signal="colour_unsure",
+        unit="0 or 1",
+        largest=1.0,
+        worse="above",
+        read=lambda s: None if s.colour_unsure is None else float(s.colour_unsure),
+    ),
+    Measure(
+        name="gain_map",
+        signal="gain_map",
+        unit="0 or 1",
+        largest=1.0,
+        worse="above",
+        read=lambda s: None if s.gain_map is None else float(s.gain_map),
+    ),
+    Measure(
+        name="frames_unseen",
+        signal="frames_unseen",
+        unit="frames",
+        worse="above",
+        read=lambda s: None if s.frames_unseen is None else float(s.frames_unseen),
     ),
 )
 

@@ -8,7 +8,7 @@ a person, before anything else is asked: a failure is never a score.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from photogate.domain.measures import MEASURES, Side, read
 from photogate.domain.signals import Signals
@@ -47,7 +47,8 @@ class Policy:
     #: Measures without which no verdict but ``review`` is given.
     required: frozenset[str]
     thresholds: tuple[Threshold, ...]
-    #: Short hash of what it says; None for a preset, whose version says that.
+    #: Short hash of what it says; None for a preset, whose version says that. Ends in
+    #: ``originals`` after ``for_originals``.
     content: str | None = None
 
     @property
@@ -63,6 +64,30 @@ class Policy:
     def needs(self, signal: str) -> bool:
         """Tell whether it asks for a measure of this member of ``Signals``."""
         return any(MEASURES[name].signal == signal for name in self.measures)
+
+
+def for_originals(policy: Policy) -> Policy:
+    """Give the policy where people are shown the uploaded files themselves.
+
+    A copy shows what was looked at. A file may show more, so that what was not looked at goes
+    to a person, whatever the policy says of it. Its id then ends in ``originals``.
+    """
+    bound = {threshold.measure for threshold in policy.thresholds if threshold.review is not None}
+    more = tuple(
+        Threshold(measure=name, reason=Reason.NSFW, reject=None, review=most)
+        for name, most in _OF_ORIGINALS.items()
+        if name not in bound
+    )
+    return replace(
+        policy,
+        required=policy.required | _OF_ORIGINALS.keys(),
+        thresholds=policy.thresholds + more,
+        content=".".join(filter(None, (policy.content, "originals"))),
+    )
+
+
+#: What may be measured at most where originals are shown.
+_OF_ORIGINALS = {"aspect": 4.0, "colour_unsure": 0.0, "gain_map": 0.0, "frames_unseen": 0.0}
 
 
 def decide(signals: Signals, policy: Policy) -> Verdict:
@@ -88,12 +113,12 @@ def decide(signals: Signals, policy: Policy) -> Verdict:
 
 
 def decide_all(frames: Sequence[Signals], policy: Policy) -> tuple[Verdict, Signals]:
-    """Apply ``policy`` to each frame of an animation; the worst verdict counts.
+    """Apply ``policy`` to each look at a photo (frames, backgrounds); the worst verdict counts.
 
-    Gives it with the signals that it is about: the first frame's of that verdict.
+    Gives it with the signals that it is about: those of the first look of that verdict.
 
     Raises:
-        ValueError: there is no frame; a mistake in the program.
+        ValueError: there is no look; a mistake in the program.
     """
     verdicts = [(decide(signals, policy), signals) for signals in frames]
     return max(verdicts, key=lambda pair: _SEVERITY.index(pair[0].status))

@@ -61,7 +61,8 @@ class Jpeg:
 class Signals:
     """What was measured on one photo. What was not computed is None, never 0.
 
-    An animation gives one of these for each frame that was looked at.
+    An animation gives one of these for each frame that was looked at, and a picture that is
+    transparent somewhere one for each background.
     """
 
     #: One probability, 0..1, per category that the model tells; the shipped ones tell
@@ -80,8 +81,17 @@ class Signals:
     format: str | None = None
     #: 1, or how many an animation has.
     frames: int | None = None
-    #: Which of the frames, from 1, this is about; None in a photo of one.
+    #: Which of the frames, from 1, this is about; None in a photo of one; 0 for the still
+    #: picture that some viewers show instead of an animation.
     frame: int | None = None
+    #: On which background, ``white`` or ``black``; None where nothing is transparent.
+    background: str | None = None
+    #: How many frames differ from those that were looked at, and were not looked at.
+    frames_unseen: int | None = None
+    #: 1 where viewers may see other colours than those that were looked at, else 0.
+    colour_unsure: int | None = None
+    #: 1 where the file tells brighter screens to show it otherwise, else 0.
+    gain_map: int | None = None
     size_bytes: int | None = None
     #: Hex digest of the bytes that were looked at.
     sha256: str | None = None

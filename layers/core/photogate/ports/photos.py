@@ -14,10 +14,18 @@ class PhotoStore(Protocol):
     def presign_put(
         self, key: str, *, content_type: str, size_bytes: int | None, expires_in_s: int
     ) -> UploadTicket:
-        """Sign one upload of ``key``; the type and, when given, the exact size are bound."""
+        """Sign one upload of ``key``; the type and, when given, the exact size are bound.
+
+        Raises:
+            Forbidden: clients may not put there, whoever asks; see ``may_be_uploaded``.
+        """
 
     def presign_get(self, key: str, *, expires_in_s: int) -> str:
-        """Sign one reading of ``key``; says nothing about whether it exists."""
+        """Sign one reading of ``key``; says nothing about whether it exists.
+
+        Raises:
+            Forbidden: it is not for anybody's eyes, whoever asks; see ``may_be_viewed``.
+        """
 
     def head(self, key: str) -> StoredObject | None:
         """Describe the object, or None when there is none."""
@@ -37,9 +45,11 @@ class PhotoStore(Protocol):
     def put(self, key: str, data: bytes, *, content_type: str, deadline: Deadline = NEVER) -> None:
         """Write the whole object, or nothing; replaces what is there.
 
+        When it returns, the object is there for good. May be called again.
+
         Raises:
             OutOfTime: the deadline passed; says nothing about the store.
-            StorageUnavailable: it could not be written.
+            StorageUnavailable: it could not be written; what was there may still be.
         """
 
     def delete(self, key: str) -> None:

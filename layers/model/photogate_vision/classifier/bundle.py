@@ -14,8 +14,11 @@ from PIL import Image
 
 from photogate_vision.classifier.categories import check_categories
 from photogate_vision.classifier.resizing import Fit, Resizing
-from photogate_vision.decoding.decode import PREPROCESSING
 from photogate_vision.manifest import Manifest
+
+#: Version of how a decoded picture becomes a model's input, by which bundles are made. That of
+#: all steps before and after (``decode.PREPROCESSING``) may be higher.
+PREPARED = "2"
 
 
 class Layout(StrEnum):
@@ -123,7 +126,7 @@ def load_bundle(path: Path) -> Bundle:
     """
     manifest = Manifest(path)
     manifest.only("input.color", "RGB")
-    manifest.only("preprocessing", PREPROCESSING)
+    manifest.only("preprocessing", PREPARED)
     size = manifest.whole("input.size", 32, 1024)
     gives = _one_of(manifest, "output.gives", Gives, default=Gives.PROBABILITIES)
     bundle = Bundle(
@@ -135,7 +138,7 @@ def load_bundle(path: Path) -> Bundle:
         source=manifest.text("source"),
         source_sha256=manifest.sha256("source_sha256"),
         precision=manifest.text("precision"),
-        preprocessing=PREPROCESSING,
+        preprocessing=PREPARED,
         input=ModelInput(
             name=manifest.text("input.name"),
             size=size,

@@ -18,15 +18,16 @@ from PIL import Image
 
 from photogate.domain import Deadline, Reason
 from photogate.errors import OutOfTime, PhotoRefused, RetryableError
-from photogate_vision.decoding.decode import MAX_FRAMES_LOOKED_AT, Picture
+from photogate_vision.decoding.decode import Picture
+from photogate_vision.decoding.frames import MAX_PIXELS_OF_ALL_LOOKS
 from photogate_vision.decoding.process import REQUEST
-from photogate_vision.decoding.shaping import MAX_WORKING_PIXELS
+from photogate_vision.decoding.shaping import BACKGROUNDS
 
 _START_LIMIT_S = 30.0
 #: The child ends itself at its time limit; the parent kills it this much later.
 _GRACE_S = 2.0
 #: Most that its pixels take; pages that were never written take nothing.
-_SHARED_BYTES = MAX_FRAMES_LOOKED_AT * MAX_WORKING_PIXELS * 4
+_SHARED_BYTES = MAX_PIXELS_OF_ALL_LOOKS * 4
 #: Shared memory that was written is given back beyond this much.
 _KEPT_BYTES = 8_000_000
 _LONGEST_REPLY = 100_000
@@ -215,12 +216,19 @@ class DecoderChild:
         format: str,  # noqa: A002 - as in Picture
         frames: int,
         frame: int | None,
+        background: str | None,
+        frames_unseen: int,
+        colour_unsure: bool,
+        gain_map: bool,
     ) -> Picture:
         across, down = size
-        numbers = (across, down, width, height, frames, 1 if frame is None else frame)
+        numbers = (across, down, width, height, frames)
+        counts = (0 if frame is None else frame, frames_unseen)
         end = at + across * down * 4
-        if min(numbers) < 1 or not 0 <= at < end <= len(self._memory):
+        if min(numbers) < 1 or min(counts) < 0 or not 0 <= at < end <= len(self._memory):
             raise ValueError(f"no sizes of a picture: {numbers}")
+        if background not in (None, *BACKGROUNDS):
+            raise ValueError(f"no background of a picture: {background}")
         # A copy: the next photo comes to the same place.
         with memoryview(self._memory)[at:end] as pixels:
             image = Image.frombytes("RGB", (across, down), pixels, "raw", "RGBX")
@@ -231,6 +239,10 @@ class DecoderChild:
             format=str(format)[:8],
             frames=frames,
             frame=frame,
+            background=background,
+            frames_unseen=frames_unseen,
+            colour_unsure=bool(colour_unsure),
+            gain_map=bool(gain_map),
         )
 
 

@@ -61,6 +61,21 @@ def is_heic(data: bytes) -> bool:
     return bool(brands & _HEVC_BRANDS) and not brands & {b"avif", b"avis"}
 
 
+def as_sequence(data: bytes) -> bytes:
+    """Give a file that Pillow reads as an animation, where an AVIF has one and a still.
+
+    Viewers go by the first brand, or by what they can show; the decoder by the brand alone.
+    """
+    return data if as_still(data) is None else data[:8] + b"avis" + data[12:]
+
+
+def as_still(data: bytes) -> bytes | None:
+    """Give a file that Pillow reads as a still picture; None where there is no other one."""
+    if data[4:12] not in (b"ftypavis", b"ftypavif") or b"moov" not in data or b"pitm" not in data:
+        return None
+    return data[:8] + b"avif" + data[12:]
+
+
 def _gif(data: bytes) -> Announced:
     """Walk the blocks (GIF 89a, 18 to 26). Frames may reach beyond the canvas and widen it."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
 
@@ -18,12 +18,27 @@ from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
 from photogate.domain import Jpeg, Reason
 from photogate.errors import PhotoRefused, RetryableError
-from photogate_vision.decoding.containers import Malformed, announced, is_heic
-from photogate_vision.decoding.shaping import WORKING_SIDE, orientation, shaped, upright_size
+from photogate_vision.decoding.colour_marks import Marks, colour_marks
+from photogate_vision.decoding.containers import (
+    Malformed,
+    announced,
+    as_sequence,
+    as_still,
+    is_heic,
+)
+from photogate_vision.decoding.frames import Choice
+from photogate_vision.decoding.shaping import (
+    BACKGROUNDS,
+    WORKING_SIDE,
+    orientation,
+    shaped,
+    upright_size,
+    working_size,
+)
 
 #: Version of the steps from bytes to the inputs of model and measures. Stored with every
 #: verdict; raise it whenever a change moves scores.
-PREPROCESSING = "2"
+PREPROCESSING = "3"
 
 #: Pillow's names of what is accepted, HEIC besides where its extra is installed. Anything
 #: else is unreadable, whatever its suffix.
@@ -39,9 +54,6 @@ MAX_PIXELS_ANIMATED = 12_000_000
 MAX_PIXELS_OF_ALL_FRAMES = 100_000_000
 #: However small, each takes some steps of an interpreter.
 MAX_FRAMES = 2_000
-#: What looking at each frame costs is what looking at a photo costs, so that an animation
-#: takes the time of a batch of photos, not more.
-MAX_FRAMES_LOOKED_AT = 8
 #: libjpeg holds every coefficient of a progressive JPEG, 2 bytes each, at full scale.
 MAX_COEFFICIENT_BYTES = 240_000_000
 #: Cameras and editors write up to a dozen scans; each costs a pass over all pixels.
@@ -61,9 +73,9 @@ Image.preinit()
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A decoded photo, or one frame of an animation."""
+    """What a photo, or one frame of an animation, looks like on one background."""
 
-    #: Upright, 8 bit, mode RGB in sRGB, alpha composited on white; the shorter side has at
+    #: Upright, 8 bit, mode RGB in sRGB, composited on ``background``; the shorter side has at
     #: least ``WORKING_SIDE`` pixels wherever the original's has, unless it is a long strip.
     image: Image.Image
     #: Upright size of the original, in pixels.
@@ -73,8 +85,17 @@ class Picture:
     format: str
     #: 1, or how many an animation has.
     frames: int
-    #: Which of them, from 1, this is; None in a still.
+    #: Which of them, from 1, this is; None in a still. 0 is the still picture in an animated
+    #: AVIF, for viewers that show no animations, where it is another one.
     frame: int | None = None
+    #: One of ``BACKGROUNDS``; None where nothing of the picture is transparent.
+    background: str | None = None
+    #: Frames that differ from those looked at, and were not looked at.
+    frames_unseen: int = 0
+    #: Whether viewers may see other colours, or other parts transparent.
+    colour_unsure: bool = False
+    #: Whether brighter screens show it otherwise, by a second picture in the file.
+    gain_map: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -94,10 +115,12 @@ class Picture:
 
 
 def decode(data: bytes) -> list[Picture]:
-    """Decode a photo, or the frames of an animation that are looked at, in their order.
+    """Decode a photo: what viewers may see of it, each look once, in their order.
 
-    Frames are sampled evenly, the first and the last among them, and composed as a viewer
-    shows them. Several views in one file (MPO, HEIC) are one photo: its primary one.
+    A picture that is transparent somewhere is given on white and on black. Of an animation
+    some frames are always given, the first and the last among them, and others that differ
+    from those; they are composed as a viewer shows them. Several views in one file (MPO,
+    HEIC) are one photo: its primary one.
 
     Raises:
         PhotoRefused: ``unreadable`` when it is no photo of a known format or a damaged
@@ -107,23 +130,40 @@ def decode(data: bytes) -> list[Picture]:
     # Warnings are about damaged metadata, which does not matter here.
     with warnings.catch_warnings(action="ignore"):
         with _faults_of_the_photo():
-            source, kind, frames = _open(data)
+            source, kind, frames = _open(as_sequence(data))
+            marks = colour_marks(data, source, kind)
             size = source.size
             if kind == "JPEG":
                 source.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
                 _check_size(source.size, MAX_PIXELS, "JPEG of this shape")
-        return [
-            _picture(source, size, kind=kind, frames=frames, number=number)
-            for number in sampled(frames)
-        ]
+        photo = Picture(
+            image=source, width=0, height=0, format=kind, frames=frames, gain_map=marks.gain_map
+        )
+        if frames == 1:
+            return _looks(photo, source, marks, size)
+        return _frames(photo, source, marks, data)
 
 
-def sampled(frames: int) -> list[int]:
-    """Name the frames, from 1, that are looked at: all of few, else evenly spread ones."""
-    if frames <= MAX_FRAMES_LOOKED_AT:
-        return list(range(1, frames + 1))
-    gaps = MAX_FRAMES_LOOKED_AT - 1
-    return [1 + round(gap * (frames - 1) / gaps) for gap in range(MAX_FRAMES_LOOKED_AT)]
+def _frames(photo: Picture, source: Image.Image, marks: Marks, data: bytes) -> list[Picture]:
+    """Give the frames that are looked at, and the still picture where it is another one."""
+    across, down = working_size(source.size)
+    choice, looks = Choice(photo.frames, across * down, len(BACKGROUNDS)), list[Picture]()
+    for number in range(1, photo.frames + 1):
+        with _faults_of_the_photo():
+            source.seek(number - 1)
+            source.load()
+        if choice.wants(number, source):
+            found = _looks(replace(photo, frame=number), source, marks, source.size)
+            choice.looked(len(found))
+            looks += found
+    if (still := as_still(data)) is not None:
+        with _faults_of_the_photo():
+            source, _, _ = _open(still)
+            source.load()
+        if not choice.shows(source):
+            looks += _looks(replace(photo, frame=0), source, marks, source.size)
+    unsure = any(look.colour_unsure for look in looks)
+    return [replace(each, frames_unseen=choice.unseen, colour_unsure=unsure) for each in looks]
 
 
 def _open(data: bytes) -> tuple[Image.Image, str, int]:
@@ -150,24 +190,32 @@ def _open(data: bytes) -> tuple[Image.Image, str, int]:
     return source, kind, frames
 
 
-def _picture(
-    source: Image.Image, size: tuple[int, int], *, kind: str, frames: int, number: int
-) -> Picture:
-    """Decode frame ``number`` and bring it into shape; ``size`` is the original's."""
+def _looks(
+    photo: Picture, source: Image.Image, marks: Marks, size: tuple[int, int]
+) -> list[Picture]:
+    """Decode ``source`` where it stands and bring it into shape; ``size`` is the original's."""
     with _faults_of_the_photo():
-        if number > 1:
-            source.seek(number - 1)
         source.load()
     try:
         turned = orientation(source)
         width, height = upright_size(size, turned)
-        image = shaped(source, turned)
+        found = shaped(source, turned, marks.profile)
     except MemoryError:
         raise
     except Exception as error:
-        raise RetryableError(f"a decoded {kind} could not be shaped: {error}") from error
-    frame = None if frames == 1 else number
-    return Picture(image=image, width=width, height=height, format=kind, frames=frames, frame=frame)
+        raise RetryableError(f"a decoded {photo.format} could not be shaped: {error}") from error
+    unsure = marks.unsure or found.unsure
+    return [
+        replace(
+            photo,
+            image=image,
+            width=width,
+            height=height,
+            background=background,
+            colour_unsure=unsure,
+        )
+        for background, image in found.on.items()
+    ]
 
 
 @contextmanager

@@ -102,6 +102,10 @@ def _answer(
                     "format": picture.format,
                     "frames": picture.frames,
                     "frame": picture.frame,
+                    "background": picture.background,
+                    "frames_unseen": picture.frames_unseen,
+                    "colour_unsure": picture.colour_unsure,
+                    "gain_map": picture.gain_map,
                 }
             )
             at += len(pixels)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from PIL import Image
 
-from photogate_vision.decoding.colours import to_srgb
+from photogate_vision.decoding.colours import conversion
 
 #: Shortest side, in pixels, that reducing leaves: twice the default model's input.
 WORKING_SIDE = 448
@@ -25,6 +27,20 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _ORIENTATION, _SHORT = 0x0112, 3
+
+
+#: On which pages a picture that is transparent somewhere may stand. The first is ours.
+BACKGROUNDS = ("white", "black")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shaped:
+    """What a decoded picture looks like."""
+
+    #: By background; None where it does not matter.
+    on: Mapping[str | None, Image.Image]
+    #: Whether viewers may see other colours.
+    unsure: bool
 
 
 def orientation(image: Image.Image) -> int:
@@ -56,36 +72,65 @@ def upright_size(size: tuple[int, int], turned: int) -> tuple[int, int]:
     return (size[1], size[0]) if turned >= 5 else size
 
 
-def shaped(image: Image.Image, turned: int) -> Image.Image:
-    """Give a reduced copy, upright and in 8-bit sRGB; what is transparent shows white.
+def shaped(image: Image.Image, turned: int, profile: bytes | None) -> Shaped:
+    """Give reduced copies, upright and in 8-bit sRGB, on each background that shows through.
 
     Reduces as early as the mode allows, since each step copies what is left.
 
     Args:
         turned: its EXIF orientation, 1 to 8.
+        profile: the bytes of its ICC profile; None stands for sRGB.
     """
-    profile = image.info.get("icc_profile")
     if image.mode.startswith("I"):
         image = _eight_bits(image)
     if "transparency" in image.info:
-        image = image.convert("RGBA")
+        image = image.convert("LA" if image.mode in ("1", "L") else "RGBA")
     elif image.mode in ("P", "1"):
-        image = image.convert("RGB")
-    image = _reduced(image)
-    if "A" in image.mode or "a" in image.mode:
-        layer = image.convert("RGBA")
-        backdrop = Image.new("RGBA", layer.size, "white")
-        image = Image.alpha_composite(backdrop, layer)
-    image = to_srgb(image, profile)
-    return image.transpose(_TURNS[turned]) if turned in _TURNS else image
+        image = image.convert("RGB" if image.mode == "P" else "L")
+    image = reduced(image)
+    alpha = _alpha(image)
+    if alpha is not None or image.mode not in ("L", "CMYK"):
+        image = image.convert("L" if image.mode in ("L", "LA", "La") else "RGB")
+    way = conversion(profile, image.mode)
+    image = way.apply(image)
+    if alpha is None:
+        shown = {None: image}
+    else:
+        shown = {name: _on(name, image, alpha) for name in BACKGROUNDS}
+    if turned in _TURNS:
+        shown = {name: each.transpose(_TURNS[turned]) for name, each in shown.items()}
+    return Shaped(on=shown, unsure=way.unsure)
 
 
-def _reduced(image: Image.Image) -> Image.Image:
+def _alpha(image: Image.Image) -> Image.Image | None:
+    """Give the opacity; None where nothing shows through."""
+    if image.mode not in ("LA", "La", "PA", "RGBA", "RGBa"):
+        return None
+    alpha = image.getchannel(image.mode[-1])
+    return alpha if alpha.getextrema() != (255, 255) else None
+
+
+def _on(background: str, image: Image.Image, alpha: Image.Image) -> Image.Image:
+    return Image.composite(image, Image.new("RGB", image.size, background), alpha)
+
+
+def working_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Give the size that a picture of ``size`` is reduced to."""
+    factor = _factor(size)
+    return -(-size[0] // min(factor, size[0])), -(-size[1] // min(factor, size[1]))
+
+
+def reduced(image: Image.Image) -> Image.Image:
     """Shrink by a whole factor, so far as the working size allows or memory demands."""
     width, height = image.size
-    for_memory = math.ceil(math.sqrt(width * height / MAX_WORKING_PIXELS))
-    factor = max(min(image.size) // WORKING_SIDE, for_memory)
+    factor = _factor(image.size)
     return image if factor < 2 else image.reduce((min(factor, width), min(factor, height)))
+
+
+def _factor(size: tuple[int, int]) -> int:
+    width, height = size
+    for_memory = math.ceil(math.sqrt(width * height / MAX_WORKING_PIXELS))
+    return max(min(size) // WORKING_SIDE, for_memory, 1)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from photogate.adapters.memory.database import Clock
 from photogate.domain import NEVER, Deadline, Reason, StoredObject, UploadTicket
+from photogate.domain.object_keys import may_be_uploaded, may_be_viewed
 from photogate.errors import (
     Forbidden,
     InvalidRequest,
@@ -59,6 +60,8 @@ class MemoryPhotoStore:
         self, key: str, *, content_type: str, size_bytes: int | None, expires_in_s: int
     ) -> UploadTicket:
         """See ``photogate.ports.photos.PhotoStore.presign_put``."""
+        if not may_be_uploaded(key):
+            raise Forbidden("no URL is given for PUT of this object")
         headers = {"Content-Type": content_type}
         if size_bytes is not None:
             headers["Content-Length"] = str(size_bytes)
@@ -79,6 +82,8 @@ class MemoryPhotoStore:
 
     def presign_get(self, key: str, *, expires_in_s: int) -> str:
         """See ``photogate.ports.photos.PhotoStore.presign_get``."""
+        if not may_be_viewed(key):
+            raise Forbidden("no URL is given for GET of this object")
         return self._sign(_Grant(method="GET", key=key, expires_at=self._until(expires_in_s)))
 
     def upload(self, url: str, body: bytes, *, content_type: str | None) -> StoredObject:
