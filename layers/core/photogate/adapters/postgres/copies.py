@@ -86,16 +86,21 @@ class PostgresCopies:
 
     def take_due(self, *, limit: int) -> list[str]:
         """See ``photogate.ports.records.Copies.take_due``."""
-        rows = self._pool.transaction(
-            lambda s: s.rows(
+        # What a run took whose COMMIT broke is kept: it may have been committed.
+        due: dict[str, None] = {}
+
+        def work(session: Session) -> None:
+            rows = session.rows(
                 f"UPDATE media SET copies_due_at = now() + {_SENT_AGAIN_AFTER}"
                 " WHERE id IN (SELECT id FROM media WHERE copies_due_at <= now()"
                 "   ORDER BY copies_due_at LIMIT :n FOR UPDATE SKIP LOCKED)"
                 " RETURNING CAST(id AS text) AS id",
                 n=limit,
             )
-        )
-        return [row["id"] for row in rows]
+            due.update((row["id"], None) for row in rows)
+
+        self._pool.transaction(work)
+        return list(due)
 
     def schedule_earlier(self, *, limit: int) -> int:
         """See ``photogate.ports.records.Copies.schedule_earlier``."""
