@@ -171,8 +171,10 @@ def test_what_was_given_up_is_redriven(start: Callable[..., RunningStack]) -> No
     with contextlib.closing(Pool(environment["DATABASE_URL"])) as pool:
 
         def concluded() -> bool:
-            # Its delays would take minutes: the sweep sends it again at once.
-            pool.transaction(lambda s: s.count("UPDATE batches SET next_enqueue_at = now()"))
+            # Its delays would take minutes: the sweep sends it again, as if it were due for long.
+            pool.transaction(
+                lambda s: s.count("UPDATE batches SET next_enqueue_at = now() - interval '2 hours'")
+            )
             return bool(client.photos()[0]["moderation_status"] == "review")
 
         eventually(concluded, within_s=30)

@@ -39,6 +39,8 @@ class UnsteadyStore(MemoryPhotoStore):
     """A store of which so many calls fail as the test says."""
 
     failures = 0
+    #: Keys that can never be removed.
+    broken: frozenset[str] | set[str] = frozenset()
 
     def head(self, key: str) -> StoredObject | None:
         """Fail, or look."""
@@ -53,6 +55,8 @@ class UnsteadyStore(MemoryPhotoStore):
     def delete(self, key: str) -> None:
         """Fail, or remove."""
         self._fail()
+        if key in self.broken:
+            raise StorageUnavailable(f"{key} cannot be removed")
         super().delete(key)
 
     def _fail(self) -> None:

@@ -18,10 +18,12 @@ def remove_object(store: PhotoStore, outbox: Outbox, gone: Outcome) -> None:
     remove(store, outbox, gone.file_key)
 
 
-def remove(store: PhotoStore, outbox: Outbox, file_key: str) -> None:
-    """Remove an object that is noted for removal."""
+def remove(store: PhotoStore, outbox: Outbox, file_key: str) -> bool:
+    """Remove an object that is noted for removal; tells whether that worked."""
     try:
         store.delete(file_key)
         outbox.deleted(file_key)
     except PhotogateError as error:
         logger.warning("the deletion of %s is left to the sweep: %s", file_key, error)
+        return False
+    return True

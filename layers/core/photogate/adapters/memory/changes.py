@@ -75,7 +75,11 @@ class MemoryChanges:
             self._database.deletions.setdefault(
                 row.file_key,
                 Deletion(
-                    file_key=row.file_key, photo_id=row.id, user_id=row.user_id, created_at=now
+                    file_key=row.file_key,
+                    photo_id=row.id,
+                    user_id=row.user_id,
+                    created_at=now,
+                    next_try_at=now,
                 ),
             )
         else:
@@ -154,5 +158,5 @@ def _update(row: Photo, outcome: Outcome, after: State, now: datetime) -> None:
 def _reopen(batch: BatchRow, now: datetime) -> None:
     batch.generation += 1
     batch.finished_at = batch.last_error = None
-    batch.deliveries = 0
+    batch.deliveries, batch.queued = 0, False
     batch.next_enqueue_at, batch.enqueue_interval = now, MINUTE
