@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -24,6 +25,7 @@ from photogate_vision.decoding.sandbox import Sandbox
 from tests.faults.photos import Truth, mark_of
 
 #: In the order in which a job passes them.
+HANGS = 0
 STAGES = ("received", "attempt committed", "inferred", "verdict committed", "before ack")
 
 
@@ -35,7 +37,8 @@ class Plan:
     notes: str
     #: One of ``STAGES`` at which it is stopped; None for a worker that lives.
     stops_at: str | None = None
-    #: The signal that stops it: SIGKILL, or SIGSTOP, until a test sends SIGCONT.
+    #: The signal that stops it: SIGKILL, or SIGSTOP, until a test sends SIGCONT; ``HANGS`` lets
+    #: its loop wait for ever while its other threads go on.
     by: int = signal.SIGKILL
     #: At which occurrence of that stage, from 1.
     occurrence: int = 1
@@ -80,6 +83,8 @@ class Recorder:
         self._passed += 1
         if self._passed == self.plan.occurrence:
             self.note("stopped", stage=stage)
+            if self.plan.by == HANGS:
+                threading.Event().wait()
             os.kill(os.getpid(), self.plan.by)
 
 
@@ -158,6 +163,8 @@ class _Analyzer(_Wrapper):
         """Analyze a photo; remove a measure when the photo is marked as unmeasured."""
         mark = mark_of(data)
         self._recorder.note("looked at", mark=mark)
+        if mark.endswith(f"/{Truth.HANGS}"):
+            threading.Event().wait()
         found: Sequence[Signals] = self._inner.analyze(data, deadline)
         self._recorder.reach("inferred")
         if mark.endswith(f"/{Truth.UNMEASURED}"):

@@ -44,6 +44,8 @@ class UnsteadyStore(MemoryPhotoStore):
 
     failures = 0
     down = False
+    #: Keys that can never be removed.
+    broken: frozenset[str] | set[str] = frozenset()
 
     def head(self, key: str) -> StoredObject | None:
         """Fail, or look."""
@@ -78,6 +80,8 @@ class UnsteadyStore(MemoryPhotoStore):
     def delete(self, key: str) -> None:
         """Fail, or remove."""
         self._fail()
+        if key in self.broken:
+            raise StorageUnavailable(f"{key} cannot be removed")
         super().delete(key)
 
     def _fail(self) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def sweep() -> Sweep:
     """Build the sweep."""
     from photogate.adapters.postgres.outbox import PostgresOutbox
+    from photogate.adapters.postgres.rounds import PostgresRounds
     from photogate.service.sweep import Sweep
 
     settings = choose.settings_of(s.SweepSettings)
@@ -25,6 +26,7 @@ def sweep() -> Sweep:
         sender=queue,
         monitor=queue,
         store=choose.store(settings),
+        rounds=PostgresRounds(pool),
     )
 
 

@@ -184,11 +184,19 @@ class Copies(Protocol):
 class Outbox(Protocol):
     """The sweep's side of the database."""
 
-    def take_due(self, *, limit: int) -> list[Job]:
-        """Take batches whose job should be sent (again); they are due anew in a minute."""
+    def take_due(self, *, limit: int, lost: int | None = None) -> list[Job]:
+        """Take batches whose job should be sent (again); they are due anew in a minute.
+
+        Args:
+            lost: of those whose job was sent before, take so many at most, the longest due
+                first, and what has been due for an hour; None takes all.
+        """
 
     def sent(self, batch_ids: Sequence[str]) -> None:
         """Note that their jobs are queued; each time they are due again after twice as long."""
+
+    def queued(self) -> int:
+        """Count unfinished batches whose job was sent: so many jobs the queue should hold."""
 
     def exhausted(self, *, max_deliveries: int, limit: int) -> list[ExhaustedBatch]:
         """List batches that were delivered too often and that no worker holds, oldest first.
@@ -197,13 +205,29 @@ class Outbox(Protocol):
         """
 
     def take_deletions(self, *, limit: int) -> list[str]:
-        """Give keys of deleted photos whose objects may still be there."""
+        """Give keys of deleted photos whose objects may still be there and that are due.
+
+        Those that failed least often come first.
+        """
 
     def deleted(self, file_key: str) -> None:
         """Note that the object is gone; the note goes once no upload URL can bring it back."""
 
+    def put_off(self, file_key: str) -> None:
+        """Note that a removal failed: it is due again after a minute, then two, at most an hour."""
+
     def prune_history(self, *, limit: int) -> int:
         """Remove rows of history that are older than ``HISTORY_DAYS``; return how many."""
+
+
+class Rounds(Protocol):
+    """Sees to it that one sweep is at work at a time, wherever it runs."""
+
+    def begin(self, holder: str, *, lasts_s: float) -> bool:
+        """Begin a round, or hold it for ``lasts_s`` more; False while another holder has it."""
+
+    def end(self, holder: str) -> None:
+        """End the round; nothing happens when another holder has it by now."""
 
 
 class Unfinished(Protocol):

@@ -168,5 +168,5 @@ def _update(row: Photo, outcome: Outcome, after: State, now: datetime) -> None:
 def _reopen(batch: BatchRow, now: datetime) -> None:
     batch.generation += 1
     batch.finished_at = batch.last_error = None
-    batch.deliveries = 0
+    batch.deliveries, batch.queued = 0, False
     batch.next_enqueue_at, batch.enqueue_interval = now, MINUTE

@@ -90,6 +90,8 @@ class BatchRow:
     created_at: datetime
     next_enqueue_at: datetime
     enqueue_interval: timedelta = MINUTE
+    #: Its job was sent.
+    queued: bool = False
     generation: int = 1
     deliveries: int = 0
     finished_at: datetime | None = None
@@ -136,7 +138,19 @@ class Deletion:
     photo_id: str | None
     user_id: str
     created_at: datetime
+    next_try_at: datetime
     removed_at: datetime | None = None
+    #: That failed in a row.
+    attempts: int = 0
+
+
+@dataclass(kw_only=True)
+class SweepRow:
+    """The row of ``sweeps``."""
+
+    holder: str | None = None
+    held_until: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(kw_only=True)
@@ -189,6 +203,7 @@ class Database:
     #: By object key.
     upload_urls: dict[str, UploadUrl] = field(default_factory=dict)
     deletions: dict[str, Deletion] = field(default_factory=dict)
+    sweep: SweepRow = field(default_factory=SweepRow)
     history: list[Entry] = field(default_factory=list)
     review_items: list[ReviewItem] = field(default_factory=list)
     workers: dict[str, WorkerInfo] = field(default_factory=dict)

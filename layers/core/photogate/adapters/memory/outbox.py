@@ -12,6 +12,8 @@ from photogate.messages import Job
 #: Longer than any upload URL: until then a client may put the object there again.
 _URLS_LIVE = timedelta(minutes=20)
 _LONGEST_REST = timedelta(hours=1)
+#: A job that the queue seems to hold is sent again after this time all the same.
+_AFTER_ALL = timedelta(hours=1)
 
 
 class MemoryOutbox:
@@ -20,7 +22,7 @@ class MemoryOutbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def take_due(self, *, limit: int) -> list[Job]:
+    def take_due(self, *, limit: int, lost: int | None = None) -> list[Job]:
         """See ``photogate.ports.records.Outbox.take_due``."""
         with self._database.lock:
             now = self._database.clock.now()
@@ -31,7 +33,9 @@ class MemoryOutbox:
                     if batch.finished_at is None and batch.next_enqueue_at <= now
                 ),
                 key=lambda batch: batch.next_enqueue_at,
-            )[:limit]
+            )
+            sure = [b for b in due if not b.queued or b.next_enqueue_at < now - _AFTER_ALL]
+            due = (sure + [b for b in due if b not in sure][:lost])[:limit]
             for batch in due:
                 batch.next_enqueue_at = now + MINUTE
             return [Job(batch_id=batch.id, generation=batch.generation) for batch in due]
@@ -42,8 +46,15 @@ class MemoryOutbox:
             for batch_id in batch_ids:
                 batch = self._database.batches.get(batch_id)
                 if batch is not None and batch.finished_at is None:
+                    batch.queued = True
                     batch.next_enqueue_at = self._database.clock.now() + batch.enqueue_interval
                     batch.enqueue_interval = min(batch.enqueue_interval * 2, _LONGEST_REST)
+
+    def queued(self) -> int:
+        """See ``photogate.ports.records.Outbox.queued``."""
+        with self._database.lock:
+            batches = self._database.batches.values()
+            return sum(batch.queued and batch.finished_at is None for batch in batches)
 
     def exhausted(self, *, max_deliveries: int, limit: int) -> list[ExhaustedBatch]:
         """See ``photogate.ports.records.Outbox.exhausted``."""
@@ -73,14 +84,16 @@ class MemoryOutbox:
     def take_deletions(self, *, limit: int) -> list[str]:
         """See ``photogate.ports.records.Outbox.take_deletions``."""
         with self._database.lock:
-            long_ago = self._database.clock.now() - _URLS_LIVE
+            now = self._database.clock.now()
+            long_ago = now - _URLS_LIVE
             found = sorted(
                 (
                     deletion
                     for deletion in self._database.deletions.values()
-                    if deletion.removed_at is None or deletion.created_at < long_ago
+                    if deletion.next_try_at <= now
+                    and (deletion.removed_at is None or deletion.created_at < long_ago)
                 ),
-                key=lambda deletion: deletion.created_at,
+                key=lambda deletion: (deletion.attempts, deletion.next_try_at),
             )
             return [deletion.file_key for deletion in found[:limit]]
 
@@ -91,9 +104,18 @@ class MemoryOutbox:
             deletion = self._database.deletions.get(file_key)
             if deletion is None:
                 return
-            deletion.removed_at = now
+            deletion.removed_at, deletion.attempts = now, 0
             if deletion.created_at < now - _URLS_LIVE:
                 del self._database.deletions[file_key]
+
+    def put_off(self, file_key: str) -> None:
+        """See ``photogate.ports.records.Outbox.put_off``."""
+        with self._database.lock:
+            deletion = self._database.deletions.get(file_key)
+            if deletion is not None:
+                pause = min(MINUTE * 2 ** min(deletion.attempts, 10), _LONGEST_REST)
+                deletion.next_try_at = self._database.clock.now() + pause
+                deletion.attempts += 1
 
     def prune_history(self, *, limit: int) -> int:
         """See ``photogate.ports.records.Outbox.prune_history``."""

@@ -235,7 +235,7 @@ def _reopen_batches(session: Session, outcomes: Sequence[Outcome]) -> None:
         session.rows(
             "UPDATE batches SET generation = generation + 1, finished_at = NULL,"
             " deliveries = 0, last_error = NULL,"
-            " next_enqueue_at = now(), enqueue_interval = interval '1 minute'"
+            " queued = false, next_enqueue_at = now(), enqueue_interval = interval '1 minute'"
             " WHERE id = ANY (CAST(:ids AS text[]))",
             ids=sorted(batches),
         )
