@@ -13,6 +13,7 @@ from local.servers.embedded_postgres import EmbeddedPostgres
 from local.servers.embedded_redis import EmbeddedRedis
 from photogate.adapters.photos_files import FilePhotoStore
 from photogate.adapters.postgres.changes import PostgresChanges
+from photogate.adapters.postgres.copies import PostgresCopies
 from photogate.adapters.postgres.migrate import migrate
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
@@ -51,6 +52,7 @@ def _measure(pool: Pool, queue: RedisQueue, folder: Path, empty: Callable[[], ob
         monitor=queue,
         store=FilePhotoStore(folder, public_url="http://127.0.0.1", secret=_SECRET),
         rounds=PostgresRounds(pool),
+        copies=PostgresCopies(pool),
     )
     started = time.perf_counter()
     resent = sweep.run().resent

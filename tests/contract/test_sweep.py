@@ -10,6 +10,7 @@ import redis
 from photogate.adapters import photos_s3
 from photogate.adapters.photos_s3 import S3PhotoStore
 from photogate.adapters.postgres.changes import PostgresChanges
+from photogate.adapters.postgres.copies import PostgresCopies
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.rounds import PostgresRounds
@@ -44,6 +45,7 @@ def test_deletions_in_a_store_that_stalls_do_not_keep_batches_waiting(
             monitor=queue,
             store=store,
             rounds=PostgresRounds(pool),
+            copies=PostgresCopies(pool),
             delete_within_s=1,
         )
         started = time.monotonic()

@@ -348,6 +348,8 @@ class TestDeliveries:
             sender=queue,
             monitor=queue,
             store=store,
+            rounds=records.rounds,
+            copies=records.copies,
         )
         assert sweep.run().resent == 1
 

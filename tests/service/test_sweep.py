@@ -8,10 +8,11 @@ import pytest
 
 from photogate.domain import Finding, NewBatch, NewPhoto, Status, Verdict
 from photogate.errors import ConfigError, DatabaseUnavailable, QueueUnavailable
-from photogate.messages import Job
+from photogate.messages import CopyJob, Job, decode
 from photogate.service.redrive import Redrive
 from photogate.service.sweep import Sweep
 from tests.authors import finish, reopen, withdraw
+from tests.contract.test_copies import handed_in, judge
 from tests.records import Records
 from tests.service.conftest import OWNER, UnsteadyQueue, UnsteadyStore, statuses
 
@@ -26,6 +27,7 @@ def sweep(records: Records, queue: UnsteadyQueue, store: UnsteadyStore) -> Sweep
         monitor=queue,
         store=store,
         rounds=records.rounds,
+        copies=records.copies,
     )
 
 
@@ -246,6 +248,7 @@ class TestParts:
             "monitor": queue,
             "store": store,
             "rounds": records.rounds,
+            "copies": records.copies,
         }
         return Sweep(**usual | parts)
 
@@ -355,10 +358,33 @@ class TestDeletions:
             monitor=queue,
             store=Odd(),
             rounds=records.rounds,
+            copies=records.copies,
         ).run()
         assert store.head("a") is not None
         assert store.head("b") is None
         assert records.outbox.take_deletions(limit=5) == []
+
+
+class TestCopies:
+    def test_jobs_are_sent_again_and_what_nobody_needs_is_removed(
+        self,
+        records: Records,
+        queue: UnsteadyQueue,
+        store: UnsteadyStore,
+        sweep: Sweep,
+    ) -> None:
+        ids = handed_in(records, "incoming/a", "incoming/b")
+        for key, photo_id in ids.items():
+            judge(records, photo_id)
+            store.put(key, b"an upload")
+        records.end_copy_leases()
+        records.age_uploads(minutes=60)
+        assert sweep.run().copies == 2
+        jobs = [decode(body) for body in bodies(queue)]
+        copies = [job for job in jobs if isinstance(job, CopyJob)]
+        assert [sorted(job.photo_ids) for job in copies] == [sorted(ids.values())]
+        assert store.head("incoming/a") is store.head("incoming/b") is None
+        assert sweep.run().copies == 0
 
 
 class TestRedrive:

@@ -253,6 +253,18 @@ class UploadSettings(ServiceSettings, AuthSettings, PolicySettings):
     )
     upload_url_s: int = Field(900, ge=30, le=900, description="Lifetime of an upload URL.")
     view_url_s: int = Field(300, ge=30, le=3600, description="Lifetime of a photo's URL.")
+    open_uploads: int = Field(
+        30,
+        ge=1,
+        le=10_000,
+        description="Uploads of one user that are under way: begun, and not handed in.",
+    )
+    open_upload_bytes: int = Field(
+        600_000_000,
+        ge=1,
+        le=10**12,
+        description="Bytes of these; one without `size` counts as `MAX_PHOTO_BYTES`.",
+    )
     accept_heic: bool = Field(
         False, description="Take HEIC uploads as well: workers need the extra `heic`."
     )
@@ -316,6 +328,15 @@ class SweepSettings(ServiceSettings):
 
     sweep_interval_s: float = Field(
         60.0, ge=0.1, le=3600, description="Seconds between two rounds of the local sweep."
+    )
+    originals_days: float = Field(
+        30.0, ge=0, le=36_500, description="Days that the original of an approved photo is kept."
+    )
+    earlier_copies_per_minute: int = Field(
+        500,
+        ge=0,
+        le=100_000,
+        description="Photos of an installation without copies for which copies are made.",
     )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def sweep() -> Sweep:
     """Build the sweep."""
+    from photogate.adapters.postgres.copies import PostgresCopies
     from photogate.adapters.postgres.outbox import PostgresOutbox
     from photogate.adapters.postgres.rounds import PostgresRounds
     from photogate.service.sweep import Sweep
@@ -27,6 +28,9 @@ def sweep() -> Sweep:
         monitor=queue,
         store=choose.store(settings),
         rounds=PostgresRounds(pool),
+        copies=PostgresCopies(pool),
+        originals_days=settings.originals_days,
+        earlier_at_once=settings.earlier_copies_per_minute,
     )
 
 

@@ -52,6 +52,8 @@ def upload() -> UploadParts:
                 photos_per_day=settings.photos_per_day,
                 upload_url_s=settings.upload_url_s,
                 view_url_s=settings.view_url_s,
+                open_uploads=settings.open_uploads,
+                open_bytes=settings.open_upload_bytes,
                 heic=settings.accept_heic,
             ),
         ),

@@ -166,7 +166,10 @@ class Copies(Protocol):
         """Take photos for which a job should be sent (again); they are due anew later."""
 
     def schedule_earlier(self, *, limit: int) -> int:
-        """Let the oldest photos of the earlier layout have copies; return how many."""
+        """Let photos of the earlier layout have copies; return how many.
+
+        Those in review first, which nobody can see until then; else the oldest.
+        """
 
     def progress(self) -> CopyProgress:
         """Count what waits for copies."""

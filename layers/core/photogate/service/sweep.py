@@ -11,9 +11,10 @@ from uuid import uuid4
 
 from photogate.domain.changes import given_up
 from photogate.errors import PhotogateError, RetryableError
+from photogate.messages import CopyJob
 from photogate.ports.photos import PhotoStore
 from photogate.ports.queue import JobMonitor, JobSender
-from photogate.ports.records import Changes, Outbox, Rounds
+from photogate.ports.records import Changes, Copies, Outbox, Rounds
 from photogate.service.deletion import remove
 from photogate.service.moderate import MAX_DELIVERIES
 
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 ROUND_S = 50.0
 #: Each part does so many at a time, then the other parts have their turn.
 _AT_ONCE = 500
+#: As many as a batch has.
+_PHOTOS_IN_JOB = 9
 #: Batches that are concluded in one transaction, with up to 9 photos each.
 _CONCLUDED_AT_ONCE = 100
 #: At a time, too: a store that stalls takes 20 s for one deletion.
@@ -42,6 +45,8 @@ class Swept:
     resent: int
     #: Photos that went to a person because their batch was delivered too often.
     concluded: int
+    #: Photos for which a job that makes copies was sent.
+    copies: int = 0
     #: The parts that failed; the next round does what they left.
     failed: tuple[str, ...] = ()
 
@@ -53,6 +58,9 @@ class _Round:
     lost: int | None = None
     resent: int = 0
     concluded: int = 0
+    copies: int = 0
+    #: Photos of the earlier layout that may still have copies in this round.
+    earlier: int
     failed: list[str] = field(default_factory=list)
 
 
@@ -62,6 +70,8 @@ class Sweep:
     Its parts do not depend on each other: one that fails is logged, and the others go on.
 
     Args:
+        originals_days: after this time the originals of approved photos go.
+        earlier_at_once: photos of the earlier layout that have copies made in one round.
         delete_within_s: after this time of deletions the other parts have their turn, so that
             a store which stalls does not keep batches waiting.
     """
@@ -75,6 +85,9 @@ class Sweep:
         monitor: JobMonitor,
         store: PhotoStore,
         rounds: Rounds,
+        copies: Copies,
+        originals_days: float = 30.0,
+        earlier_at_once: int = 500,
         delete_within_s: float = _DELETE_WITHIN_S,
     ) -> None:
         self._outbox = outbox
@@ -83,6 +96,9 @@ class Sweep:
         self._monitor = monitor
         self._store = store
         self._rounds = rounds
+        self._copies = copies
+        self._originals_days = originals_days
+        self._earlier_at_once = earlier_at_once
         self._delete_within_s = delete_within_s
 
     def run(self, *, time_left_s: Callable[[], float] | None = None) -> Swept:
@@ -98,7 +114,10 @@ class Sweep:
             RetryableError: the database does not answer.
         """
         began = time.monotonic()
-        this = _Round(time_left_s=time_left_s or (lambda: began + ROUND_S - time.monotonic()))
+        this = _Round(
+            time_left_s=time_left_s or (lambda: began + ROUND_S - time.monotonic()),
+            earlier=self._earlier_at_once,
+        )
         holder = str(uuid4())
         if not self._rounds.begin(holder, lasts_s=_HELD_S):
             logger.info("another sweep is at work")
@@ -111,13 +130,20 @@ class Sweep:
             logger.info(
                 "swept: %d batches sent again, %d photos to review", this.resent, this.concluded
             )
-        return Swept(resent=this.resent, concluded=this.concluded, failed=tuple(this.failed))
+        return Swept(
+            resent=this.resent,
+            concluded=this.concluded,
+            copies=this.copies,
+            failed=tuple(this.failed),
+        )
 
     def _work(self, this: _Round, holder: str) -> None:
         parts: dict[str, _Part] = {
             "conclude": self._conclude,
             "count": self._count,
             "resend": self._resend,
+            "copy": self._copy,
+            "release": self._release,
             "delete": self._delete,
             "prune": self._prune,
         }
@@ -143,8 +169,12 @@ class Sweep:
         return concluded > 0 and len(batches) == _CONCLUDED_AT_ONCE
 
     def _count(self, this: _Round) -> bool:
-        """Find out how many jobs the queue has lost; brings back those of ended workers."""
-        sent = self._outbox.queued()
+        """Find out how many jobs the queue has lost; brings back those of ended workers.
+
+        Jobs for copies are in the queue as well. They hold several photos each, so that rather
+        too many seem lost than too few: a job that comes twice does no harm.
+        """
+        sent = self._outbox.queued() + self._copies.progress().waiting
         stats = self._monitor.stats()
         this.lost = max(0, sent - stats.visible - stats.in_flight - stats.delayed)
         return False
@@ -166,6 +196,24 @@ class Sweep:
                 # Never counted twice: what the queue tells of itself may be a minute old.
                 this.lost = max(0, this.lost - len(sent))
         return len(sent) == _AT_ONCE
+
+    def _copy(self, this: _Round) -> bool:
+        """Send jobs for copies that are due, and let more of the earlier layout be due."""
+        if this.earlier > 0:
+            scheduled = self._copies.schedule_earlier(limit=this.earlier)
+            this.earlier = this.earlier - scheduled if scheduled else 0
+        due = self._copies.take_due(limit=_AT_ONCE)
+        for at in range(0, len(due), _PHOTOS_IN_JOB):
+            photo_ids = tuple(due[at : at + _PHOTOS_IN_JOB])
+            self._sender.send(CopyJob(photo_ids=photo_ids).encode())
+            this.copies += len(photo_ids)
+        return len(due) == _AT_ONCE
+
+    def _release(self, this: _Round) -> bool:  # noqa: ARG002 - as the other parts
+        """Note objects for removal that nobody needs any more."""
+        originals = self._copies.release_originals(days=self._originals_days, limit=_AT_ONCE)
+        uploads = self._copies.release_uploads(limit=_AT_ONCE)
+        return _AT_ONCE in (originals, uploads)
 
     def _delete(self, this: _Round) -> bool:
         last_start = time.monotonic() + self._delete_within_s

@@ -81,7 +81,9 @@ class MemoryCopies:
     def schedule_earlier(self, *, limit: int) -> int:
         """See ``photogate.ports.records.Copies.schedule_earlier``."""
         with self._database.lock:
-            found = sorted(self._earlier(), key=lambda photo: photo.created_at)[:limit]
+            found = sorted(
+                self._earlier(), key=lambda p: (p.status is not Status.REVIEW, p.created_at)
+            )[:limit]
             for photo in found:
                 photo.copies_due_at = self._database.clock.now()
             return len(found)

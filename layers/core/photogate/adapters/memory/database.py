@@ -212,7 +212,13 @@ class Database:
         """Note an object for removal."""
         self.deletions.setdefault(
             key,
-            Deletion(file_key=key, photo_id=photo_id, user_id=user_id, created_at=self.clock.now()),
+            Deletion(
+                file_key=key,
+                photo_id=photo_id,
+                user_id=user_id,
+                created_at=self.clock.now(),
+                next_try_at=self.clock.now(),
+            ),
         )
 
     def open_photos(self, batch_id: str) -> list[Photo]:

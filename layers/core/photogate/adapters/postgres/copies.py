@@ -104,13 +104,20 @@ class PostgresCopies:
 
     def schedule_earlier(self, *, limit: int) -> int:
         """See ``photogate.ports.records.Copies.schedule_earlier``."""
-        return self._pool.transaction(
-            lambda s: s.count(
+
+        def scheduled(session: Session, where: str, most: int) -> int:
+            return session.count(
                 "UPDATE media SET copies_due_at = now() WHERE id IN (SELECT id FROM media"
-                f" WHERE {_EARLIER} ORDER BY created_at LIMIT :n FOR UPDATE SKIP LOCKED)",
-                n=limit,
+                f" WHERE {_EARLIER} {where} ORDER BY created_at LIMIT :n FOR UPDATE SKIP LOCKED)",
+                n=most,
             )
-        )
+
+        def work(session: Session) -> int:
+            # What others see they see meanwhile; people wait for what is in review.
+            waiting = scheduled(session, "AND moderation_status = 'review'", limit)
+            return waiting + scheduled(session, "", limit - waiting)
+
+        return self._pool.transaction(work)
 
     def progress(self) -> CopyProgress:
         """See ``photogate.ports.records.Copies.progress``."""
