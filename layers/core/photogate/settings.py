@@ -254,6 +254,10 @@ class UploadSettings(ServiceSettings, AuthSettings, PolicySettings):
     min_approved_photos: int = Field(
         1, ge=0, le=100, description="Below this a user's status says `needs_more_photos`."
     )
+    status_scores: bool = Field(
+        False,
+        description="Tell users the scores of their photos, too: it helps who probes the bounds.",
+    )
 
     @property
     def key_secret(self) -> str:
@@ -311,6 +315,9 @@ class SweepSettings(ServiceSettings):
 
     sweep_interval_s: float = Field(
         60.0, ge=0.1, le=3600, description="Seconds between two rounds of the local sweep."
+    )
+    batch_days: int = Field(
+        90, ge=1, le=36_500, description="Days that rows of finished batches are kept."
     )
 
 

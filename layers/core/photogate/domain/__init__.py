@@ -11,11 +11,19 @@ from photogate.domain.operation import (
     UnfinishedBatch,
     WorkerInfo,
 )
+from photogate.domain.pages import (
+    COUNT_TO,
+    Exactness,
+    Page,
+    Place,
+    Total,
+)
 from photogate.domain.people import (
     Principal,
     Role,
 )
 from photogate.domain.photos import (
+    BATCH_DAYS,
     Batch,
     NewBatch,
     NewPhoto,
@@ -45,12 +53,15 @@ from photogate.domain.verdicts import (
 __all__ = [
     "ALIVE_WITHIN_S",
     "ANNOUNCE_EVERY_S",
+    "BATCH_DAYS",
+    "COUNT_TO",
     "NSFW_CATEGORIES",
     "AgeRange",
     "Batch",
     "DayStats",
     "DeadJob",
     "Delivery",
+    "Exactness",
     "ExhaustedBatch",
     "Face",
     "Finding",
@@ -60,7 +71,9 @@ __all__ = [
     "NewPhoto",
     "OpenBatch",
     "OpenPhoto",
+    "Page",
     "PhotoRow",
+    "Place",
     "Principal",
     "QueueStats",
     "Reason",
@@ -69,6 +82,7 @@ __all__ = [
     "Signals",
     "Status",
     "StoredObject",
+    "Total",
     "UnfinishedBatch",
     "UploadTicket",
     "UserSummary",

@@ -70,7 +70,7 @@ class Sweep:
         except RetryableError as error:
             logger.warning("the sweep could not send: %s", error)
         self._delete()
-        self._outbox.prune_history(limit=_MOST)
+        self._outbox.prune(limit=_MOST)
         if resent or concluded:
             logger.info("swept: %d batches sent again, %d photos to review", resent, concluded)
         return Swept(resent=resent, concluded=concluded)

@@ -11,6 +11,7 @@ from photogate.domain import (
     Batch,
     NewBatch,
     NewPhoto,
+    Page,
     PhotoRow,
     Principal,
     UploadTicket,
@@ -25,6 +26,7 @@ from photogate.ports.queue import JobSender
 from photogate.ports.records import Changes, Intake, Outbox, Views
 from photogate.service.changes import make_one
 from photogate.service.deletion import remove_object
+from photogate.service.pages import place_of
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,16 @@ class UploadLimits:
     def content_types(self) -> tuple[str, ...]:
         """All that are accepted."""
         return tuple(kind for kind in SUFFIXES if self.heic or kind not in _HEIC_TYPES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserStatus:
+    """A user's photos, counted, and a page of them with URLs."""
+
+    summary: UserSummary
+    photos: list[tuple[PhotoRow, str]]
+    #: Gives the next page; None when this is the last one.
+    next_cursor: str | None
 
 
 class Uploads:
@@ -144,13 +156,24 @@ class Uploads:
             self._send(batch)
         return batch
 
-    def status(self, user: Principal) -> tuple[UserSummary, list[tuple[PhotoRow, str]]]:
-        """Count the user's photos and list them, each with a short-lived URL."""
-        photos = self._views.of_user(user.user_id)
-        return self._views.summary(user.user_id), [
-            (photo, self._store.presign_get(photo.file_key, expires_in_s=self._limits.view_url_s))
-            for photo in photos
-        ]
+    def status(self, user: Principal, *, limit: int, cursor: str | None = None) -> UserStatus:
+        """Count all of the user's photos and list a page of them, each with a short-lived URL.
+
+        Raises:
+            InvalidRequest: ``cursor`` is no earlier answer's.
+        """
+        after = place_of(cursor)
+        found = self._views.of_user(user.user_id, limit=limit + 1, after=after)
+        page = Page.cut(found, limit)
+        expires_in_s = self._limits.view_url_s
+        return UserStatus(
+            summary=self._views.summary(user.user_id),
+            photos=[
+                (photo, self._store.presign_get(photo.file_key, expires_in_s=expires_in_s))
+                for photo in page.photos
+            ],
+            next_cursor=page.next_cursor,
+        )
 
     def delete(self, user: Principal, photo_id: str) -> None:
         """Remove one of the user's photos for good.

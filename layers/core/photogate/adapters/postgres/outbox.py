@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
+from photogate.adapters.postgres import pruning
 from photogate.adapters.postgres.changes import close_finished
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.adapters.postgres.rows import OPEN
-from photogate.domain import ExhaustedBatch
+from photogate.domain import BATCH_DAYS, ExhaustedBatch
 from photogate.messages import Job
 
 #: Longer than any upload URL: until then a client may put the object there again.
@@ -15,10 +17,15 @@ _URLS_LIVE = "interval '20 minutes'"
 
 
 class PostgresOutbox:
-    """The ``Outbox`` port. Any number of sweeps may run at once."""
+    """The ``Outbox`` port. Any number of sweeps may run at once.
 
-    def __init__(self, pool: Pool) -> None:
+    Args:
+        batch_days: finished batches that are older may be removed.
+    """
+
+    def __init__(self, pool: Pool, *, batch_days: int = BATCH_DAYS) -> None:
         self._pool = pool
+        self._batch_days = batch_days
 
     def take_due(self, *, limit: int) -> list[Job]:
         """See ``photogate.ports.records.Outbox.take_due``."""
@@ -108,7 +115,15 @@ class PostgresOutbox:
 
         self._pool.transaction(work)
 
-    def prune_history(self, *, limit: int) -> int:
-        """See ``photogate.ports.records.Outbox.prune_history``."""
-        row = self._pool.transaction(lambda s: s.row("SELECT prune_history(:n) AS n", n=limit))
-        return int(row["n"]) if row else 0
+    def prune(self, *, limit: int) -> int:
+        """See ``photogate.ports.records.Outbox.prune``."""
+        return sum(
+            self._pool.transaction(piece)
+            for piece in (
+                partial(pruning.usage, limit=limit),
+                partial(pruning.batches, days=self._batch_days, limit=limit),
+                partial(pruning.history, limit=limit),
+                partial(pruning.review_items, limit=limit),
+                pruning.hourly_counts,
+            )
+        )

@@ -142,7 +142,7 @@ class Pool:
             try:
                 result = _run(connection, work)
             except DatabaseError as error:
-                state = _sqlstate(error)
+                state = sqlstate(error)
                 if state.startswith(_GONE):
                     self._purge(connection)
                 else:
@@ -205,7 +205,7 @@ def connect(arguments: dict[str, Any]) -> Connection:
     try:
         return Connection(**arguments)
     except DatabaseError as error:
-        if _sqlstate(error).startswith(_SETUP):
+        if sqlstate(error).startswith(_SETUP):
             raise ConfigError(f"PostgreSQL refuses: {words(error)}; see DATABASE_URL") from error
         raise _unavailable(error) from error
     except (InterfaceError, OSError) as error:
@@ -270,7 +270,8 @@ def _discard(connection: Connection) -> None:
         logger.debug("a broken connection did not close cleanly")
 
 
-def _sqlstate(error: DatabaseError) -> str:
+def sqlstate(error: DatabaseError) -> str:
+    """Give PostgreSQL's five characters for what went wrong; "" when it gave none."""
     fields = error.args[0] if error.args else None
     return str(fields.get("C", "")) if isinstance(fields, dict) else ""
 
