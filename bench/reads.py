@@ -24,8 +24,8 @@ _LAST_DAY = 200_000
 _HEAVY_USER = "user-with-2000"
 _TIMES = 200
 
-#: Three photos a batch. The newest 200,000 came within a day, the others within the 400 days before;
-#: 20,000 wait for the machine, and of 200 photos 12 are rejected and one is in review.
+#: Three photos a batch. The newest 200,000 came within a day, the others in 400 days before; 20,000
+#: wait for the machine, and of 200 photos 12 are rejected and one is in review.
 _MEDIA = f"""
 INSERT INTO media (user_id, user_name, url, batch_id, display_order, created_at, updated_at,
     moderated_at, moderation_status, moderation_reason, moderation_error, moderation_scores)
@@ -42,10 +42,10 @@ SELECT owner, 'Ada', 'users/' || owner || '/photo/' || md5(n::text) || '-' || md
 FROM (SELECT n, CASE WHEN n % 2500 = 7 THEN '{_HEAVY_USER}' ELSE 'user-' || (n / 3) % 250000 END
              AS owner,
              now() - CASE WHEN n < {_LAST_DAY} THEN n / 3 * interval '1.296 seconds'
-                ELSE interval '1 day' + (n - {_LAST_DAY}) / 3 * interval '34560 seconds' * 1000
-                    / :rows * 3 END AS at
+                ELSE interval '1 day'
+                    + (n / 3 * 3 - {_LAST_DAY}) * (interval '400 days' / :rows) END AS at
       FROM generate_series(:rows - 1, 0, -1) AS n) AS photo
-"""
+"""  # noqa: S608 - constants of this file
 _BATCHES = """
 INSERT INTO batches (id, user_id, file_keys, created_at, finished_at, deliveries)
 SELECT batch_id, min(user_id), array_agg(url), min(created_at), max(moderated_at), 1
@@ -118,9 +118,7 @@ def _measure(pool: Pool, rows: int) -> None:
             status=approved, skip=9_900, limit=101
         ),
         "dashboard, by cursor": lambda: views.page(status=None, after=far, limit=101),
-        "dashboard, approved, by cursor": lambda: views.page(
-            status=approved, after=far, limit=101
-        ),
+        "dashboard, approved, by cursor": lambda: views.page(status=approved, after=far, limit=101),
         "dashboard, rejected, page 1": lambda: views.page(status=Status.REJECTED, limit=21),
         "pending, 100 photos": lambda: views.waiting(limit=100),
         "queue-stats, the last day": views.last_day,

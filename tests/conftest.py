@@ -154,7 +154,7 @@ def empty(pool: Pool) -> None:
         lambda s: s.rows(
             "DELETE FROM media; DELETE FROM batches; DELETE FROM upload_usage;"
             " DELETE FROM object_deletions; DELETE FROM workers; DELETE FROM jobs;"
-            " DELETE FROM review_items"
+            " DELETE FROM review_items; DELETE FROM hourly_counts"
         )
     )
 

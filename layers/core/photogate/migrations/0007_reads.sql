@@ -33,10 +33,8 @@ CREATE FUNCTION counted_reason(reason text) RETURNS text LANGUAGE sql IMMUTABLE 
                 ELSE 'other' END
 $$;
 
--- These run as their owner, so that whoever may change photos needs no right on the counts.
 CREATE FUNCTION count_in_hour(moderated timestamptz, state text, why text, failure boolean,
-                              more bigint) RETURNS void LANGUAGE sql
-SECURITY DEFINER SET search_path FROM CURRENT AS $$
+                              more bigint) RETURNS void LANGUAGE sql AS $$
     INSERT INTO hourly_counts AS kept (hour, shard, status, reason, failed, n)
         SELECT date_trunc('hour', moderated, 'UTC'), pg_backend_pid() % 16, state, why, failure,
                more
@@ -44,6 +42,7 @@ SECURITY DEFINER SET search_path FROM CURRENT AS $$
         ON CONFLICT (hour, status, reason, failed, shard) DO UPDATE SET n = kept.n + excluded.n
 $$;
 
+-- The triggers run as their owner: whoever may change photos needs no right on the counts.
 CREATE FUNCTION media_updated_in_hour() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN

@@ -95,6 +95,7 @@ def _grant(session: Session, role: str) -> None:
                            ' object_deletions, subjects, history_words, workers, jobs,'
                            ' review_items TO %I', role);
             EXECUTE format('GRANT SELECT, INSERT ON history TO %I', role);
+            EXECUTE format('GRANT SELECT, DELETE ON hourly_counts TO %I', role);
             EXECUTE format('GRANT SELECT ON history_retention, schema_migrations, audit_log'
                            ' TO %I', role);
             EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA %I TO %I',
