@@ -58,17 +58,15 @@ def migrate(
 
 
 def _apply(pool: Pool, migrations: list[Migration], lease: Lease, until: float) -> list[str]:
-    applied: list[str] = []
     with pool.patient() as connection:
         steps = Steps(connection, lease, until=until)
         try:
             for migration in migrations:
-                if steps.apply(migration):
-                    applied.append(migration.name)
+                steps.apply(migration)
         except MigrationUnfinished as unfinished:
-            unfinished.applied = tuple(applied)
+            unfinished.applied = tuple(steps.applied)
             raise
-    return applied
+        return steps.applied
 
 
 def set_timeouts(pool: Pool) -> None:
