@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import urllib3
 
-from photogate.errors import PhotogateError
+from photogate.errors import MigrationUnfinished, PhotogateError
 
 from .time_limit import OutOfTime
 
@@ -42,12 +42,27 @@ def answer(request: dict[str, Any], migrate: Callable[[], list[str]]) -> dict[st
     told: dict[str, Any] = {"Status": "SUCCESS"}
     try:
         if _is_needed(request):
-            told["Data"] = {"Applied": ", ".join(migrate()) or "nothing"}
+            told["Data"] = {"Applied": _names(migrate())}
+    except MigrationUnfinished as unfinished:
+        told = _unfinished(request, unfinished)
     except (Exception, OutOfTime) as error:
         logger.exception("the migration failed")
         told = {"Status": "FAILED", "Reason": _reason(error)}
     _tell(request, told)
     return told
+
+
+def _unfinished(request: dict[str, Any], unfinished: MigrationUnfinished) -> dict[str, Any]:
+    """Leave the rest to the resource that continues this one; the last one has none."""
+    logger.warning("%s", unfinished)
+    if request["ResourceProperties"].get("MayBeUnfinished") == "true":
+        data = {"Applied": _names(unfinished.applied), "Unfinished": _reason(unfinished)}
+        return {"Status": "SUCCESS", "Data": data}
+    return {"Status": "FAILED", "Reason": f"{_reason(unfinished)}: deploy again"}
+
+
+def _names(applied: Sequence[str]) -> str:
+    return ", ".join(applied) or "nothing"
 
 
 def _is_needed(request: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from local.commands.settings import stacks_settings
-from local.console import errors_as_lines, out
+from local.console import errors_as_lines, out, step
 
 
 def worker() -> None:
@@ -33,5 +33,5 @@ def migrate(
         else:
             from photogate.adapters.stack_aws import migrate_stack
 
-            applied = migrate_stack(stack)
+            applied = migrate_stack(stack, step)
         out.print("\n".join(applied) or "the schema is up to date", highlight=False)

@@ -14,7 +14,7 @@ from pg8000.exceptions import DatabaseError
 
 from photogate.adapters.postgres.deliveries import PostgresDeliveries
 from photogate.adapters.postgres.intake import PostgresIntake
-from photogate.adapters.postgres.migrate import _apply, migrate, set_timeouts, shipped
+from photogate.adapters.postgres.migrate import migrate, set_timeouts, shipped
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool, Session, connect_arguments
 from photogate.adapters.postgres.views import PostgresViews
@@ -192,8 +192,7 @@ class TestMigrations:
         assert migrate(empty) == []
 
     def test_the_audit_log_of_an_older_version_moves_into_the_history(self, empty: Pool) -> None:
-        for migration in shipped()[:4]:
-            empty.transaction(partial(_apply, migration=migration))
+        migrate(empty, migrations=shipped()[:4])
         empty.transaction(
             lambda s: s.rows(
                 "INSERT INTO media (user_id, url, moderation_status, decided_by)"

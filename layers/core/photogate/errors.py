@@ -8,7 +8,8 @@
     │   ├── QueueUnavailable
     │   ├── StorageUnavailable
     │   ├── FacesUnavailable
-    │   └── BatchBusy             another worker holds the batch
+    │   ├── BatchBusy             another worker holds the batch
+    │   └── MigrationUnfinished   its time was up; the next run goes on
     ├── PermanentError            trying again gives the same answer
     │   ├── InvalidRequest
     │   ├── Unauthenticated
@@ -57,6 +58,13 @@ class FacesUnavailable(RetryableError):
 
 class BatchBusy(RetryableError):
     """Another delivery of the same batch is being worked on right now."""
+
+
+class MigrationUnfinished(RetryableError):
+    """The time of this run was up. What it finished stays; the next run goes on from there."""
+
+    #: The files that this run finished.
+    applied: tuple[str, ...] = ()
 
 
 class PermanentError(PhotogateError):

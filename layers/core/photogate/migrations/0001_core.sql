@@ -1,6 +1,7 @@
 -- Photos, batches and what surrounds them. A `media` table of the system that
 -- Photogate replaces is adopted: its rows stay, its columns are completed.
 
+-- step: media
 CREATE TABLE IF NOT EXISTS media (
     id                uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     user_id           text NOT NULL,
@@ -18,11 +19,12 @@ CREATE TABLE IF NOT EXISTS media (
 );
 
 -- The predecessor's enums, varchars and uuids become text: statuses gain `review`,
--- user ids are opaque. Constraints on these columns would refuse both.
+-- user ids are opaque. Constraints on these columns would refuse both. In one statement, so
+-- that a table with enums or uuids is written anew only once; varchars need not be.
 DO $$
 DECLARE
-    wanted record;
     fk record;
+    changes text;
 BEGIN
     FOR fk IN
         SELECT DISTINCT conname FROM pg_constraint
@@ -32,29 +34,30 @@ BEGIN
     LOOP
         EXECUTE format('ALTER TABLE media DROP CONSTRAINT %I', fk.conname);
     END LOOP;
-    FOR wanted IN
-        SELECT column_name FROM information_schema.columns
+    SELECT string_agg(format('ALTER COLUMN %1$I DROP DEFAULT,'
+                             ' ALTER COLUMN %1$I TYPE text USING %1$I::text', column_name), ', ')
+        INTO changes
+        FROM information_schema.columns
         WHERE table_schema = current_schema() AND table_name = 'media'
           AND column_name IN ('user_id', 'batch_id', 'moderation_status', 'moderation_reason',
                               'media_type', 'url')
-          AND data_type <> 'text'
-    LOOP
-        EXECUTE format('ALTER TABLE media ALTER COLUMN %I DROP DEFAULT', wanted.column_name);
-        EXECUTE format('ALTER TABLE media ALTER COLUMN %I TYPE text USING %I::text',
-                       wanted.column_name, wanted.column_name);
-    END LOOP;
+          AND data_type <> 'text';
+    IF changes IS NOT NULL THEN
+        EXECUTE 'ALTER TABLE media ' || changes;
+    END IF;
 END $$;
 
-ALTER TABLE media ADD COLUMN IF NOT EXISTS media_type        text;
-ALTER TABLE media ADD COLUMN IF NOT EXISTS display_order     integer;
+-- A default that is given with a new column costs nothing, however many rows there are.
+ALTER TABLE media ADD COLUMN IF NOT EXISTS media_type        text DEFAULT 'photo';
+ALTER TABLE media ADD COLUMN IF NOT EXISTS display_order     integer DEFAULT 0;
 ALTER TABLE media ADD COLUMN IF NOT EXISTS batch_id          text;
-ALTER TABLE media ADD COLUMN IF NOT EXISTS moderation_status text;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS moderation_status text NOT NULL DEFAULT 'pending';
 ALTER TABLE media ADD COLUMN IF NOT EXISTS moderation_reason text;
 ALTER TABLE media ADD COLUMN IF NOT EXISTS moderation_scores jsonb;
 ALTER TABLE media ADD COLUMN IF NOT EXISTS moderated_at      timestamptz;
-ALTER TABLE media ADD COLUMN IF NOT EXISTS retry_count       integer;
-ALTER TABLE media ADD COLUMN IF NOT EXISTS created_at        timestamptz;
-ALTER TABLE media ADD COLUMN IF NOT EXISTS updated_at        timestamptz;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS retry_count       integer NOT NULL DEFAULT 0;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS created_at        timestamptz NOT NULL DEFAULT now();
+ALTER TABLE media ADD COLUMN IF NOT EXISTS updated_at        timestamptz DEFAULT now();
 ALTER TABLE media ADD COLUMN IF NOT EXISTS user_name         text;
 ALTER TABLE media ADD COLUMN IF NOT EXISTS etag              text;
 ALTER TABLE media ADD COLUMN IF NOT EXISTS size_bytes        bigint;
@@ -63,27 +66,19 @@ ALTER TABLE media ADD COLUMN IF NOT EXISTS decided_by        text;
 ALTER TABLE media ADD COLUMN IF NOT EXISTS verified_by       text;
 ALTER TABLE media ADD COLUMN IF NOT EXISTS verified_at       timestamptz;
 
-UPDATE media SET moderation_status = 'pending'
-    WHERE moderation_status IS NULL
-       OR moderation_status NOT IN ('pending', 'approved', 'rejected', 'review');
-UPDATE media SET retry_count = 0 WHERE retry_count IS DISTINCT FROM 0;
-UPDATE media SET media_type = 'photo' WHERE media_type IS NULL;
-UPDATE media SET created_at = now() WHERE created_at IS NULL;
-UPDATE media SET updated_at = now() WHERE updated_at IS NULL;
-UPDATE media SET display_order = 0 WHERE display_order IS NULL;
-
+-- From here on nothing else is written; the rows that are there follow in the next step.
 ALTER TABLE media
     ALTER COLUMN moderation_status SET DEFAULT 'pending',
-    ALTER COLUMN moderation_status SET NOT NULL,
     ALTER COLUMN media_type SET DEFAULT 'photo',
     ALTER COLUMN retry_count SET DEFAULT 0,
-    ALTER COLUMN retry_count SET NOT NULL,
     ALTER COLUMN display_order SET DEFAULT 0,
     ALTER COLUMN created_at SET DEFAULT now(),
-    ALTER COLUMN created_at SET NOT NULL,
     ALTER COLUMN updated_at SET DEFAULT now(),
     ADD CONSTRAINT media_moderation_status_known
-        CHECK (moderation_status IN ('pending', 'approved', 'rejected', 'review'));
+        CHECK (moderation_status IN ('pending', 'approved', 'rejected', 'review')) NOT VALID,
+    ADD CONSTRAINT media_not_null
+        CHECK (moderation_status IS NOT NULL AND retry_count IS NOT NULL
+               AND created_at IS NOT NULL) NOT VALID;
 
 COMMENT ON COLUMN media.url IS 'the object key in the photo store';
 COMMENT ON COLUMN media.etag IS 'the object as upload-complete saw it; null when the store did not answer';
@@ -91,14 +86,55 @@ COMMENT ON COLUMN media.retry_count IS 'attempts that began and did not finish i
 COMMENT ON COLUMN media.moderation_error IS 'why automatic moderation could not finish';
 COMMENT ON COLUMN media.decided_by IS 'the moderator who decided; null for a machine';
 
--- Ids are uuids here and may be integers in an adopted table: the code compares them as text.
-CREATE UNIQUE INDEX IF NOT EXISTS media_id_text ON media (CAST(id AS text));
-CREATE INDEX IF NOT EXISTS media_user ON media (user_id, created_at DESC);
-CREATE INDEX IF NOT EXISTS media_batch ON media (batch_id);
-CREATE INDEX IF NOT EXISTS media_status ON media (moderation_status, created_at);
-CREATE INDEX IF NOT EXISTS media_created ON media (created_at DESC);
-CREATE INDEX IF NOT EXISTS media_moderated ON media (moderated_at) WHERE moderated_at IS NOT NULL;
+-- step: adopted rows (in batches over media)
+-- What the predecessor left pending is moderated like everything else.
+UPDATE media SET
+    moderation_status = CASE WHEN moderation_status IN ('approved', 'rejected', 'review')
+                             THEN moderation_status ELSE 'pending' END,
+    batch_id = CASE WHEN moderation_status IN ('approved', 'rejected', 'review')
+                         OR coalesce(media_type, 'photo') <> 'photo'
+                    THEN batch_id ELSE coalesce(batch_id, 'adopted-' || id::text) END,
+    retry_count = 0,
+    media_type = coalesce(media_type, 'photo'),
+    display_order = coalesce(display_order, 0),
+    created_at = coalesce(created_at, now()),
+    updated_at = coalesce(updated_at, now())
+WHERE ctid >= :from AND ctid < :until
+  AND (moderation_status IS NULL
+       OR moderation_status NOT IN ('pending', 'approved', 'rejected', 'review')
+       OR (moderation_status = 'pending' AND batch_id IS NULL
+           AND coalesce(media_type, 'photo') = 'photo')
+       OR retry_count IS DISTINCT FROM 0 OR media_type IS NULL OR display_order IS NULL
+       OR created_at IS NULL OR updated_at IS NULL);
 
+-- step: known statuses
+ALTER TABLE media VALIDATE CONSTRAINT media_moderation_status_known;
+ALTER TABLE media VALIDATE CONSTRAINT media_not_null;
+
+-- step: no nulls
+-- The constraint proves it, so that no row is read while the table is locked.
+ALTER TABLE media
+    ALTER COLUMN moderation_status SET NOT NULL,
+    ALTER COLUMN retry_count SET NOT NULL,
+    ALTER COLUMN created_at SET NOT NULL;
+ALTER TABLE media DROP CONSTRAINT media_not_null;
+
+-- step: media_id_text (outside a transaction)
+-- Ids are uuids here and may be integers in an adopted table: the code compares them as text.
+CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS media_id_text ON media (CAST(id AS text));
+-- step: media_user (outside a transaction)
+CREATE INDEX CONCURRENTLY IF NOT EXISTS media_user ON media (user_id, created_at DESC);
+-- step: media_batch (outside a transaction)
+CREATE INDEX CONCURRENTLY IF NOT EXISTS media_batch ON media (batch_id);
+-- step: media_status (outside a transaction)
+CREATE INDEX CONCURRENTLY IF NOT EXISTS media_status ON media (moderation_status, created_at);
+-- step: media_created (outside a transaction)
+CREATE INDEX CONCURRENTLY IF NOT EXISTS media_created ON media (created_at DESC);
+-- step: media_moderated (outside a transaction)
+CREATE INDEX CONCURRENTLY IF NOT EXISTS media_moderated ON media (moderated_at)
+    WHERE moderated_at IS NOT NULL;
+
+-- step: tables beside media
 CREATE TABLE batches (
     id               text PRIMARY KEY,
     user_id          text NOT NULL,
@@ -168,9 +204,12 @@ CREATE TABLE workers (
     last_photo_at timestamptz
 );
 
--- What the predecessor left pending is moderated like everything else.
-UPDATE media SET batch_id = 'adopted-' || id::text
-    WHERE moderation_status = 'pending' AND media_type = 'photo' AND batch_id IS NULL;
+-- step: adopted batches (in batches over media)
 INSERT INTO batches (id, user_id, file_keys, next_enqueue_at)
     SELECT batch_id, min(user_id), array_agg(url), now()
-    FROM media WHERE moderation_status = 'pending' AND media_type = 'photo' GROUP BY batch_id;
+    FROM media
+    WHERE moderation_status = 'pending' AND media_type = 'photo' AND batch_id IN (
+        SELECT batch_id FROM media WHERE ctid >= :from AND ctid < :until
+            AND moderation_status = 'pending' AND media_type = 'photo')
+    GROUP BY batch_id
+ON CONFLICT (id) DO NOTHING;

@@ -1,5 +1,6 @@
 -- The queue for where there is no Redis, and what redriving and repeated transactions need.
 
+-- step: jobs, and what was reopened
 CREATE SEQUENCE jobs_place;
 CREATE TABLE jobs (
     id       text PRIMARY KEY,
@@ -27,7 +28,12 @@ COMMENT ON COLUMN batches.attempt_id IS 'names the delivery that holds the lease
 ALTER TABLE media
     ADD COLUMN reopened boolean NOT NULL DEFAULT false,
     ADD CONSTRAINT media_reopened_is_a_machines_review
-        CHECK (NOT reopened OR (moderation_status = 'review' AND decided_by IS NULL));
+        CHECK (NOT reopened OR (moderation_status = 'review' AND decided_by IS NULL)) NOT VALID;
 COMMENT ON COLUMN media.reopened IS 'automatic moderation could not finish and looks once more; a person may decide first';
-CREATE INDEX media_unfinished ON media (batch_id)
+
+-- step: only a machine's review is reopened
+ALTER TABLE media VALIDATE CONSTRAINT media_reopened_is_a_machines_review;
+
+-- step: media_unfinished (outside a transaction)
+CREATE INDEX CONCURRENTLY IF NOT EXISTS media_unfinished ON media (batch_id)
     WHERE moderation_status = 'review' AND moderation_error IS NOT NULL AND decided_by IS NULL;

@@ -1,5 +1,6 @@
 -- One row for every change of a photo, by machine or person; and what waits for people.
 
+-- step: history
 -- History names subjects, not users: who is erased is erased here, and the history stays whole.
 CREATE TABLE subjects (
     id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -100,9 +101,6 @@ CREATE TABLE review_items (
 COMMENT ON TABLE review_items IS 'what waits for a person; stands apart from the status of the photo';
 CREATE UNIQUE INDEX review_items_open ON review_items (photo_id, kind) WHERE closed_at IS NULL;
 CREATE INDEX review_items_next ON review_items (priority DESC, created_at) WHERE closed_at IS NULL;
-INSERT INTO review_items (photo_id, kind, created_at)
-    SELECT CAST(id AS text), 'doubt', created_at FROM media
-    WHERE moderation_status = 'review' AND media_type = 'photo';
 
 ALTER TABLE media ADD COLUMN changes integer NOT NULL DEFAULT 0, ADD COLUMN undo jsonb;
 COMMENT ON COLUMN media.changes IS 'how many rows history has of it';
@@ -163,14 +161,6 @@ BEGIN
     END IF;
     UPDATE media SET changes = next WHERE CAST(id AS text) = entry.media_id AND changes < next;
 END $$;
-DO $$
-DECLARE
-    entry audit_log;
-BEGIN
-    FOR entry IN SELECT * FROM audit_log ORDER BY id LOOP
-        PERFORM audit_into_history(entry);
-    END LOOP;
-END $$;
 CREATE FUNCTION audit_log_into_history() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM audit_into_history(NEW);
@@ -178,3 +168,29 @@ BEGIN
 END $$;
 CREATE TRIGGER audit_log_into_history AFTER INSERT ON audit_log
     FOR EACH ROW EXECUTE FUNCTION audit_log_into_history();
+
+-- step: what waits for people (in batches over media)
+-- Locked, for a decision that is made meanwhile closes only an item that it sees.
+INSERT INTO review_items (photo_id, kind, created_at)
+    SELECT CAST(id AS text), 'doubt', created_at FROM media
+    WHERE ctid >= :from AND ctid < :until
+      AND moderation_status = 'review' AND media_type = 'photo'
+    FOR SHARE
+ON CONFLICT DO NOTHING;
+
+-- step: earlier decisions (in batches over audit_log)
+-- Their photos are locked first, so that no change of one takes the same number meanwhile.
+WITH photos AS MATERIALIZED (
+    SELECT 1 FROM media WHERE CAST(id AS text) IN (
+        SELECT media_id FROM audit_log WHERE ctid >= :from AND ctid < :until)
+    FOR UPDATE
+)
+SELECT audit_into_history(moved.entry) FROM (
+    SELECT log AS entry FROM audit_log AS log
+    WHERE ctid >= :from AND ctid < :until AND (SELECT count(*) FROM photos) >= 0
+      AND NOT EXISTS (
+        SELECT FROM history
+        WHERE photo_id = log.media_id AND at = log.at AND by = 'person'
+          AND after IS NOT DISTINCT FROM log.after->>'status')
+    ORDER BY id
+) AS moved;

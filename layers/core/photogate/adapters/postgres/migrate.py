@@ -2,73 +2,71 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from functools import partial
-from importlib.resources import files
 
 from pg8000.exceptions import DatabaseError
 
+from photogate.adapters.postgres.migration_files import Migration, shipped
+from photogate.adapters.postgres.migration_lease import Lease, leased
+from photogate.adapters.postgres.migration_steps import Steps
 from photogate.adapters.postgres.pool import Pool, Session, words
-from photogate.errors import ConfigError
+from photogate.errors import ConfigError, MigrationUnfinished
+
+__all__ = ["HISTORY_DAYS", "migrate", "set_timeouts", "shipped"]
 
 #: How long history is kept, unless ``HISTORY_DAYS`` says otherwise.
 HISTORY_DAYS = 730
 
-#: Two migrations at once wait for each other; any number of our own does.
-_LOCK = 7_467_283_001
-
-#: A statement whose client gave up must not go on holding locks. Not every system can tell
-#: PostgreSQL that a client is gone; there it notices when the statement ends.
-_STOP_WITH_CLIENT = """
-DO $$ BEGIN
-    PERFORM set_config('client_connection_check_interval', '1s', true);
-EXCEPTION WHEN invalid_parameter_value THEN NULL;
-END $$
-"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Migration:
-    """One numbered file of ``photogate/migrations``."""
-
-    number: int
-    name: str
-    sql: str
-
-
-def shipped() -> list[Migration]:
-    """Give the migrations of this version, in order."""
-    found = [
-        Migration(number=int(f.name[:4]), name=f.name, sql=f.read_text(encoding="utf-8"))
-        for f in files("photogate").joinpath("migrations").iterdir()
-        if f.name.endswith(".sql")
-    ]
-    return sorted(found, key=lambda migration: migration.number)
-
 
 def migrate(
-    pool: Pool, *, history_days: int = HISTORY_DAYS, application: str | None = None
+    pool: Pool,
+    *,
+    history_days: int = HISTORY_DAYS,
+    application: str | None = None,
+    until: float = math.inf,
+    migrations: list[Migration] | None = None,
 ) -> list[str]:
-    """Apply what is missing, each file in a transaction of its own; name what was applied.
+    """Apply what is missing, step by step; name the files that were finished.
 
-    Safe to repeat, and to run from several processes at once.
+    Safe to repeat, and to run from several processes at once: they wait for each other, and one
+    that was killed is followed by the next when its lease is over.
 
     Args:
         history_days: rows of history that are older may be removed, and no others.
         application: the role that Photogate runs under, where it is not the one that
             migrates; it may do what the program does, and not change history.
+        until: a moment of ``time.monotonic`` when this run ends, finished or not.
+        migrations: those of this version, unless other ones are given.
 
     Raises:
-        ConfigError: a migration failed; the database is as it was before that file.
+        ConfigError: a step failed; the steps before it stay done.
+        MigrationUnfinished: the time was up; the next run goes on from there.
+        DatabaseUnavailable: the database is away; so does the next run.
     """
+    wanted = shipped() if migrations is None else migrations
     try:
-        applied = [m.name for m in shipped() if pool.transaction(partial(_apply, migration=m))]
-        pool.transaction(partial(_keep_history, days=history_days))
-        if application is not None:
-            pool.transaction(partial(_grant, role=application))
+        with leased(pool, until=until) as lease:
+            applied = _apply(pool, wanted, lease, until)
+            if migrations is None:
+                pool.transaction(partial(_keep_history, days=history_days))
+                if application is not None:
+                    pool.transaction(partial(_grant, role=application))
         return applied
     except DatabaseError as error:
         raise ConfigError(f"the schema cannot be changed: {words(error)}") from error
+
+
+def _apply(pool: Pool, migrations: list[Migration], lease: Lease, until: float) -> list[str]:
+    with pool.patient() as connection:
+        steps = Steps(connection, lease, until=until)
+        try:
+            for migration in migrations:
+                steps.apply(migration)
+        except MigrationUnfinished as unfinished:
+            unfinished.applied = tuple(steps.applied)
+            raise
+        return steps.applied
 
 
 def set_timeouts(pool: Pool) -> None:
@@ -103,27 +101,3 @@ def _grant(session: Session, role: str) -> None:
         END $$
         """
     )
-
-
-def _apply(session: Session, migration: Migration) -> bool:
-    session.rows("SET LOCAL statement_timeout = 0")
-    session.rows("SET LOCAL lock_timeout = 0")
-    session.rows(_STOP_WITH_CLIENT)
-    session.rows("SELECT pg_advisory_xact_lock(:lock)", lock=_LOCK)
-    session.rows(
-        "CREATE TABLE IF NOT EXISTS schema_migrations"
-        " (number integer PRIMARY KEY, name text NOT NULL,"
-        " applied_at timestamptz NOT NULL DEFAULT now())"
-    )
-    if session.row("SELECT 1 FROM schema_migrations WHERE number = :n", n=migration.number):
-        return False
-    try:
-        session.rows(migration.sql)
-    except DatabaseError as error:
-        raise ConfigError(f"migration {migration.name} failed: {words(error)}") from error
-    session.rows(
-        "INSERT INTO schema_migrations (number, name) VALUES (:n, :name)",
-        n=migration.number,
-        name=migration.name,
-    )
-    return True

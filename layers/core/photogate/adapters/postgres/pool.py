@@ -9,10 +9,12 @@ use, and every transaction that is given to the pool must be safe to repeat.
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -43,6 +45,13 @@ _ATTEMPTS = 3
 _REPEAT_WITHIN_S = 5.0
 #: Above the role's statement_timeout of 8 s (migration 0002).
 _SOCKET_TIMEOUT_S = 12.0
+#: For a connection without that timeout: a peer that is gone is noticed within half a minute.
+_PROBES = {
+    "TCP_KEEPIDLE": 10,
+    "TCP_KEEPINTVL": 5,
+    "TCP_KEEPCNT": 4,
+    "TCP_USER_TIMEOUT": 30_000,
+}
 #: Advised to clients in ``Retry-After``.
 _RETRY_AFTER_S = 2.0
 
@@ -112,6 +121,23 @@ class Pool:
             return self._repeat(work)
         finally:
             self._slots.release()
+
+    @contextmanager
+    def patient(self) -> Iterator[Connection]:
+        """Give a connection outside the pool that waits for an answer as long as it takes.
+
+        Only a peer that is gone ends it, by TCP's own probes.
+        """
+        arguments = {**self._arguments, "timeout": None}
+        try:
+            arguments["sock"] = _probed_socket(arguments)
+        except OSError as error:
+            raise _unavailable(error) from error
+        connection = connect(arguments)
+        try:
+            yield connection
+        finally:
+            _discard(connection)
 
     def close(self) -> None:
         """Close the idle connections; the pool may be used again."""
@@ -212,6 +238,21 @@ def connect(arguments: dict[str, Any]) -> Connection:
         raise _unavailable(error) from error
 
 
+def _probed_socket(arguments: dict[str, Any]) -> socket.socket:
+    if path := arguments.pop("unix_sock", None):
+        local = socket.socket(socket.AF_UNIX)
+        local.connect(path)
+        return local
+    place = (arguments["host"], arguments["port"])
+    connected = socket.create_connection(place, _SOCKET_TIMEOUT_S)
+    connected.settimeout(None)
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _PROBES.items():
+        if hasattr(socket, name):
+            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return connected
+
+
 def connect_arguments(url: str) -> dict[str, Any]:
     """Translate a libpq URL into pg8000's arguments.
 
@@ -274,6 +315,11 @@ def sqlstate(error: DatabaseError) -> str:
     """Give PostgreSQL's five characters for what went wrong; "" when it gave none."""
     fields = error.args[0] if error.args else None
     return str(fields.get("C", "")) if isinstance(fields, dict) else ""
+
+
+def is_gone(error: DatabaseError) -> bool:
+    """Tell whether the server has ended, or is ending, the session."""
+    return sqlstate(error).startswith(_GONE)
 
 
 def words(error: Exception | None) -> str:
