@@ -107,7 +107,7 @@ def _vacuum(url: str) -> None:
 def _measure(pool: Pool, rows: int) -> None:
     views = PostgresViews(pool)
     approved = Status.APPROVED
-    newest, _ = views.page(status=None, skip=rows // 2 if rows < 20_000 else 9_900, limit=100)
+    newest, _ = views.page(status=None, skip=rows // 10, limit=100)
     far = Place.of(newest[-1])
     first = views.of_user(_HEAVY_USER)
     reads: dict[str, Callable[[], object]] = {

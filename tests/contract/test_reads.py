@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from photogate.adapters.postgres.migrate import migrate, shipped
 from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.views import PostgresViews
 from photogate.domain import COUNT_TO, Finding, Place, Principal, Role, Status, Verdict
 from photogate.errors import InvalidRequest
 from photogate.messages import Job
@@ -168,14 +171,35 @@ def test_hours_are_what_the_photos_say_whoever_changes_them(records: Records, po
         "UPDATE media SET retry_count = retry_count + 1",
     ):
         pool.transaction(lambda s, sql=statement: s.rows(sql))  # type: ignore[misc]
-        difference = pool.transaction(
+        assert differences(pool) == []
+
+
+def differences(pool: Pool) -> list[dict[str, object]]:
+    """Compare the counts by hour with the photos."""
+    return pool.transaction(
+        lambda s: s.rows(
+            "SELECT hour, status, reason, failed, sum(n) AS n FROM ("
+            " SELECT hour, status, reason, failed, n FROM hourly_counts"
+            " UNION ALL SELECT date_trunc('hour', moderated_at, 'UTC'), moderation_status,"
+            "   counted_reason(moderation_reason), moderation_error IS NOT NULL, -1 FROM media"
+            "   WHERE moderated_at > now() - interval '2 days') AS compared"
+            " GROUP BY 1, 2, 3, 4 HAVING sum(n) <> 0"
+        )
+    )
+
+
+def test_photos_that_were_moderated_before_the_migration_are_counted(fresh_url: str) -> None:
+    with closing(Pool(fresh_url)) as pool:
+        migrate(pool, migrations=[m for m in shipped() if m.number < 6])
+        pool.transaction(
             lambda s: s.rows(
-                "SELECT hour, status, reason, failed, sum(n) AS n FROM ("
-                " SELECT hour, status, reason, failed, n FROM hourly_counts"
-                " UNION ALL SELECT date_trunc('hour', moderated_at, 'UTC'), moderation_status,"
-                "   counted_reason(moderation_reason), moderation_error IS NOT NULL, -1 FROM media"
-                "   WHERE moderated_at > now() - interval '2 days') AS compared"
-                " GROUP BY 1, 2, 3, 4 HAVING sum(n) <> 0"
+                "INSERT INTO media (user_id, url, moderation_status, moderation_reason,"
+                "   moderated_at)"
+                " SELECT 'v', 'x', 'rejected', (ARRAY['nsfw', 'No.', NULL])[n % 3 + 1],"
+                "   now() - n * interval '50 minutes' FROM generate_series(1, 60) AS n"
             )
         )
-        assert difference == []
+        migrate(pool)
+        assert differences(pool) == []
+        day = PostgresViews(pool).last_day()
+        assert day.total == day.rejected == sum(day.rejection_reasons.values()) >= 28

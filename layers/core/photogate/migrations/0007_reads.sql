@@ -1,17 +1,31 @@
 -- Reads that cost the same however large the tables are, and what removes old rows.
 
-CREATE INDEX IF NOT EXISTS media_newest ON media (created_at, id);
-CREATE INDEX IF NOT EXISTS media_status_newest ON media (moderation_status, created_at, id);
-CREATE INDEX IF NOT EXISTS media_user_newest
-    ON media (user_id, created_at DESC, display_order, id);
-DROP INDEX IF EXISTS media_created, media_status, media_user;
+-- step: newest photos (outside a transaction)
+CREATE INDEX CONCURRENTLY IF NOT EXISTS media_newest ON media (created_at, id);
 
-CREATE INDEX IF NOT EXISTS batches_finished ON batches (finished_at)
+-- step: newest photos of a status (outside a transaction)
+CREATE INDEX CONCURRENTLY IF NOT EXISTS media_status_newest
+    ON media (moderation_status, created_at, id);
+
+-- step: newest photos of a user (outside a transaction)
+CREATE INDEX CONCURRENTLY IF NOT EXISTS media_user_newest
+    ON media (user_id, created_at DESC, display_order, id);
+
+-- step: finished batches (outside a transaction)
+CREATE INDEX CONCURRENTLY IF NOT EXISTS batches_finished ON batches (finished_at)
     WHERE finished_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS upload_usage_created ON upload_usage (created_at);
-CREATE INDEX IF NOT EXISTS review_items_closed ON review_items (closed_at)
+
+-- step: usage by age (outside a transaction)
+CREATE INDEX CONCURRENTLY IF NOT EXISTS upload_usage_created ON upload_usage (created_at);
+
+-- step: closed review items (outside a transaction)
+CREATE INDEX CONCURRENTLY IF NOT EXISTS review_items_closed ON review_items (closed_at)
     WHERE closed_at IS NOT NULL;
 
+-- step: indexes that these replace
+DROP INDEX IF EXISTS media_created, media_status, media_user;
+
+-- step: counts by hour
 -- How many photos were moderated last in each hour, by their present state: always what
 -- GROUP BY over media would say. A trigger keeps it, so that versions and programs which know
 -- nothing of it are counted too. Connections spread over shards, so as not to wait for each other.
