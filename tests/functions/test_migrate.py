@@ -321,14 +321,17 @@ class TestFailures:
     def test_time_that_ends_is_told_and_the_database_is_let_go(
         self, fresh_url: str, answers: Answers, tmp_path: Path
     ) -> None:
-        with closing(Pool(fresh_url)) as pool, in_the_way(pool, "media"):
-            with migrate_function(fresh_url, tmp_path / "log", timeout_s=4) as function:
-                function.invoke(request("Create", answers.url))
-                (answer,) = answers.got
-                assert answer["Status"] == "FAILED"
-                assert "took longer than the function may run" in answer["Reason"]
-                # It would make the table, and keep its locks, if it were still there.
-                eventually(lambda: waiting(pool) == 0)
+        with (
+            closing(Pool(fresh_url)) as pool,
+            in_the_way(pool, "media"),
+            migrate_function(fresh_url, tmp_path / "log", timeout_s=4) as function,
+        ):
+            function.invoke(request("Create", answers.url))
+            (answer,) = answers.got
+            assert answer["Status"] == "FAILED"
+            assert "took longer than the function may run" in answer["Reason"]
+            # It would make the table, and keep its locks, if it were still there.
+            eventually(lambda: waiting(pool) == 0)
         with migrate_function(fresh_url, tmp_path / "log") as function:
             function.invoke(request("Create", answers.url))
         assert answers.got[1]["Status"] == "SUCCESS"
