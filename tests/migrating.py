@@ -42,7 +42,8 @@ def main() -> None:
     migration_lease.LEASE_S = LEASE_S
     migration_lease._RENEW_EVERY_S = LEASE_S / 4
     with closing(Pool(url)) as pool:
-        print(*migrate(pool, migrations=migrations_of(Path(folder))))
+        applied = migrate(pool, migrations=migrations_of(Path(folder)))
+        sys.stdout.write(" ".join(applied) + "\n")
 
 
 if __name__ == "__main__":

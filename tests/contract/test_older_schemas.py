@@ -38,8 +38,8 @@ PREDECESSOR = """
     INSERT INTO users VALUES ('11111111-1111-1111-1111-111111111111');
     INSERT INTO media (user_id, media_type, url, moderation_status, retry_count, batch_id,
                        created_at)
-    SELECT id, kind, concat_ws('-', status, kind, retries, batch), NULLIF(status, '')::moderation, retries,
-           NULLIF(batch, '')::uuid, at
+    SELECT id, kind, concat_ws('-', status, kind, retries, batch), NULLIF(status, '')::moderation,
+           retries, NULLIF(batch, '')::uuid, at
     FROM users, unnest(ARRAY['pending', 'approved', 'rejected', 'failed', '']) status,
          unnest(ARRAY['photo', 'video', NULL]) kind, unnest(ARRAY[0, 2, NULL]) retries,
          unnest(ARRAY['', '22222222-2222-2222-2222-222222222222']) batch,
