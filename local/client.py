@@ -84,9 +84,15 @@ class PhotogateClient:
         return str(answer["batch_id"])
 
     def photos(self) -> list[dict[str, Any]]:
-        """List the caller's photos."""
-        answer: list[dict[str, Any]] = self.call("GET", "/users/media/moderation-status")["photos"]
-        return answer
+        """List the caller's photos, newest first."""
+        photos: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            answer = self.call("GET", "/users/media/moderation-status", params={"cursor": cursor})
+            photos += answer["photos"]
+            cursor = answer["next_cursor"]
+            if cursor is None:
+                return photos
 
     def wait(
         self,

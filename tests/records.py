@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sized
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
+from uuid import uuid4
 
 from photogate.adapters.memory.changes import MemoryChanges
 from photogate.adapters.memory.copies import MemoryCopies
-from photogate.adapters.memory.database import Database, ReviewItem
+from photogate.adapters.memory.database import Database, Photo, ReviewItem
 from photogate.adapters.memory.deliveries import MemoryDeliveries
 from photogate.adapters.memory.intake import MemoryIntake
 from photogate.adapters.memory.outbox import MemoryOutbox, MemoryUnfinished
@@ -81,6 +82,15 @@ class Records(Protocol):
 
     def age_usage(self, *, hours: float) -> None:
         """Let all uploads lie back by so much more."""
+
+    def age_batches(self, *, hours: float) -> None:
+        """Let the end of all finished batches lie back by so much more."""
+
+    def add_photos(self, count: int) -> None:
+        """Add so many pending photos without a batch."""
+
+    def moderated_at(self, key: str, at: datetime) -> None:
+        """Let a photo have been moderated at this time."""
 
     def age_deletions(self, *, hours: float) -> None:
         """Let all deletions lie back by so much more."""
@@ -191,6 +201,30 @@ class MemoryRecords:
     def age_usage(self, *, hours: float) -> None:
         for usage in self.database.usage:
             usage.created_at -= timedelta(hours=hours)
+
+    def age_batches(self, *, hours: float) -> None:
+        for batch in self.database.batches.values():
+            if batch.finished_at is not None:
+                batch.finished_at -= timedelta(hours=hours)
+
+    def add_photos(self, count: int) -> None:
+        for _ in range(count):
+            photo = Photo(
+                id=str(uuid4()),
+                user_id="many",
+                user_name=None,
+                file_key="key",
+                batch_id="none",
+                display_order=0,
+                etag=None,
+                size_bytes=None,
+                created_at=self.database.clock.now(),
+            )
+            self.database.photos[photo.id] = photo
+
+    def moderated_at(self, key: str, at: datetime) -> None:
+        (photo,) = (p for p in self.database.photos.values() if p.file_key == key)
+        photo.moderated_at = at
 
     def age_deletions(self, *, hours: float) -> None:
         for deletion in self.database.deletions.values():
@@ -313,6 +347,21 @@ class PostgresRecords:
             "UPDATE upload_usage SET created_at = created_at - make_interval(secs => :s)",
             s=hours * 3600,
         )
+
+    def age_batches(self, *, hours: float) -> None:
+        self._rows(
+            "UPDATE batches SET finished_at = finished_at - make_interval(secs => :s)",
+            s=hours * 3600,
+        )
+
+    def add_photos(self, count: int) -> None:
+        self._rows(
+            "INSERT INTO media (user_id, url) SELECT 'many', 'key' FROM generate_series(1, :n)",
+            n=count,
+        )
+
+    def moderated_at(self, key: str, at: datetime) -> None:
+        self._rows("UPDATE media SET moderated_at = :at WHERE url = :key", at=at, key=key)
 
     def age_deletions(self, *, hours: float) -> None:
         self._rows(

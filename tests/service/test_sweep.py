@@ -94,6 +94,15 @@ class TestSweep:
         assert sweep.run().resent == 0
         assert bodies(queue) == []
 
+    def test_rows_that_nobody_asks_for_any_more_are_removed(
+        self, records: Records, sweep: Sweep, job: Job
+    ) -> None:
+        sweep.run()
+        assert records.count("upload_usage") == 1
+        records.age_usage(hours=49)
+        sweep.run()
+        assert records.count("upload_usage") == 0
+
     def test_what_was_delivered_too_often_goes_to_a_person(
         self, records: Records, sweep: Sweep, job: Job
     ) -> None:

@@ -54,7 +54,8 @@ def test_what_is_handed_in_waits_and_has_a_job(
     delivery = queue.receive(wait_s=0)
     assert delivery is not None
     assert Job.decode(delivery.body) == Job(batch_id=batch.id, generation=1)
-    summary, photos = uploads.status(OWNER)
+    status = uploads.status(OWNER, limit=5)
+    summary, photos = status.summary, status.photos
     assert (summary.total_photos, summary.pending, summary.pending_batches) == (2, 2, 1)
     assert {url for _, url in photos} == {
         f"/api/v1/users/media/{photo.id}/photo" for photo, _ in photos

@@ -271,6 +271,10 @@ class UploadSettings(ServiceSettings, AuthSettings, PolicySettings):
     min_approved_photos: int = Field(
         1, ge=0, le=100, description="Below this a user's status says `needs_more_photos`."
     )
+    status_scores: bool = Field(
+        False,
+        description="Tell users the scores of their photos, too: it helps who probes the bounds.",
+    )
 
     @property
     def key_secret(self) -> str:
@@ -337,6 +341,9 @@ class SweepSettings(ServiceSettings):
         ge=0,
         le=100_000,
         description="Photos of an installation without copies for which copies are made.",
+    )
+    batch_days: int = Field(
+        90, ge=1, le=36_500, description="Days that rows of finished batches are kept."
     )
 
 

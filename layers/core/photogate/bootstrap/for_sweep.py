@@ -22,7 +22,7 @@ def sweep() -> Sweep:
     settings = choose.settings_of(s.SweepSettings)
     queue, pool = choose.queue(settings), choose.pool(settings)
     return Sweep(
-        outbox=PostgresOutbox(pool),
+        outbox=PostgresOutbox(pool, batch_days=settings.batch_days),
         changes=choose.changes(pool, "sweep"),
         sender=queue,
         monitor=queue,

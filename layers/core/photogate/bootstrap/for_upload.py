@@ -23,6 +23,8 @@ class UploadParts:
     verifier: TokenVerifier
     health: DeepHealth
     min_approved_photos: int
+    #: Whether users are told the scores of their photos.
+    status_scores: bool
 
 
 @cache
@@ -60,4 +62,5 @@ def upload() -> UploadParts:
         verifier=choose.verifier(settings),
         health=choose.deep_health(settings, store),
         min_approved_photos=settings.min_approved_photos,
+        status_scores=settings.status_scores,
     )

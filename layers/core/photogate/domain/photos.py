@@ -9,6 +9,9 @@ from typing import Any
 from photogate.domain.object_keys import COPIES, copies_of, is_kept, other_copy
 from photogate.domain.verdicts import Rule, Status
 
+#: How long rows of finished batches are kept, unless ``BATCH_DAYS`` says otherwise.
+BATCH_DAYS = 90
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredObject:
@@ -157,6 +160,8 @@ class PhotoRow:
     verified_by: str | None
     created_at: datetime
     moderated_at: datetime | None
+    #: Among the photos that were handed in together, from 0.
+    display_order: int
 
     @property
     def shown_key(self) -> str | None:

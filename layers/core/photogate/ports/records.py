@@ -14,7 +14,9 @@ from photogate.domain import (
     OpenBatch,
     OpenPhoto,
     PhotoRow,
+    Place,
     Status,
+    Total,
     UncopiedPhoto,
     UnfinishedBatch,
     UserSummary,
@@ -219,8 +221,14 @@ class Outbox(Protocol):
     def put_off(self, file_key: str) -> None:
         """Note that a removal failed: it is due again after a minute, then two, at most an hour."""
 
-    def prune_history(self, *, limit: int) -> int:
-        """Remove rows of history that are older than ``HISTORY_DAYS``; return how many."""
+    def prune(self, *, limit: int) -> int:
+        """Remove rows that nobody asks for any more, up to ``limit`` of each kind.
+
+        Those are: what the rate limit counted, after 48 hours; batches that finished before
+        ``BATCH_DAYS``, unless a photo of theirs waits for the machine or was given up by it;
+        history, and closed review items, older than ``HISTORY_DAYS``. Returns how many; 0 when
+        there is nothing left.
+        """
 
 
 class Rounds(Protocol):
@@ -252,17 +260,27 @@ class Views(Protocol):
     def photo(self, photo_id: str) -> PhotoRow | None:
         """Give one photo, or None."""
 
-    def of_user(self, user_id: str) -> list[PhotoRow]:
-        """List a user's photos, newest first."""
+    def of_user(
+        self, user_id: str, *, limit: int = 100, after: Place | None = None
+    ) -> list[PhotoRow]:
+        """List up to ``limit`` of a user's photos, newest first; those that come ``after``."""
 
-    def page(self, *, status: Status | None, page: int, limit: int) -> tuple[list[PhotoRow], int]:
-        """Give page ``page`` (from 1), newest first, and the total count."""
+    def page(
+        self, *, status: Status | None, limit: int, skip: int = 0, after: Place | None = None
+    ) -> tuple[list[PhotoRow], Total]:
+        """List up to ``limit`` photos, newest first, and count all of this status.
+
+        Begins after so many, or ``after`` that place, which costs the same however far it is.
+
+        Raises:
+            InvalidRequest: ``after`` is not of this database.
+        """
 
     def waiting(self, *, limit: int) -> list[PhotoRow]:
         """List what waits for a person, oldest first."""
 
     def last_day(self) -> DayStats:
-        """Summarise the last 24 hours."""
+        """Summarise the last 24 whole hours and the running one."""
 
 
 class Workers(Protocol):

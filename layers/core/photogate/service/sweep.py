@@ -236,7 +236,7 @@ class Sweep:
             return False
 
     def _prune(self, this: _Round) -> bool:  # noqa: ARG002 - as the other parts
-        return self._outbox.prune_history(limit=_AT_ONCE) == _AT_ONCE
+        return self._outbox.prune(limit=_AT_ONCE) > 0
 
 
 def _has_more(name: str, part: _Part, this: _Round) -> bool:

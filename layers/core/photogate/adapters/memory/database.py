@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from photogate.domain import PhotoRow, Status, WorkerInfo
+from photogate.domain import BATCH_DAYS, PhotoRow, Status, WorkerInfo
 from photogate.domain.changes import Undo
 from photogate.domain.effects import HistoryRow
 
@@ -57,6 +57,16 @@ class Photo:
         return self.status is Status.PENDING or self.reopened
 
     @property
+    def given_up(self) -> bool:
+        """Whether automatic moderation gave it up."""
+        return (
+            self.status is Status.REVIEW
+            and self.error is not None
+            and self.decided_by is None
+            and not self.reopened
+        )
+
+    @property
     def row(self) -> PhotoRow:
         """The row as people and clients see it."""
         return PhotoRow(
@@ -76,6 +86,7 @@ class Photo:
             verified_by=self.verified_by,
             created_at=self.created_at,
             moderated_at=self.moderated_at,
+            display_order=self.display_order,
         )
 
 
@@ -197,6 +208,7 @@ class Database:
     clock: Clock = field(default_factory=Clock)
     lock: threading.RLock = field(default_factory=threading.RLock)
     history_days: int = 730
+    batch_days: int = BATCH_DAYS
     photos: dict[str, Photo] = field(default_factory=dict)
     batches: dict[str, BatchRow] = field(default_factory=dict)
     usage: list[Usage] = field(default_factory=list)
@@ -221,14 +233,18 @@ class Database:
             ),
         )
 
+    def photos_of(self, batch_id: str) -> list[Photo]:
+        """Give a batch's photos."""
+        return [photo for photo in self.photos.values() if photo.batch_id == batch_id]
+
     def open_photos(self, batch_id: str) -> list[Photo]:
         """Give a batch's photos that wait for the machine."""
-        return [p for p in self.photos.values() if p.batch_id == batch_id and p.open]
+        return [photo for photo in self.photos_of(batch_id) if photo.open]
 
     def close_finished(self, batch_ids: Iterable[str], now: datetime) -> None:
         """Close those batches in which no photo waits for the machine any more."""
         for batch_id in batch_ids:
-            batch = self.batches[batch_id]
-            if batch.finished_at is None and not self.open_photos(batch_id):
+            batch = self.batches.get(batch_id)
+            if batch and batch.finished_at is None and not self.open_photos(batch_id):
                 batch.finished_at = now
                 batch.release()

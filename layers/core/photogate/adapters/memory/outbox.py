@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from photogate.adapters.memory.database import MINUTE, Database, Photo
-from photogate.domain import ExhaustedBatch, Status, UnfinishedBatch
+from photogate.domain import ExhaustedBatch, UnfinishedBatch
 from photogate.messages import Job
 
 #: Longer than any upload URL: until then a client may put the object there again.
 _URLS_LIVE = timedelta(minutes=20)
+#: The rate limit looks back 24 hours.
+_USAGE = timedelta(hours=48)
 _LONGEST_REST = timedelta(hours=1)
 #: A job that the queue seems to hold is sent again after this time all the same.
 _AFTER_ALL = timedelta(hours=1)
@@ -117,14 +119,32 @@ class MemoryOutbox:
                 deletion.next_try_at = self._database.clock.now() + pause
                 deletion.attempts += 1
 
-    def prune_history(self, *, limit: int) -> int:
-        """See ``photogate.ports.records.Outbox.prune_history``."""
-        with self._database.lock:
-            oldest = self._database.clock.now() - timedelta(days=self._database.history_days)
-            old = [entry for entry in self._database.history if entry.at < oldest][:limit]
-            for entry in old:
-                self._database.history.remove(entry)
-            return len(old)
+    def prune(self, *, limit: int) -> int:
+        """See ``photogate.ports.records.Outbox.prune``."""
+        database = self._database
+        with database.lock:
+            now = database.clock.now()
+            told = now - timedelta(days=database.history_days)
+            finished = now - timedelta(days=database.batch_days)
+            usage = [u for u in database.usage if u.created_at < now - _USAGE][:limit]
+            batches = [
+                batch.id
+                for batch in database.batches.values()
+                if batch.finished_at is not None
+                and batch.finished_at < finished
+                and not any(p.open or p.given_up for p in database.photos_of(batch.id))
+            ][:limit]
+            history = [entry for entry in database.history if entry.at < told][:limit]
+            items = [i for i in database.review_items if i.closed_at and i.closed_at < told][:limit]
+            for used in usage:
+                database.usage.remove(used)
+            for batch_id in batches:
+                del database.batches[batch_id]
+            for entry in history:
+                database.history.remove(entry)
+            for item in items:
+                database.review_items.remove(item)
+            return len(usage) + len(batches) + len(history) + len(items)
 
 
 class MemoryUnfinished:
@@ -158,9 +178,5 @@ class MemoryUnfinished:
         return [
             photo
             for photo in self._database.photos.values()
-            if photo.batch_id in batch_ids
-            and photo.status is Status.REVIEW
-            and photo.error is not None
-            and photo.decided_by is None
-            and not photo.reopened
+            if photo.batch_id in batch_ids and photo.given_up
         ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
+from photogate.adapters.postgres import pruning
 from photogate.adapters.postgres.changes import close_finished
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.adapters.postgres.rows import OPEN
-from photogate.domain import ExhaustedBatch
+from photogate.domain import BATCH_DAYS, ExhaustedBatch
 from photogate.messages import Job
 
 #: A job that the queue seems to hold is sent again after this time all the same.
@@ -27,10 +29,15 @@ _URLS_LIVE = "interval '20 minutes'"
 
 
 class PostgresOutbox:
-    """The ``Outbox`` port. Any number of sweeps may run at once."""
+    """The ``Outbox`` port. Any number of sweeps may run at once.
 
-    def __init__(self, pool: Pool) -> None:
+    Args:
+        batch_days: finished batches that are older may be removed.
+    """
+
+    def __init__(self, pool: Pool, *, batch_days: int = BATCH_DAYS) -> None:
         self._pool = pool
+        self._batch_days = batch_days
 
     def take_due(self, *, limit: int, lost: int | None = None) -> list[Job]:
         """See ``photogate.ports.records.Outbox.take_due``."""
@@ -138,7 +145,15 @@ class PostgresOutbox:
             )
         )
 
-    def prune_history(self, *, limit: int) -> int:
-        """See ``photogate.ports.records.Outbox.prune_history``."""
-        row = self._pool.transaction(lambda s: s.row("SELECT prune_history(:n) AS n", n=limit))
-        return int(row["n"]) if row else 0
+    def prune(self, *, limit: int) -> int:
+        """See ``photogate.ports.records.Outbox.prune``."""
+        return sum(
+            self._pool.transaction(piece)
+            for piece in (
+                partial(pruning.usage, limit=limit),
+                partial(pruning.batches, days=self._batch_days, limit=limit),
+                partial(pruning.history, limit=limit),
+                partial(pruning.review_items, limit=limit),
+                pruning.hourly_counts,
+            )
+        )

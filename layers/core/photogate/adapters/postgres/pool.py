@@ -297,7 +297,8 @@ def connect_arguments(url: str) -> dict[str, Any]:
 
 
 def _run(connection: Connection, work: Callable[[Session], T]) -> T:
-    connection.run("BEGIN")
+    # Whatever the role defaults to: a snapshot before a lock would miss what others did meanwhile.
+    connection.run("BEGIN ISOLATION LEVEL READ COMMITTED")
     result = work(Session(connection))
     connection.run("COMMIT")
     return result
