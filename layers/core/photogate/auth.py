@@ -6,17 +6,26 @@ and short keys unless it is told otherwise; here it is told.
 
 from __future__ import annotations
 
+import secrets
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
 
 from photogate.domain import Principal, Role
+from photogate.domain.reviews import SignInLink
 from photogate.errors import RetryableError, Unauthenticated
 
 MAX_USER_ID = 128
 #: Clocks of two machines may differ by this much.
 _LEEWAY_S = 10
+#: What ``use`` says in the token of a link that opens the moderators' page once.
+_SIGN_IN = "sign-in"
+#: Where that page is; the token stands behind the #, which no server and no log is sent.
+_SIGN_IN_PATH = "/admin/sign-in#"
+#: How long such a link is good.
+LINK_S = 15 * 60
 
 
 class TokenVerifier:
@@ -49,10 +58,30 @@ class TokenVerifier:
             Unauthenticated: no token, or one that is not valid; says why.
             RetryableError: the JWKS could not be fetched.
         """
+        claims = self._claims(token)
+        if "use" in claims:
+            raise Unauthenticated("this token is for signing in at the page, not for the API")
+        return _principal(claims)
+
+    def verify_link(self, token: str | None) -> SignInLink:
+        """Check the token of a sign-in link; whether it was used already is not known here.
+
+        Raises:
+            Unauthenticated: it is not valid, or no such token.
+            RetryableError: the JWKS could not be fetched.
+        """
+        claims = self._claims(token)
+        id_ = claims.get("jti")
+        if claims.get("use") != _SIGN_IN or not isinstance(id_, str) or not 16 <= len(id_) <= 128:
+            raise Unauthenticated("this token is not one of a sign-in link")
+        expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC)
+        return SignInLink(id=id_, expires_at=expires_at, principal=_principal(claims))
+
+    def _claims(self, token: str | None) -> dict[str, Any]:
         if not token:
             raise Unauthenticated("a bearer token is required")
         try:
-            return _principal(self._decode(token, self._key(token)))
+            return self._decode(token, self._key(token))
         except jwt.PyJWKClientConnectionError as error:
             raise RetryableError(f"the token's keys cannot be fetched: {error}") from error
         except jwt.PyJWTError as error:
@@ -99,15 +128,48 @@ def issue_token(
     lifetime_s: int = 3600,
     issuer: str | None = None,
     audience: str | None = None,
+    **more: str,
 ) -> str:
-    """Make an HS256 token: for trying things out, and for backends without an issuer."""
+    """Make an HS256 token: for trying things out, and for backends without an issuer.
+
+    ``more`` becomes claims as they stand.
+    """
     now = int(time.time())
-    claims: dict[str, Any] = {"sub": user_id, "iat": now, "exp": now + lifetime_s}
+    claims: dict[str, Any] = {**more, "sub": user_id, "iat": now, "exp": now + lifetime_s}
     optional = {"name": name, "iss": issuer, "aud": audience}
     claims |= {key: value for key, value in optional.items() if value is not None}
     if role is not Role.USER:
         claims["role"] = role.value
     return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def sign_in_link(
+    url: str,
+    user_id: str,
+    *,
+    secret: str,
+    role: Role,
+    name: str | None = None,
+    issuer: str | None = None,
+    audience: str | None = None,
+) -> str:
+    """Make a link that opens the moderators' page once, within ``LINK_S``.
+
+    Args:
+        url: where the API answers, e.g. ``http://127.0.0.1:8000``.
+    """
+    token = issue_token(
+        user_id,
+        secret=secret,
+        role=role,
+        name=name,
+        lifetime_s=LINK_S,
+        issuer=issuer,
+        audience=audience,
+        use=_SIGN_IN,
+        jti=secrets.token_urlsafe(16),
+    )
+    return f"{url.rstrip('/')}{_SIGN_IN_PATH}{token}"
 
 
 def _principal(claims: dict[str, Any]) -> Principal:

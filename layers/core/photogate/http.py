@@ -142,15 +142,25 @@ class Parts(Protocol):
         """Checks the callers' tokens."""
 
 
-def require(role: Role) -> Callable[..., Principal]:
-    """Make the dependency that admits callers from ``role`` upwards."""
+#: Gives who is signed in by a request's cookie, None without one; raises as ``verify`` does.
+BySession = Callable[[Request], Principal | None]
+
+
+def require(role: Role, by_session: BySession | None = None) -> Callable[..., Principal]:
+    """Make the dependency that admits callers from ``role`` upwards.
+
+    Args:
+        by_session: asked when there is no token, where people sign in with a browser.
+    """
 
     def admit(
         request: Request,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
     ) -> Principal:
         parts: Parts = request.app.state.parts()
-        principal = parts.verifier.verify(credentials.credentials if credentials else None)
+        principal = by_session(request) if by_session and credentials is None else None
+        if principal is None:
+            principal = parts.verifier.verify(credentials.credentials if credentials else None)
         if not principal.role.allows(role):
             raise errors.Forbidden(f"this needs the role {role}")
         request.state.user_id = principal.user_id

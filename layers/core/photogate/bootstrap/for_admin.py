@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from photogate.auth import TokenVerifier
     from photogate.health import DeepHealth
     from photogate.service.review import Reviews
+    from photogate.service.reviewing import Reviewing
+    from photogate.service.sessions import SignIns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,29 +24,44 @@ class AdminParts:
     reviews: Reviews
     verifier: TokenVerifier
     health: DeepHealth
+    reviewing: Reviewing
+    sign_ins: SignIns
 
 
 @cache
 def admin() -> AdminParts:
     """Build, once per process, what the admin function needs."""
     from photogate.adapters.postgres.outbox import PostgresOutbox
+    from photogate.adapters.postgres.reviews import PostgresReviewItems
+    from photogate.adapters.postgres.sessions import PostgresSessions
     from photogate.adapters.postgres.views import PostgresViews
     from photogate.adapters.postgres.workers import PostgresWorkers
     from photogate.service.review import Reviews
+    from photogate.service.reviewing import Reviewing
+    from photogate.service.sessions import SignIns
 
     settings = choose.settings_of(s.AdminSettings)
     pool = choose.pool(settings)
     store = choose.store(settings, read_timeout_s=choose.LOOK_UP_WITHIN_S)
+    views, changes = PostgresViews(pool), choose.changes(pool, "admin")
+    verifier = choose.verifier(settings)
     return AdminParts(
         reviews=Reviews(
             store=store,
-            views=PostgresViews(pool),
-            changes=choose.changes(pool, "admin"),
+            views=views,
+            changes=changes,
             outbox=PostgresOutbox(pool),
             monitor=choose.queue(settings),
             workers=PostgresWorkers(pool),
             view_url_s=settings.view_url_s,
         ),
-        verifier=choose.verifier(settings),
+        verifier=verifier,
         health=choose.deep_health(settings, store),
+        reviewing=Reviewing(
+            items=PostgresReviewItems(pool),
+            views=views,
+            changes=changes,
+            policy=choose.policy(settings),
+        ),
+        sign_ins=SignIns(PostgresSessions(pool), verifier.verify_link),
     )

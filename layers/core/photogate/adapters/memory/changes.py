@@ -31,6 +31,7 @@ from photogate.domain.effects import (
     released_upload,
     settles,
 )
+from photogate.domain.reviews import priority_of
 from photogate.domain.transitions import applied
 
 #: Time for the worker itself to send the job that makes copies.
@@ -109,13 +110,20 @@ class MemoryChanges:
         if after is not None and after.status is Status.REVIEW:
             if all(item.kind != "doubt" for item in items):
                 self._database.review_items.append(
-                    ReviewItem(photo_id=photo_id, kind="doubt", created_at=now)
+                    ReviewItem(
+                        photo_id=photo_id,
+                        kind="doubt",
+                        created_at=now,
+                        priority=priority_of(outcome),
+                    )
                 )
             return
         for item in items:
             # A sample is looked at while its photo stays approved.
             if item.kind != "sample" or after is None:
                 item.closed_at = now
+            if after is None:
+                item.note = None
 
 
 def _outcome(change: Change, row: Photo, batch: BatchRow | None, now: datetime) -> Outcome:

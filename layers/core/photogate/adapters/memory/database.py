@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from photogate.domain import BATCH_DAYS, PhotoRow, Status, WorkerInfo
+from photogate.domain import BATCH_DAYS, PhotoRow, Principal, Status, WorkerInfo
 from photogate.domain.changes import Undo
 from photogate.domain.effects import HistoryRow
 
@@ -172,6 +173,21 @@ class ReviewItem:
     kind: str
     created_at: datetime
     closed_at: datetime | None = None
+    priority: int = 0
+    lease_by: str | None = None
+    lease_until: datetime | None = None
+    note: str | None = None
+    raised_by: str | None = None
+    id: int = field(default_factory=itertools.count(1).__next__)
+
+
+@dataclass(kw_only=True)
+class SessionRow:
+    """A row of ``sessions``."""
+
+    principal: Principal
+    created_at: datetime
+    seen_at: datetime
 
 
 @dataclass(kw_only=True)
@@ -218,6 +234,11 @@ class Database:
     sweep: SweepRow = field(default_factory=SweepRow)
     history: list[Entry] = field(default_factory=list)
     review_items: list[ReviewItem] = field(default_factory=list)
+    #: By photo and person: when first.
+    reveals: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    used_links: set[str] = field(default_factory=set)
+    #: By the hash of their secret.
+    sessions: dict[str, SessionRow] = field(default_factory=dict)
     workers: dict[str, WorkerInfo] = field(default_factory=dict)
 
     def note_deletion(self, key: str, *, user_id: str, photo_id: str | None = None) -> None:

@@ -135,6 +135,8 @@ class MemoryOutbox:
                 and not any(p.open or p.given_up for p in database.photos_of(batch.id))
             ][:limit]
             history = [entry for entry in database.history if entry.at < told][:limit]
+            for key in [k for k, at in database.reveals.items() if at < told][:limit]:
+                del database.reveals[key]
             items = [i for i in database.review_items if i.closed_at and i.closed_at < told][:limit]
             for used in usage:
                 database.usage.remove(used)

@@ -13,6 +13,7 @@ from photogate.adapters.postgres.pool import Session
 from photogate.domain import Status
 from photogate.domain.changes import Outcome
 from photogate.domain.effects import history_row
+from photogate.domain.reviews import priority_of
 
 
 def write_history(
@@ -54,18 +55,27 @@ def write_history(
 
 def write_review_items(session: Session, outcomes: Sequence[Outcome]) -> None:
     """Open an item for what is in review now, and close those of what no longer is."""
-    waiting = [o.change.photo_id for o in outcomes if o.after and o.after.status is Status.REVIEW]
+    waiting = {
+        outcome.change.photo_id: priority_of(outcome)
+        for outcome in outcomes
+        if outcome.after and outcome.after.status is Status.REVIEW
+    }
     if waiting:
         session.rows(
-            "INSERT INTO review_items (photo_id, kind)"
-            " SELECT unnest(CAST(:ids AS text[])), 'doubt' ON CONFLICT DO NOTHING",
-            ids=waiting,
+            "INSERT INTO review_items (photo_id, kind, priority)"
+            " SELECT id, 'doubt', priority FROM unnest("
+            "   CAST(:ids AS text[]), CAST(:priorities AS integer[])) AS wanted (id, priority)"
+            " ON CONFLICT DO NOTHING",
+            ids=list(waiting),
+            priorities=list(waiting.values()),
         )
     settled = [o.change.photo_id for o in outcomes if o.change.photo_id not in waiting]
     if settled:
         session.rows(
             # A sample is looked at while its photo stays approved.
-            "UPDATE review_items SET closed_at = now() WHERE closed_at IS NULL"
+            "UPDATE review_items SET closed_at = now(), note = CASE"
+            "   WHEN photo_id = ANY (CAST(:gone AS text[])) THEN NULL ELSE note END"
+            " WHERE closed_at IS NULL"
             " AND photo_id = ANY (CAST(:ids AS text[]))"
             " AND (kind <> 'sample' OR photo_id = ANY (CAST(:gone AS text[])))",
             ids=settled,

@@ -154,6 +154,7 @@ class PostgresOutbox:
                 partial(pruning.batches, days=self._batch_days, limit=limit),
                 partial(pruning.history, limit=limit),
                 partial(pruning.review_items, limit=limit),
+                partial(pruning.reveals, limit=limit),
                 pruning.hourly_counts,
             )
         )

@@ -2,7 +2,7 @@
 
 What stays, and why: ``media`` until somebody deletes the photo; ``subjects``, one small row a user,
 which the history names; ``audit_log``, which nothing writes any more. ``object_deletions``,
-``workers`` and ``jobs`` are bounded by those who write them.
+``workers``, ``jobs``, ``sessions`` and ``sign_in_links`` are bounded by those who write them.
 """
 
 from __future__ import annotations
@@ -35,6 +35,13 @@ _REVIEW_ITEMS = """
         WHERE closed_at < now() - make_interval(days => (SELECT days FROM history_retention))
         ORDER BY closed_at LIMIT :n)
 """
+#: As long.
+_REVEALS = """
+    DELETE FROM reveals WHERE ctid IN (
+        SELECT ctid FROM reveals
+        WHERE at < now() - make_interval(days => (SELECT days FROM history_retention))
+        LIMIT :n)
+"""
 
 
 def usage(session: Session, *, limit: int) -> int:
@@ -56,6 +63,11 @@ def history(session: Session, *, limit: int) -> int:
 def review_items(session: Session, *, limit: int) -> int:
     """Remove what was closed as long ago."""
     return session.count(_REVIEW_ITEMS, n=limit)
+
+
+def reveals(session: Session, *, limit: int) -> int:
+    """Remove who saw what, when it was as long ago."""
+    return session.count(_REVEALS, n=limit)
 
 
 def hourly_counts(session: Session) -> int:

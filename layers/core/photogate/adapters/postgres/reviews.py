@@ -1,0 +1,224 @@
+"""What waits for people: who holds it, who has seen it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from photogate.adapters.postgres.pool import Pool, Session
+from photogate.adapters.postgres.rows import PHOTO_COLUMNS, photo_from
+from photogate.domain import COUNT_TO, Principal, Role, Total
+from photogate.domain.reviews import (
+    ESCALATED,
+    LEASE_S,
+    Filter,
+    Hand,
+    Holder,
+    Kind,
+    ReviewItem,
+)
+
+_UNTIL = "now() + make_interval(secs => :lease)"
+#: One item of a photo is given at a time, so that no two holders have the same photo.
+_FIRST = (
+    "item.id = (SELECT min(id) FROM review_items"
+    " WHERE photo_id = item.photo_id AND closed_at IS NULL)"
+)
+_SUBJECT = "(SELECT id FROM subjects WHERE user_id = :person)"
+
+
+class PostgresReviewItems:
+    """The ``ReviewItems`` port."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def take(
+        self, holder: Holder, wanted: Filter, *, count: int, passed: Sequence[int] = ()
+    ) -> Hand:
+        """See ``photogate.ports.reviewing.ReviewItems.take``."""
+
+        def work(session: Session) -> Hand:
+            session.rows(
+                f"UPDATE review_items SET lease_by = CASE WHEN passed.yes THEN NULL ELSE :me END,"
+                f" lease_until = CASE WHEN passed.yes THEN NULL ELSE {_UNTIL} END"
+                " FROM (SELECT id, id = ANY (CAST(:passed AS bigint[])) AS yes FROM review_items"
+                "   WHERE lease_by = :me AND closed_at IS NULL) AS passed"
+                " WHERE review_items.id = passed.id AND lease_by = :me AND closed_at IS NULL",
+                me=holder.id,
+                lease=LEASE_S,
+                passed=list(passed),
+            )
+            held = self._held(session, holder)
+            if len(held) < count:
+                _fill(session, holder, wanted, count - len(held), passed)
+                held = self._held(session, holder)
+            waiting = session.rows(
+                "SELECT count(*) AS n, min(created_at) AS oldest_at FROM (SELECT created_at"
+                "   FROM review_items WHERE closed_at IS NULL AND (:all OR kind <> 'escalation')"
+                f"   LIMIT {COUNT_TO + 1}) AS open",
+                all=_is_admin(holder),
+            )[0]
+            return Hand(
+                items=held, waiting=Total.of(waiting["n"]), oldest_at=waiting["oldest_at"]
+            )
+
+        return self._pool.transaction(work)
+
+    def claim(self, holder: Holder, photo_id: str) -> bool:
+        """See ``photogate.ports.reviewing.ReviewItems.claim``."""
+        return self._pool.transaction(
+            lambda s: s.count(
+                f"UPDATE review_items AS item SET lease_by = :me, lease_until = {_UNTIL}"
+                f" WHERE photo_id = :photo AND closed_at IS NULL AND {_FIRST}"
+                " AND (:all OR kind <> 'escalation')"
+                " AND (lease_by = :me OR coalesce(lease_until < now(), true))",
+                me=holder.id,
+                lease=LEASE_S,
+                photo=photo_id,
+                all=_is_admin(holder),
+            )
+        ) > 0
+
+    def release(self, holder: Holder) -> None:
+        """See ``photogate.ports.reviewing.ReviewItems.release``."""
+        self._pool.transaction(
+            lambda s: s.count(
+                "UPDATE review_items SET lease_by = NULL, lease_until = NULL"
+                " WHERE lease_by = :me AND closed_at IS NULL",
+                me=holder.id,
+            )
+        )
+
+    def close(self, holder: Holder, photo_id: str) -> None:
+        """See ``photogate.ports.reviewing.ReviewItems.close``."""
+        self._pool.transaction(
+            lambda s: s.count(
+                "UPDATE review_items SET closed_at = now()"
+                " WHERE photo_id = :photo AND lease_by = :me AND closed_at IS NULL",
+                me=holder.id,
+                photo=photo_id,
+            )
+        )
+
+    def escalate(self, holder: Holder, photo_id: str, *, note: str | None) -> bool:
+        """See ``photogate.ports.reviewing.ReviewItems.escalate``."""
+
+        def work(session: Session) -> bool:
+            _know(session, holder.person)
+            return (
+                session.count(
+                    "UPDATE review_items AS item SET kind = 'escalation', note = :note,"
+                    f" raised_by = {_SUBJECT}, priority = {ESCALATED}, lease_by = NULL,"
+                    " lease_until = NULL WHERE photo_id = :photo AND closed_at IS NULL"
+                    f" AND lease_by = :me AND kind <> 'escalation' AND {_FIRST}",
+                    note=note,
+                    person=holder.person.user_id,
+                    photo=photo_id,
+                    me=holder.id,
+                )
+                > 0
+            )
+
+        return self._pool.transaction(work)
+
+    def reveal(self, photo_id: str, person: Principal) -> None:
+        """See ``photogate.ports.reviewing.ReviewItems.reveal``."""
+
+        def work(session: Session) -> None:
+            _know(session, person)
+            session.rows(
+                f"INSERT INTO reveals (photo_id, person) SELECT :photo, {_SUBJECT}"
+                " ON CONFLICT DO NOTHING",
+                photo=photo_id,
+                person=person.user_id,
+            )
+
+        self._pool.transaction(work)
+
+    def revealed(self, photo_id: str, person: Principal) -> bool:
+        """See ``photogate.ports.reviewing.ReviewItems.revealed``."""
+        return (
+            self._pool.transaction(
+                lambda s: s.row(
+                    f"SELECT 1 AS yes FROM reveals WHERE photo_id = :photo AND person = {_SUBJECT}",
+                    photo=photo_id,
+                    person=person.user_id,
+                )
+            )
+            is not None
+        )
+
+    def _held(self, session: Session, holder: Holder) -> list[ReviewItem]:
+        rows = session.rows(
+            "SELECT item.id, photo_id, kind, priority, created_at, lease_until, note,"
+            " raiser.user_id AS raised_by FROM review_items AS item"
+            " LEFT JOIN subjects AS raiser ON raiser.id = raised_by"
+            " WHERE lease_by = :me AND closed_at IS NULL"
+            " ORDER BY priority DESC, created_at, item.id",
+            me=holder.id,
+        )
+        photos = {
+            row["id"]: photo_from(row)
+            for row in session.rows(
+                f"SELECT {PHOTO_COLUMNS} FROM media"
+                " WHERE CAST(id AS text) = ANY (CAST(:ids AS text[]))",
+                ids=[row["photo_id"] for row in rows],
+            )
+        }
+        return [_item(row, photos) for row in rows if row["photo_id"] in photos]
+
+
+def _fill(
+    session: Session, holder: Holder, wanted: Filter, count: int, passed: Sequence[int]
+) -> None:
+    conditions, params = [], dict[str, Any]()
+    for sql, value in {
+        "item.kind = :kind": wanted.kind and wanted.kind.value,
+        "media.moderation_scores->'rule'->>'name' = :rule": wanted.rule,
+        "media.user_id = :owner": wanted.user_id,
+    }.items():
+        if value is not None:
+            conditions.append(f" AND {sql}")
+            params[sql.rpartition(":")[2]] = value
+    session.rows(
+        f"UPDATE review_items SET lease_by = :me, lease_until = {_UNTIL} WHERE id IN ("
+        " SELECT item.id FROM review_items AS item"
+        " JOIN media ON CAST(media.id AS text) = item.photo_id"
+        f" WHERE item.closed_at IS NULL AND {_FIRST}"
+        " AND coalesce(item.lease_until < now(), true)"
+        " AND item.id <> ALL (CAST(:passed AS bigint[]))"
+        f" AND (:all OR item.kind <> 'escalation'){''.join(conditions)}"
+        " ORDER BY item.priority DESC, item.created_at, item.id"
+        " LIMIT :n FOR UPDATE OF item SKIP LOCKED)",
+        me=holder.id,
+        lease=LEASE_S,
+        passed=list(passed),
+        all=_is_admin(holder),
+        n=count,
+        **params,
+    )
+
+
+def _item(row: dict[str, Any], photos: dict[str, Any]) -> ReviewItem:
+    return ReviewItem(
+        id=row["id"],
+        kind=Kind(row["kind"]),
+        photo=photos[row["photo_id"]],
+        priority=row["priority"],
+        created_at=row["created_at"],
+        lease_until=row["lease_until"],
+        note=row["note"],
+        raised_by=row["raised_by"],
+    )
+
+
+def _is_admin(holder: Holder) -> bool:
+    return holder.person.role.allows(Role.ADMIN)
+
+
+def _know(session: Session, person: Principal) -> None:
+    session.rows(
+        "INSERT INTO subjects (user_id) VALUES (:person) ON CONFLICT DO NOTHING",
+        person=person.user_id,
+    )

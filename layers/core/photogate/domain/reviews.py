@@ -1,0 +1,115 @@
+"""What waits for a person, who holds it meanwhile, and who is signed in to look at it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from photogate.domain.changes import Outcome
+from photogate.domain.pages import Total
+from photogate.domain.people import Principal
+from photogate.domain.photos import PhotoRow
+
+#: A tab that says nothing for so long has lost what it held. The page asks every minute.
+LEASE_S = 120
+#: A session ends after so long without a request, and in any case after a day.
+SESSION_IDLE_S = 8 * 3600
+SESSION_S = 24 * 3600
+#: What admins are asked comes first.
+ESCALATED = 100
+
+_TAB = re.compile(r"[A-Za-z0-9-]{8,64}")
+
+
+class Kind(StrEnum):
+    """Why an item waits."""
+
+    #: The machine was not sure, or could not finish.
+    DOUBT = "doubt"
+    #: The owner asked for another look.
+    APPEAL = "appeal"
+    #: An approved photo, drawn to check the machine.
+    SAMPLE = "sample"
+    #: A moderator asks the admins; nobody else gets it.
+    ESCALATION = "escalation"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """A tab of a person's browser, or whatever a client of the API calls so."""
+
+    person: Principal
+    #: 8 to 64 letters, digits and hyphens, made by the client.
+    tab: str
+
+    def __post_init__(self) -> None:
+        """Refuse a name that could be mistaken for another holder's."""
+        if not _TAB.fullmatch(self.tab):
+            raise ValueError(self.tab)
+
+    @property
+    def id(self) -> str:
+        """As it is stored; no two holders have the same."""
+        return f"{self.tab}/{self.person.user_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which items are wanted; None means any."""
+
+    kind: Kind | None = None
+    #: The measure whose bound sent the photo to a person.
+    rule: str | None = None
+    #: Whose photos.
+    user_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewItem:
+    """Something that waits for a person."""
+
+    id: int
+    kind: Kind
+    photo: PhotoRow
+    #: Higher comes first.
+    priority: int
+    created_at: datetime
+    #: Until then nobody else gets it.
+    lease_until: datetime
+    #: Of an escalation: what the moderator wrote, and who that was.
+    note: str | None
+    raised_by: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hand:
+    """What one holder holds, and how much waits in all."""
+
+    items: Sequence[ReviewItem]
+    #: Open items that this person may get, held ones included, whatever the filter.
+    waiting: Total
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignInLink:
+    """What a link says that was not used yet."""
+
+    id: str
+    expires_at: datetime
+    principal: Principal
+
+
+def priority_of(outcome: Outcome) -> int:
+    """Say how early a person should look: by what the worst case would be for people."""
+    rule = outcome.change.rule
+    if rule is None:
+        return 15  # not looked at in full, so it may be anything
+    if rule.name.startswith("age."):
+        return 40
+    if rule.name.startswith("nsfw."):
+        return 30
+    return 15 if rule.value is None else 10

@@ -1,0 +1,144 @@
+"""Reviewing one photo after the other: leases, reveals, decisions, undo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from photogate.domain import PhotoRow, Principal, Status, UserSummary, Verdict
+from photogate.domain.changes import decided, undone
+from photogate.domain.policy import Policy
+from photogate.domain.reviews import Filter, Hand, Holder
+from photogate.errors import Conflict, InvalidRequest, NotFound
+from photogate.ports.records import Changes, Views
+from photogate.ports.reviewing import ReviewItems
+from photogate.service.changes import make_one
+
+#: Long enough for any sentence, short enough for a row in a table.
+MAX_WORDS = 500
+#: So many of an owner's photos are shown beside one.
+_OTHERS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """What is known of who uploaded a photo."""
+
+    summary: UserSummary
+    #: The newest, without the photo that is looked at.
+    others: Sequence[PhotoRow]
+
+
+class Reviewing:
+    """The use cases of somebody who decides photos one by one. Thread-safe."""
+
+    def __init__(
+        self, *, items: ReviewItems, views: Views, changes: Changes, policy: Policy
+    ) -> None:
+        self._items = items
+        self._views = views
+        self._changes = changes
+        #: Whose bounds are drawn beside the values.
+        self.policy = policy
+
+    def take(
+        self, holder: Holder, wanted: Filter, *, count: int, passed: Sequence[int]
+    ) -> Hand:
+        """Give the next photos to this holder, and to nobody else for a while."""
+        return self._items.take(holder, wanted, count=count, passed=passed)
+
+    def release(self, holder: Holder) -> None:
+        """Give back what the holder holds."""
+        self._items.release(holder)
+
+    def owner(self, photo_id: str) -> Owner:
+        """Tell what else the owner of a photo has uploaded."""
+        photo = self._photo(photo_id)
+        newest = self._views.of_user(photo.user_id, limit=_OTHERS + 1)
+        return Owner(
+            summary=self._views.summary(photo.user_id),
+            others=[other for other in newest if other.id != photo_id][:_OTHERS],
+        )
+
+    def reveal(self, photo_id: str, *, by: Principal) -> None:
+        """Note that this person sees the photo as it is.
+
+        Raises:
+            Conflict: there is no picture of it.
+        """
+        if self._photo(photo_id).display_key is None:
+            raise Conflict(f"there is no picture of photo {photo_id}")
+        self._items.reveal(photo_id, by)
+
+    def seen(self, photo_id: str, *, by: Principal) -> None:
+        """Refuse to approve what this person has not seen.
+
+        Raises:
+            Conflict: it was not revealed.
+        """
+        if not self._items.revealed(photo_id, by):
+            raise Conflict("look at the photo before you approve it: reveal it first")
+
+    def approve(self, photo_id: str, *, holder: Holder) -> PhotoRow:
+        """Approve what the holder has revealed; see ``reject``."""
+        self.seen(photo_id, by=holder.person)
+        return self._decide(photo_id, Verdict(status=Status.APPROVED), holder)
+
+    def reject(self, photo_id: str, *, reason: str, holder: Holder) -> PhotoRow:
+        """Reject with a known reason or words. Safe to repeat.
+
+        Raises:
+            Conflict: somebody else decided, or holds it.
+            InvalidRequest: the reason is blank or too long.
+            NotFound: there is no such photo.
+        """
+        words = reason.strip()
+        if not 1 <= len(words) <= MAX_WORDS:
+            raise InvalidRequest(f"reason must have 1 to {MAX_WORDS} characters")
+        return self._decide(photo_id, Verdict(status=Status.REJECTED, reason=words), holder)
+
+    def undo(self, photo_id: str, *, holder: Holder) -> PhotoRow:
+        """Take back the decision just made; the holder holds the photo again."""
+        outcome = make_one(self._changes, undone(photo_id, by=holder.person))
+        self._items.claim(holder, photo_id)
+        assert outcome.photo is not None  # noqa: S101 - only deleting leaves none
+        return outcome.photo
+
+    def escalate(self, photo_id: str, *, note: str | None, holder: Holder) -> None:
+        """Pass the photo on to the admins; words may help them, and are not asked for.
+
+        Raises:
+            Conflict: somebody else holds or decided it, or it is with the admins already.
+        """
+        words = (note or "").strip()
+        if len(words) > MAX_WORDS:
+            raise InvalidRequest(f"note must have at most {MAX_WORDS} characters")
+        held = self._items.claim(holder, photo_id)
+        if not held or not self._items.escalate(holder, photo_id, note=words or None):
+            raise Conflict(self._why_not(self._photo(photo_id)))
+
+    def _decide(self, photo_id: str, verdict: Verdict, holder: Holder) -> PhotoRow:
+        # Who holds the lease decides: between here and the change nobody else gets it.
+        if not self._items.claim(holder, photo_id):
+            photo = self._photo(photo_id)
+            mine = photo.decided_by == holder.person.user_id
+            if mine and (photo.status, photo.reason) == (verdict.status, verdict.reason):
+                return photo
+            raise Conflict(self._why_not(photo))
+        outcome = make_one(self._changes, decided(photo_id, verdict, by=holder.person))
+        self._items.close(holder, photo_id)
+        assert outcome.photo is not None  # noqa: S101 - only deleting leaves none
+        return outcome.photo
+
+    def _photo(self, photo_id: str) -> PhotoRow:
+        photo = self._views.photo(photo_id)
+        if photo is None:
+            raise NotFound(f"there is no photo {photo_id}")
+        return photo
+
+    def _why_not(self, photo: PhotoRow) -> str:
+        if photo.decided_by is not None:
+            return f"{photo.decided_by} has decided already: {photo.status}"
+        if photo.status is not Status.REVIEW:
+            return f"nobody waits for a decision on it any more: it is {photo.status}"
+        return "somebody else looks at it now, or the admins do"

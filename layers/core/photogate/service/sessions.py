@@ -1,0 +1,82 @@
+"""Signing in at the moderators' page, and out."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from photogate.domain import Principal, Role
+from photogate.domain.reviews import SignInLink
+from photogate.errors import Forbidden, Unauthenticated
+from photogate.ports.reviewing import Sessions
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedIn:
+    """A session that has begun."""
+
+    #: What the cookie holds, and nobody else.
+    secret: str
+    principal: Principal
+
+
+class SignIns:
+    """Sessions of people with a browser. Thread-safe.
+
+    Args:
+        verify: reads the token of a link; raises ``Unauthenticated``.
+    """
+
+    def __init__(self, sessions: Sessions, verify: Callable[[str | None], SignInLink]) -> None:
+        self._sessions = sessions
+        self._verify = verify
+
+    def sign_in(self, token: str) -> SignedIn:
+        """Use up a link.
+
+        Raises:
+            Unauthenticated: it is not valid, or was used.
+            Forbidden: its role has nothing to do at the page.
+        """
+        link = self._verify(token)
+        if not link.principal.role.allows(Role.VIEWER):
+            raise Forbidden("the page needs the role viewer")
+        secret = secrets.token_urlsafe(32)
+        if not self._sessions.begin(link, _hash(secret)):
+            raise Unauthenticated("this link was used already; ask for a new one")
+        return SignedIn(secret=secret, principal=link.principal)
+
+    def who(self, secret: str) -> Principal:
+        """Give who has this session.
+
+        Raises:
+            Unauthenticated: it has ended.
+        """
+        principal = self._sessions.find(_hash(secret))
+        if principal is None:
+            raise Unauthenticated("the session has ended; sign in with a new link")
+        return principal
+
+    def sign_out(self, secret: str, *, everywhere: bool = False) -> None:
+        """End this session, or all of this person's."""
+        if everywhere:
+            self._sessions.end_all(self.who(secret).user_id)
+        else:
+            self._sessions.end(_hash(secret))
+
+
+def csrf_token(secret: str) -> str:
+    """Give what a page of ours sends in a header, and no other page can know."""
+    return hmac.digest(secret.encode(), b"csrf", "sha256").hex()
+
+
+def csrf_matches(secret: str, token: str | None) -> bool:
+    """Tell whether a request comes from a page of ours."""
+    return hmac.compare_digest(csrf_token(secret).encode(), (token or "").encode())
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
