@@ -29,7 +29,7 @@ async def app(
     path = scope.get("path", "")
     if path.startswith(f"{MOUNT}/"):
         await _files_app(scope, receive, send)
-    elif path.startswith("/api/v1/admin/"):
+    elif path == "/admin" or path.startswith(("/api/v1/admin/", "/admin/")):
         await admin_app(scope, receive, send)
     else:
         await upload_app(scope, receive, send)

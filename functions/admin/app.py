@@ -14,8 +14,10 @@ from photogate.health import Health
 from photogate.http import make_app, on_lambda, require
 from photogate.pictures import COPY_QUERY, PICTURE, CopyName, picture_answer
 from photogate.problems import problems
+from photogate.review_page import page_router
 from photogate.service.review import MAX_PAGE
 
+from . import reviewing, sessions
 from .schemas import (
     Dashboard,
     Filters,
@@ -34,13 +36,13 @@ def _parts(request: Request) -> AdminParts:
 
 
 Parts = Annotated[AdminParts, Depends(_parts)]
-Moderator = Annotated[Principal, Depends(require(Role.MODERATOR))]
+Moderator = Annotated[Principal, Depends(require(Role.MODERATOR, sessions.signed_in))]
 router = APIRouter(prefix="/api/v1/admin")
 
 
 @router.get(
     "/health",
-    dependencies=[Depends(require(Role.ADMIN))],
+    dependencies=[Depends(require(Role.ADMIN, sessions.signed_in))],
     response_model_exclude_none=True,
     responses=problems(401, 403, 503),
     tags=["operation"],
@@ -54,7 +56,7 @@ def health(parts: Parts, response: Response) -> Health:
 
 @router.get(
     "/queue-stats",
-    dependencies=[Depends(require(Role.ADMIN))],
+    dependencies=[Depends(require(Role.ADMIN, sessions.signed_in))],
     responses=problems(401, 403, 503),
     tags=["operation"],
 )
@@ -65,7 +67,7 @@ def queue_stats(parts: Parts) -> QueueStats:
 
 @router.get(
     "/moderation/dashboard",
-    dependencies=[Depends(require(Role.VIEWER))],
+    dependencies=[Depends(require(Role.VIEWER, sessions.signed_in))],
     responses=problems(401, 403, 422, 503),
     tags=["moderation"],
 )
@@ -96,7 +98,7 @@ def dashboard(
 
 @router.get(
     "/moderation/pending",
-    dependencies=[Depends(require(Role.MODERATOR))],
+    dependencies=[Depends(require(Role.MODERATOR, sessions.signed_in))],
     responses=problems(401, 403, 422, 503),
     tags=["moderation"],
 )
@@ -109,7 +111,7 @@ def pending(parts: Parts, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> P
 
 @router.get(
     "/moderation/{media_id}/photo",
-    dependencies=[Depends(require(Role.MODERATOR))],
+    dependencies=[Depends(require(Role.MODERATOR, sessions.signed_in))],
     response_class=Response,
     responses=problems(401, 403, 404, 422, 503) | {200: PICTURE},
     tags=["moderation"],
@@ -126,8 +128,14 @@ def photo(
     responses=problems(401, 403, 404, 422, 503),
     tags=["moderation"],
 )
-def approve(moderator: Moderator, parts: Parts, media_id: str) -> ReviewedPhoto:
-    """Approve a photo. No machine overwrites a person's decision."""
+def approve(request: Request, moderator: Moderator, parts: Parts, media_id: str) -> ReviewedPhoto:
+    """Approve a photo. No machine overwrites a person's decision.
+
+    Who is signed in with a browser has to reveal it first; a token's bearer may show photos by
+    means of its own.
+    """
+    if getattr(request.state, "by_session", False):
+        parts.reviewing.seen(media_id, by=moderator)
     return ReviewedPhoto.of(parts.reviews.approve(media_id, by=moderator))
 
 
@@ -169,9 +177,16 @@ def create_app(parts: Callable[[], AdminParts] = admin) -> FastAPI:
         title="Photogate admin",
         summary="For moderators and operators.",
         base="/api/v1/admin",
-        router=router,
+        router=_routes(),
         parts=parts,
     )
+
+
+def _routes() -> APIRouter:
+    routes = APIRouter()
+    for part in (router, sessions.router, reviewing.router, page_router()):
+        routes.include_router(part)
+    return routes
 
 
 app = create_app()

@@ -41,9 +41,7 @@ class Reviewing:
         #: Whose bounds are drawn beside the values.
         self.policy = policy
 
-    def take(
-        self, holder: Holder, wanted: Filter, *, count: int, passed: Sequence[int]
-    ) -> Hand:
+    def take(self, holder: Holder, wanted: Filter, *, count: int, passed: Sequence[int]) -> Hand:
         """Give the next photos to this holder, and to nobody else for a while."""
         return self._items.take(holder, wanted, count=count, passed=passed)
 

@@ -19,6 +19,11 @@ def reason_text(reason: str | None, language: str = "en") -> str | None:
     return _texts(language)["reasons"].get(reason, reason)
 
 
+def doubt_text(reason: str, language: str = "en") -> str:
+    """Say what a person is to look for, when the machine is not sure of this reason."""
+    return _texts(language)["doubts"].get(reason, reason)
+
+
 def measure_text(name: str, language: str = "en") -> str:
     """Give a measure's name in plain words, to be put before its value."""
     return _texts(language)["measures"].get(name, name)

@@ -59,26 +59,27 @@ class PostgresReviewItems:
                 f"   LIMIT {COUNT_TO + 1}) AS open",
                 all=_is_admin(holder),
             )[0]
-            return Hand(
-                items=held, waiting=Total.of(waiting["n"]), oldest_at=waiting["oldest_at"]
-            )
+            return Hand(items=held, waiting=Total.of(waiting["n"]), oldest_at=waiting["oldest_at"])
 
         return self._pool.transaction(work)
 
     def claim(self, holder: Holder, photo_id: str) -> bool:
         """See ``photogate.ports.reviewing.ReviewItems.claim``."""
-        return self._pool.transaction(
-            lambda s: s.count(
-                f"UPDATE review_items AS item SET lease_by = :me, lease_until = {_UNTIL}"
-                f" WHERE photo_id = :photo AND closed_at IS NULL AND {_FIRST}"
-                " AND (:all OR kind <> 'escalation')"
-                " AND (lease_by = :me OR coalesce(lease_until < now(), true))",
-                me=holder.id,
-                lease=LEASE_S,
-                photo=photo_id,
-                all=_is_admin(holder),
+        return (
+            self._pool.transaction(
+                lambda s: s.count(
+                    f"UPDATE review_items AS item SET lease_by = :me, lease_until = {_UNTIL}"
+                    f" WHERE photo_id = :photo AND closed_at IS NULL AND {_FIRST}"
+                    " AND (:all OR kind <> 'escalation')"
+                    " AND (lease_by = :me OR coalesce(lease_until < now(), true))",
+                    me=holder.id,
+                    lease=LEASE_S,
+                    photo=photo_id,
+                    all=_is_admin(holder),
+                )
             )
-        ) > 0
+            > 0
+        )
 
     def release(self, holder: Holder) -> None:
         """See ``photogate.ports.reviewing.ReviewItems.release``."""

@@ -41,12 +41,8 @@ class PostgresSessions:
                 role=link.principal.role.value,
             )
             # A clock may be wrong by some seconds; the link must not come back for it.
-            session.rows(
-                "DELETE FROM sign_in_links WHERE expires_at < now() - interval '1 hour'"
-            )
-            session.rows(
-                f"DELETE FROM sessions WHERE {_OVER}", most=SESSION_S, idle=SESSION_IDLE_S
-            )
+            session.rows("DELETE FROM sign_in_links WHERE expires_at < now() - interval '1 hour'")
+            session.rows(f"DELETE FROM sessions WHERE {_OVER}", most=SESSION_S, idle=SESSION_IDLE_S)
             return True
 
         return self._pool.transaction(work)
@@ -68,9 +64,7 @@ class PostgresSessions:
                 session.rows(
                     "UPDATE sessions SET seen_at = now() WHERE secret_hash = :h", h=secret_hash
                 )
-            return Principal(
-                user_id=row["user_id"], role=Role(row["role"]), name=row["user_name"]
-            )
+            return Principal(user_id=row["user_id"], role=Role(row["role"]), name=row["user_name"])
 
         return self._pool.transaction(work)
 

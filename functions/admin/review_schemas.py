@@ -1,0 +1,263 @@
+"""What the routes for reviewing one photo after the other read and answer."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import Path
+from pydantic import BaseModel, Field
+
+from photogate.domain import Exactness, PhotoRow, Principal, Signals, Status, Total, UserSummary
+from photogate.domain.measures import MEASURES, Side
+from photogate.domain.policy import Policy, RuleResult, evaluate
+from photogate.domain.reviews import Filter, Hand, Holder, Kind, ReviewItem
+from photogate.service.reviewing import MAX_WORDS, Owner
+from photogate.texts import doubt_text, measure_text, rule_text
+
+PhotoId = Annotated[str, Path(max_length=64)]
+
+
+class Tab(BaseModel):
+    """Names the tab of the browser, or whatever else holds photos for this person."""
+
+    tab: str = Field(
+        pattern="^[A-Za-z0-9-]{8,64}$",
+        description="Made by the client, at random; keep it as long as the tab lives.",
+        examples=["8c4f8c1e-7a6a-4a58-9d0f-0a2f6f0b8e11"],
+    )
+
+    def of(self, person: Principal) -> Holder:
+        """Give the holder that this is."""
+        return Holder(person=person, tab=self.tab)
+
+
+class Take(Tab):
+    """Which photos are wanted next."""
+
+    count: int = Field(4, ge=1, le=60, description="Hold so many at once.")
+    kind: Kind | None = None
+    rule: str | None = Field(
+        None, max_length=64, description="The measure that stopped it.", examples=["nsfw.explicit"]
+    )
+    user_id: str | None = Field(None, max_length=128, description="Whose photos.")
+    passed: list[int] = Field(
+        default_factory=list,
+        max_length=500,
+        description="Ids of items that were skipped: others get them.",
+    )
+
+    @property
+    def wanted(self) -> Filter:
+        """The filter."""
+        return Filter(kind=self.kind, rule=self.rule, user_id=self.user_id)
+
+
+class Rejecting(Tab):
+    """A person's rejection."""
+
+    reason: str = Field(min_length=1, max_length=MAX_WORDS, examples=["nsfw"])
+
+
+class Escalating(Tab):
+    """A question to the admins."""
+
+    note: str | None = Field(None, max_length=MAX_WORDS, examples=["The same face as u-7?"])
+
+
+class Bar(BaseModel):
+    """One measure beside the bounds of the policy."""
+
+    name: str = Field(examples=["nsfw.explicit"])
+    words: str = Field(examples=["probability of explicit content"])
+    unit: str = Field(examples=["probability"])
+    value: float | None = Field(description="Null when it was not measured.", examples=[0.62])
+    smallest: float = Field(examples=[0])
+    largest: float | None = Field(description="Null when there is no end.", examples=[1])
+    worse: Side = Field(examples=["above"])
+    to_a_person: float | None = Field(examples=[0.5])
+    rejected: float | None = Field(examples=[0.9])
+    reason: str = Field(examples=["nsfw"])
+    decided: bool = Field(description="This one stopped the photo.", examples=[True])
+
+    @classmethod
+    def of(cls, result: RuleResult, *, decided: bool) -> Bar:
+        """Translate one threshold and what it says."""
+        threshold, measure = result.threshold, MEASURES[result.threshold.measure]
+        return cls(
+            name=measure.name,
+            words=measure_text(measure.name),
+            unit=measure.unit,
+            value=result.value,
+            smallest=measure.smallest,
+            largest=None if math.isinf(measure.largest) else measure.largest,
+            worse=threshold.worse,
+            to_a_person=threshold.review,
+            rejected=threshold.reject,
+            reason=threshold.reason.value,
+            decided=decided,
+        )
+
+
+class Item(BaseModel):
+    """A photo that waits for a person."""
+
+    id: int
+    kind: Kind
+    photo_id: str
+    user_id: str
+    user_name: str | None
+    status: Status
+    title: str = Field(
+        description="Why it is here, in words.",
+        examples=["May show nudity or sexual content"],
+    )
+    rule: str | None = Field(
+        description="The comparison that stopped it.",
+        examples=["probability of explicit content is 0.62, above 0.5"],
+    )
+    suggested_reason: str | None = Field(examples=["nsfw"])
+    bars: list[Bar]
+    judged_by: str | None = Field(description="The policy that decided.", examples=["profile@2"])
+    bounds_of: str = Field(description="The policy whose bounds these are.", examples=["profile@2"])
+    size: str | None = Field(examples=["1600×1200 JPEG"])
+    has_picture: bool = Field(description="False for what no decoder opened.")
+    note: str | None = Field(description="Of an escalation.")
+    raised_by: str | None
+    uploaded_at: datetime
+    waits_since: datetime
+    lease_until: datetime
+
+    @classmethod
+    def of(cls, item: ReviewItem, policy: Policy) -> Item:
+        """Translate an item."""
+        photo, rule = item.photo, item.photo.rule
+        signals = Signals.from_json(photo.scores or {})
+        results = evaluate(signals, policy)
+        stopping = next((r for r in results if rule and r.threshold.measure == rule.name), None)
+        return cls(
+            id=item.id,
+            kind=item.kind,
+            photo_id=photo.id,
+            user_id=photo.user_id,
+            user_name=photo.user_name,
+            status=photo.status,
+            title=_title(item, stopping),
+            rule=rule_text(rule) if rule else photo.error,
+            suggested_reason=stopping.threshold.reason.value if stopping else None,
+            bars=[Bar.of(result, decided=result is stopping) for result in results],
+            judged_by=(photo.scores or {}).get("policy"),
+            bounds_of=policy.id,
+            size=_size(signals),
+            has_picture=photo.display_key is not None,
+            note=item.note,
+            raised_by=item.raised_by,
+            uploaded_at=photo.created_at,
+            waits_since=item.created_at,
+            lease_until=item.lease_until,
+        )
+
+
+def _title(item: ReviewItem, stopping: RuleResult | None) -> str:
+    if item.kind is Kind.ESCALATION:
+        return "A moderator asks the admins"
+    if item.kind is Kind.SAMPLE:
+        return "Drawn to check the machine"
+    if item.kind is Kind.APPEAL:
+        return "The owner asks for another look"
+    if item.photo.error is not None:
+        return "Automatic checking could not finish"
+    if stopping is not None and stopping.value is not None:
+        return doubt_text(stopping.threshold.reason)
+    return "Something was not measured"
+
+
+def _size(signals: Signals) -> str | None:
+    if not signals.width or not signals.height:
+        return None
+    return " ".join(filter(None, (f"{signals.width}×{signals.height}", signals.format)))
+
+
+class Waiting(BaseModel):
+    """How much waits in all."""
+
+    n: int = Field(description="Counted up to 10,000.", examples=[128])
+    n_is: Exactness = Field(examples=["exact"])
+    oldest_at: datetime | None
+
+    @classmethod
+    def of(cls, total: Total, oldest_at: datetime | None) -> Waiting:
+        """Translate a count."""
+        return cls(n=total.n, n_is=total.exactness, oldest_at=oldest_at)
+
+
+class Held(BaseModel):
+    """What the tab holds now, most urgent first."""
+
+    items: list[Item]
+    waiting: Waiting
+
+    @classmethod
+    def of(cls, hand: Hand, policy: Policy) -> Held:
+        """Translate what is held."""
+        return cls(
+            items=[Item.of(item, policy) for item in hand.items],
+            waiting=Waiting.of(hand.waiting, hand.oldest_at),
+        )
+
+
+class OwnersPhoto(BaseModel):
+    """Another photo of the same user."""
+
+    photo_id: str
+    status: Status
+    reason: str | None
+    by: Literal["person", "machine"]
+    has_picture: bool
+    uploaded_at: datetime
+
+    @classmethod
+    def of(cls, photo: PhotoRow) -> OwnersPhoto:
+        """Translate a row."""
+        return cls(
+            photo_id=photo.id,
+            status=photo.status,
+            reason=photo.reason,
+            by="machine" if photo.decided_by is None else "person",
+            has_picture=photo.display_key is not None,
+            uploaded_at=photo.created_at,
+        )
+
+
+class OwnerOf(BaseModel):
+    """What is known of who uploaded a photo."""
+
+    photos: int = Field(examples=[12])
+    approved: int = Field(examples=[10])
+    rejected: int = Field(examples=[1])
+    others: list[OwnersPhoto]
+
+    @classmethod
+    def of(cls, owner: Owner) -> OwnerOf:
+        """Translate what was found."""
+        summary: UserSummary = owner.summary
+        return cls(
+            photos=summary.total_photos,
+            approved=summary.approved,
+            rejected=summary.rejected,
+            others=[OwnersPhoto.of(photo) for photo in owner.others],
+        )
+
+
+class Decided(BaseModel):
+    """What the photo is now."""
+
+    photo_id: str
+    status: Status
+    reason: str | None
+
+    @classmethod
+    def of(cls, photo: PhotoRow) -> Decided:
+        """Translate a row."""
+        return cls(photo_id=photo.id, status=photo.status, reason=photo.reason)

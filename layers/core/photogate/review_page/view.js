@@ -1,0 +1,36 @@
+// Puts words and parts into the page. Whatever comes from outside is set as text.
+
+export const $ = (id) => document.getElementById(id);
+
+export function element(name, text = null, className = null) {
+  const made = document.createElement(name);
+  if (text !== null) made.textContent = text;
+  if (className !== null) made.className = className;
+  return made;
+}
+
+/** Shows a state in place of a photo; null shows the photo. */
+export function panel(title, words = "", again = false) {
+  $("panel").hidden = title === null;
+  $("picture").hidden = title !== null;
+  $("state").textContent = title ?? "";
+  $("state-words").textContent = words;
+  $("again").hidden = !again;
+}
+
+/** Says something in the strip above the buttons, whose place is always kept free. */
+export function strip(words, { kind = "plain", image = null } = {}) {
+  const line = element("p", words, "clipped");
+  $("strip").replaceChildren(...(image === null ? [line] : [image, line]));
+  $("strip").className = kind;
+}
+
+/** Shows a decision for a moment: a coloured edge and one word. */
+export function outcome(word, kind) {
+  const place = $("outcome");
+  place.textContent = word;
+  place.className = "";
+  // Reading a size lets the animation begin anew.
+  void place.offsetWidth;
+  place.className = `${kind} shown`;
+}
