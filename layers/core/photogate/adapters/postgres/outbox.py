@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from photogate.adapters.postgres.changes import close_finished
 from photogate.adapters.postgres.pool import Pool, Session
@@ -39,7 +40,7 @@ class PostgresOutbox:
         due: dict[str, int] = {}
 
         def work(session: Session) -> None:
-            rows = []
+            rows: list[dict[str, Any]] = []
             for which in _SURE:
                 rows += session.rows(_TAKE.format(which=which), n=limit - len(rows))
             left = limit - len(rows) if lost is None else min(limit - len(rows), lost)
