@@ -213,7 +213,7 @@ def test_a_round_of_the_sweep_with_a_part_that_failed_is_an_error_and_does_the_o
     nobody = {"REDIS_URL": "redis://127.0.0.1:1/0"}
     with (
         run_function("functions.sweep.app.handler", nobody, log=log) as sweep,
-        pytest.raises(FunctionFailed, match="parts of the sweep failed.*: count;"),
+        pytest.raises(FunctionFailed, match=r"parts of the sweep failed.*: count;"),
     ):
         sweep.invoke({})
     assert states(installation.client()) == {"review"}

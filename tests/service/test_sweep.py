@@ -195,6 +195,15 @@ class TestBacklog:
         assert sweep.run().resent == 1
         assert bodies(queue)[-1] == job.encode()
 
+    def test_what_was_never_sent_takes_nothing_from_what_was_lost(
+        self, records: Records, sweep: Sweep, queue: UnsteadyQueue, job: Job
+    ) -> None:
+        self.accept(records, queue, 3)
+        assert len(bodies(queue)) == 3
+        records.due_now()
+        assert sweep.run().resent == 4
+        assert job.encode() in bodies(queue)
+
     def test_what_was_reopened_is_sent_in_a_backlog_too(
         self, records: Records, sweep: Sweep, queue: UnsteadyQueue
     ) -> None:
