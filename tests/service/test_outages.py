@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from photogate.adapters.memory.vision import ScriptedAnalyzer
-from photogate.domain import NEVER, Deadline, NewBatch, NewPhoto, OpenBatch, Signals
+from photogate.domain import (
+    NEVER,
+    Deadline,
+    NewBatch,
+    NewPhoto,
+    OpenBatch,
+    Signals,
+    outage_pause_s,
+)
 from photogate.errors import (
     ConfigError,
     FacesUnavailable,
@@ -377,3 +385,10 @@ class TestReturn:
         queue.clock.advance(seconds=50)
         Worker(records, store, queue, faces).work()
         assert set(statuses(records).values()) == {"approved"}
+
+    @pytest.mark.parametrize(("waiting", "longest_s"), [(1, 40), (20, 40), (60, 120), (999, 300)])
+    def test_the_more_wait_the_longer_a_pause_may_be(self, waiting: int, longest_s: float) -> None:
+        first = [outage_pause_s(0, waiting) for _ in range(500)]
+        later = [outage_pause_s(9, waiting) for _ in range(500)]
+        assert 0 <= min(first) < max(first) <= 5
+        assert 0.8 * longest_s < max(later) <= longest_s
