@@ -91,6 +91,36 @@ class TestHandler:
         answer = app.handler(event("{}", "[]"), cast(LambdaContext, Context()))
         assert len(answer["batchItemFailures"]) == 2
 
+    def test_what_cannot_be_begun_in_time_is_handed_back_untouched(
+        self, installation: Installation, portrait: bytes, pool: Pool
+    ) -> None:
+        # given ten messages of one photo each, and time for two
+        def open_batches() -> list[dict[str, Any]]:
+            return pool.transaction(
+                lambda s: s.rows("SELECT * FROM batches WHERE finished_at IS NULL")
+            )
+
+        class TimeForTwo(Context):
+            def get_remaining_time_in_millis(self) -> int:
+                return 60_000 if len(open_batches()) > 8 else 5_000
+
+        for number in range(10):
+            installation.hand_in(portrait, user=f"u-{number}")
+        jobs = [Job(batch_id=row["id"], generation=1).encode() for row in open_batches()]
+        # when they come in one invocation
+        answer = app.handler(event(*jobs), cast(LambdaContext, TimeForTwo()))
+        # then eight come again, and nothing was counted for them
+        failed = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+        assert failed == [f"m-{number}" for number in range(2, 10)]
+        assert [row["deliveries"] for row in open_batches()] == [0] * 8
+        rows = pool.transaction(
+            lambda s: s.rows("SELECT retry_count, moderation_status FROM media")
+        )
+        assert (
+            sorted(row["moderation_status"] for row in rows) == ["approved"] * 2 + ["pending"] * 8
+        )
+        assert {r["retry_count"] for r in rows if r["moderation_status"] == "pending"} == {0}
+
     def test_scores_explain_the_verdict(
         self,
         installation: Installation,

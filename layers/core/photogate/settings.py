@@ -318,8 +318,8 @@ class ModerateSettings(ServiceSettings, ModelSettings):
 
     @model_validator(mode="after")
     def _has_time_for_faces(self) -> ModerateSettings:
-        # No photo is begun that CompreFace could keep beyond the deadline; connecting and
-        # writing have 4 s, and half of the time is left to begin in.
+        # CompreFace's own timeout has to end a call, not the photo's deadline: only then is it
+        # known to be down. Connecting and writing have 4 s, its probe and other photos the rest.
         if self.compreface_url is not None and (
             self.compreface_timeout_s + 4 > self.job_deadline_s / 2
         ):
