@@ -70,7 +70,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.messages",
         "photogate.ports",
     },
-    "photogate.auth": {"photogate.domain", "photogate.errors"},
+    "photogate.auth": {"photogate.domain", "photogate.errors", "photogate.issuer_keys"},
+    "photogate.issuer_keys": {"photogate.errors"},
     "photogate.telemetry": {"photogate.domain"},
     "photogate.health": {"photogate.domain", "photogate.errors", "photogate.ports"},
     "photogate.api_docs": {"photogate.errors"},
@@ -144,7 +145,7 @@ ONLY_THERE = {
     "onnxruntime": {"photogate_vision"},
     "fastapi": {"photogate.api_docs", "photogate.http", "photogate.problems", "functions"},
     "aws_lambda_powertools": {"photogate.telemetry", "photogate.http", "functions", "local.worker"},
-    "jwt": {"photogate.auth"},
+    "jwt": {"photogate.auth", "photogate.issuer_keys"},
     "yaml": {"photogate.policies.source"},
     "pydantic_settings": {"photogate.settings"},
 }

@@ -6,6 +6,7 @@ setting looks here.
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote, urlsplit
@@ -53,6 +54,24 @@ def _is_address(url: str) -> str:
     ):
         raise ValueError("must be like http://compreface.example:8000")
     return url
+
+
+def _is_safe_address(url: str) -> str:
+    parts = urlsplit(url)
+    # Whoever can answer in the issuer's place can sign for anybody.
+    safe = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
+    if not safe or not parts.hostname or "@" in parts.netloc:
+        raise ValueError(
+            "must be like https://id.example/.well-known/jwks.json; http is for 127.0.0.1 only"
+        )
+    return url
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 Secret = Annotated[SecretStr, AfterValidator(_strong)]
@@ -196,16 +215,27 @@ class AuthSettings(LogSettings):
     """How callers' tokens are checked."""
 
     jwt_secret: Secret | None = Field(None, description="Secret of HS256 tokens.")
-    jwt_jwks_url: str | None = Field(
-        None, description="Instead of `JWT_SECRET`: keys of RS256 or ES256 tokens."
+    jwt_jwks_url: Annotated[str, AfterValidator(_is_safe_address)] | None = Field(
+        None,
+        description="Instead of `JWT_SECRET`: the https address of the keys of RS256 or ES256"
+        " tokens.",
     )
-    jwt_issuer: str | None = Field(None, description="Required `iss`, when set.")
-    jwt_audience: str | None = Field(None, description="Required `aud`, when set.")
+    jwt_issuer: str | None = Field(
+        None, description="Required `iss`; must be set with `JWT_JWKS_URL`."
+    )
+    jwt_audience: str | None = Field(
+        None, description="Required `aud`; must be set with `JWT_JWKS_URL`."
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> AuthSettings:
         if (self.jwt_secret is None) == (self.jwt_jwks_url is None):
             raise ValueError("set either JWT_SECRET or JWT_JWKS_URL")
+        if self.jwt_jwks_url and not (self.jwt_issuer and self.jwt_audience):
+            raise ValueError(
+                "JWT_ISSUER and JWT_AUDIENCE are required with JWT_JWKS_URL, whose keys may sign"
+                " tokens for other applications: set them to the iss and aud of yours"
+            )
         return self
 
 
