@@ -6,6 +6,7 @@ setting looks here.
 
 from __future__ import annotations
 
+import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -16,6 +17,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from photogate.errors import ConfigError
+from photogate.redaction import remember
 
 #: RFC 7518, 3.2: an HS256 key of at least the hash's size.
 MIN_SECRET_BYTES = 32
@@ -80,7 +82,13 @@ Secret = Annotated[SecretStr, AfterValidator(_strong)]
 class LogSettings(BaseSettings):
     """What every process has."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        # A traceback would show all that was read, passwords included.
+        hide_input_in_errors=True,
+    )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="How much is logged."
@@ -360,7 +368,7 @@ def read(model: type[S], **known: Any) -> S:
         ConfigError: one line that names every setting that is missing or wrong.
     """
     try:
-        return model(**known)
+        settings = model(**known)
     except ValidationError as error:
         found = []
         for problem in error.errors(include_url=False, include_input=False):
@@ -368,3 +376,9 @@ def read(model: type[S], **known: Any) -> S:
             message = problem["msg"].removeprefix("Value error, ")
             found.append(f"{name}: {message}" if name else message)
         raise ConfigError("; ".join(found)) from error
+    for _, value in settings:
+        if isinstance(value, SecretStr):
+            remember(value.get_secret_value())
+    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        remember(os.environ.get(name, ""))
+    return settings
