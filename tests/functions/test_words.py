@@ -1,4 +1,4 @@
-"""What answers and logs say of a fault: general words outside, details in the log, secrets nowhere."""
+"""What answers and logs say of a fault: details stand in the log alone, secrets nowhere."""
 
 from __future__ import annotations
 

@@ -45,6 +45,8 @@ class RequestReport:
     route: str
     status: int
     duration_ms: float
+    #: Address of the caller, as far as proxies are trusted.
+    client: str | None
     user_id: str | None
     batch_id: str | None
 
@@ -228,6 +230,7 @@ def _report(scope: _Scope, status: int, duration_ms: float) -> RequestReport:
         route=getattr(scope.get("route"), "path", "unknown"),
         status=status,
         duration_ms=round(duration_ms, 2),
+        client=(scope.get("client") or (None,))[0],
         user_id=state.get("user_id"),
         batch_id=state.get("batch_id"),
     )

@@ -7,7 +7,7 @@ setting looks here.
 from __future__ import annotations
 
 import os
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote, urlsplit
@@ -67,6 +67,17 @@ def _is_safe_address(url: str) -> str:
             "must be like https://id.example/.well-known/jwks.json; http is for 127.0.0.1 only"
         )
     return url
+
+
+def _networks(text: str) -> str:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    try:
+        networks = [ip_network(name, strict=False) for name in names]
+    except ValueError:
+        raise ValueError("must be like 127.0.0.1,10.0.0.0/8") from None
+    if any(network.prefixlen == 0 for network in networks):
+        raise ValueError("must not be everybody: whoever connects could choose his address")
+    return ",".join(map(str, networks))
 
 
 def _is_loopback(host: str | None) -> bool:
@@ -245,6 +256,15 @@ class AuthSettings(LogSettings):
                 " tokens for other applications: set them to the iss and aud of yours"
             )
         return self
+
+
+class ServeSettings(LogSettings):
+    """The local app, which serves both functions and the photos of a folder."""
+
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+        "",
+        description="Addresses or networks, by commas, whose `X-Forwarded-For` and `-Proto` count.",
+    )
 
 
 class ServiceSettings(DatabaseSettings, QueueSettings, StorageSettings):

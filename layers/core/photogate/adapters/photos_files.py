@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import hmac
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import Any, BinaryIO, cast
 from urllib.parse import quote, urlencode
 
 from photogate.domain import Reason, StoredObject, UploadTicket
@@ -30,6 +32,8 @@ from photogate.errors import (
 
 #: Path under which the URLs are served.
 MOUNT = "/files"
+#: Begins the names of uploads that are not complete; no key begins so.
+_PART = ".part-"
 
 _SAFE_KEY = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 
@@ -102,36 +106,57 @@ class FilePhotoStore:
     def put(
         self, grant: Grant, body: bytes | bytearray, *, content_type: str | None
     ) -> StoredObject:
-        """Store an upload. Write-once: what was looked at is what stays.
+        """Store an upload that is in memory; see ``keep``."""
+        with self.part() as part:
+            part.write(body)
+            return self.keep(grant, part, content_type=content_type)
+
+    @contextmanager
+    def part(self) -> Iterator[BinaryIO]:
+        """Give an empty file for an upload; it is gone afterwards, unless it was kept.
+
+        Raises:
+            StorageUnavailable: the disk is full or fails, also while it is written to.
+        """
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=self._root, prefix=_PART) as part:
+                yield cast(BinaryIO, part)
+        except OSError as error:
+            raise StorageUnavailable(f"cannot store the photo: {error.strerror}") from error
+
+    def remove_parts(self, *, older_than_s: float) -> None:
+        """Remove what uploads left behind whose process was killed."""
+        for part in self._root.glob(f"{_PART}*"):
+            with suppress(OSError):
+                if part.stat().st_mtime < time.time() - older_than_s:
+                    part.unlink()
+
+    def keep(self, grant: Grant, part: BinaryIO, *, content_type: str | None) -> StoredObject:
+        """Store what was written to ``part``. Write-once: what was looked at is what stays.
 
         Raises:
             InvalidRequest: another type or size than was signed.
             Conflict: other bytes are already there.
             StorageUnavailable: the disk is full or fails.
         """
+        size = part.tell()
         if content_type != grant.content_type:
             raise InvalidRequest(f"Content-Type must be {grant.content_type}")
-        if grant.size_bytes is not None and len(body) != grant.size_bytes:
+        if grant.size_bytes is not None and size != grant.size_bytes:
             raise InvalidRequest(f"the body must have {grant.size_bytes} bytes")
         path = self._path(grant.key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.flush()
+        os.fsync(part.fileno())
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as part:
-                try:
-                    part.write(body)
-                    part.flush()
-                    os.fsync(part.fileno())
-                    os.link(part.name, path)
-                except FileExistsError:
-                    if path.read_bytes() != body:
-                        raise Conflict(
-                            "another photo is already there", file_keys=(grant.key,)
-                        ) from None
-                finally:
-                    Path(part.name).unlink()
-        except OSError as error:
-            raise StorageUnavailable(f"cannot store the photo: {error.strerror}") from error
-        return StoredObject(size_bytes=len(body), etag=_etag(body))
+            os.link(part.name, path)
+        except FileExistsError:
+            if not filecmp.cmp(part.name, path, shallow=False):
+                raise Conflict("another photo is already there", file_keys=(grant.key,)) from None
+        with path.open("rb") as stored:
+            etag = _shortened(hashlib.file_digest(stored, "sha256"))
+        return StoredObject(size_bytes=size, etag=etag)
 
     def head(self, key: str) -> StoredObject | None:
         """See ``photogate.ports.photos.PhotoStore.head``."""
@@ -212,4 +237,8 @@ class FilePhotoStore:
 
 
 def _etag(data: bytes | bytearray) -> str:
-    return hashlib.sha256(data).hexdigest()[:32]
+    return _shortened(hashlib.sha256(data))
+
+
+def _shortened(digest: hashlib._Hash) -> str:
+    return digest.hexdigest()[:32]
