@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 _DRIP_S = 0.5
 _BIG_HEAD_BYTES = 96_000_000
 
-Attack = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Attack = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]]
 
 
 def half_head() -> Attack:
@@ -44,44 +44,42 @@ def slow_put(upload_url: str, content_type: str = "image/jpeg") -> Attack:
 def large_head() -> Attack:
     """Send one header of 96 MB as fast as it is taken."""
 
-    async def attack(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def attack(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         writer.write(b"GET /api/v1/health HTTP/1.1\r\nHost: x\r\nX-Large: ")
         for _ in range(_BIG_HEAD_BYTES // 1_000_000):
             writer.write(b"a" * 1_000_000)
             await writer.drain()
+        return await reader.readline()
 
     return attack
 
 
 def deep_json() -> Attack:
-    """Send JSON that is nested 60,000 deep, again and again."""
+    """Send JSON that is nested 60,000 deep."""
     body = b"[" * 60_000
     head = (
         b"POST /api/v1/users/media/upload-complete HTTP/1.1\r\nHost: x\r\n"
         b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
     )
 
-    async def attack(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            writer.write(head + body)
-            await writer.drain()
-            if not (answer := await reader.readline()):
-                return
-            assert answer.startswith(b"HTTP/1.1 4"), answer
-            while (line := await reader.readline()) != b"\r\n":
-                if line.lower().startswith(b"content-length:"):
-                    length = int(line.partition(b":")[2])
-            await reader.readexactly(length)
+    async def attack(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(head + body)
+        await writer.drain()
+        return await reader.readline()
 
     return attack
 
 
 async def attack_with(
-    attack: Attack, url: str, *, connections: int, until: asyncio.Event
-) -> Counter[str]:
+    attack: Attack,
+    url: str,
+    *,
+    connections: int,
+    until: asyncio.Event,
+    answers: Counter[str],
+) -> None:
     """Keep so many clients at it; each that is cut off begins anew. Counts the answers."""
     where = urlsplit(url)
-    answers: Counter[str] = Counter()
 
     async def client() -> None:
         while not until.is_set():
@@ -91,17 +89,15 @@ async def attack_with(
                 answers["no connection"] += 1
                 await asyncio.sleep(_DRIP_S)
                 continue
+            answers["connections"] += 1
+            said = b""
             try:
-                answers["connections"] += 1
-                await attack(reader, writer)
+                said = await attack(reader, writer)
             except OSError:
-                pass  # cut off
-            try:
-                said = await reader.readline()
-            except OSError:
-                said = b""
+                pass
+            finally:
+                writer.transport.abort()
             answers[said.decode("latin-1")[9:12] or "cut off"] += 1
-            writer.close()
 
     clients = [asyncio.create_task(client()) for _ in range(connections)]
     await until.wait()
@@ -110,20 +106,20 @@ async def attack_with(
     for ended in await asyncio.gather(*clients, return_exceptions=True):
         if isinstance(ended, Exception):
             raise ended
-    return answers
 
 
 def _begun(head: bytes, drip: bytes = b"a") -> Attack:
     """Send ``head``, then ``drip`` twice a second until the server ends it."""
 
-    async def attack(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def attack(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         writer.write(head)
-        while not reader.at_eof() and not writer.is_closing():
-            writer.write(drip)
-            await writer.drain()
-            await asyncio.sleep(_DRIP_S)
-            # An answer has come: the rest is not wanted.
-            if reader._buffer:  # type: ignore[attr-defined]
-                return
+        answer = asyncio.create_task(reader.readline())
+        try:
+            while not answer.done():
+                writer.write(drip)
+                await asyncio.wait({answer}, timeout=_DRIP_S)
+            return answer.result()
+        finally:
+            answer.cancel()
 
     return attack
