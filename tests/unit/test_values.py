@@ -239,6 +239,22 @@ class TestSettings:
                 self.read(monkeypatch, **keys, **{**claims, name: ""})
         assert self.read(monkeypatch, **keys, **claims).jwt_jwks_url == url
 
+    @pytest.mark.parametrize(
+        ("value", "networks"),
+        [("", ""), ("127.0.0.1", "127.0.0.1/32"), ("10.1.2.3/8, ::1", "10.0.0.0/8,::1/128")],
+    )
+    def test_proxies_are_networks(
+        self, monkeypatch: pytest.MonkeyPatch, value: str, networks: str
+    ) -> None:
+        monkeypatch.setenv("TRUSTED_PROXIES", value)
+        assert s.read(s.ServeSettings).trusted_proxies == networks
+
+    @pytest.mark.parametrize("value", ["*", "proxy.example", "0.0.0.0/0", "::/0", "127.0.0.1/40"])
+    def test_not_everybody_is_a_proxy(self, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+        monkeypatch.setenv("TRUSTED_PROXIES", value)
+        with pytest.raises(ConfigError, match="TRUSTED_PROXIES: must "):
+            s.read(s.ServeSettings)
+
     def test_secrets_do_not_show(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert SECRET not in repr(self.read(monkeypatch))
 
