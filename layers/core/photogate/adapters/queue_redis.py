@@ -48,8 +48,9 @@ def connect(url: str, *, read_timeout_s: float = READ_TIMEOUT_S) -> redis.Redis:
         ConfigError: the URL is not valid.
     """
     try:
-        if "@" in urlsplit(url).path:
-            raise ValueError("a password with a / would be taken for a port and a path")
+        parts = urlsplit(url)
+        if "@" in parts.path + parts.query + parts.fragment:
+            raise ValueError("a password with a / or # would be taken for a port and a path")
         return redis.Redis.from_url(
             url,
             socket_timeout=read_timeout_s,
