@@ -21,6 +21,7 @@
     │   ├── RateLimited
     │   ├── PhotoRefused          the photo itself: unreadable, too large
     │   ├── PhotoChanged          other bytes than those that were accepted
+    │   ├── CopyDiffers           no copy of the photo shows what was judged
     │   └── DecoderFailed         the photo ends or exhausts whatever decodes it
     └── ConfigError               this installation is set up wrongly
 
@@ -134,6 +135,13 @@ class PhotoRefused(PermanentError):
 
 class PhotoChanged(PermanentError):
     """The stored object is not the one that upload-complete accepted."""
+
+
+class CopyDiffers(PermanentError):
+    """A copy of the photo would show something else than what was judged.
+
+    Nothing of it is shown: a person has to look.
+    """
 
 
 class DecoderFailed(PermanentError):
