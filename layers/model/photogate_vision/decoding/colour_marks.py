@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from PIL import Image
 
+from photogate_vision.decoding.containers import announced
 from photogate_vision.decoding.profiles import (
     BT709,
     CURVES,
     PRIMARIES,
-    SRGB_CURVE,
     matrix_profile,
 )
 
@@ -56,6 +57,8 @@ def colour_marks(data: bytes, source: Image.Image, kind: str) -> Marks:
             return Marks(profile=profile, unsure=promised and profile is None)
         case "AVIF" | "HEIC":
             return _of_heif(data, profile)
+        case "GIF":
+            return Marks(unsure=announced(data).ambiguous)
     return Marks()
 
 
@@ -71,7 +74,9 @@ def _of_jpeg(data: bytes, source: Image.Image, profile: bytes | None) -> Marks:
     segments = [body for _, body in getattr(source, "applist", ())]
     promised = any(body.startswith(b"ICC_PROFILE\0") for body in segments)
     several = source.format == "MPO"
-    gain_map = any(name in part for name in _GAIN_MAPS for part in ([data] if several else segments))
+    gain_map = any(
+        name in part for name in _GAIN_MAPS for part in ([data] if several else segments)
+    )
     return Marks(profile=profile, unsure=promised and profile is None, gain_map=gain_map)
 
 
@@ -80,13 +85,11 @@ def _of_png(data: bytes, profile: bytes | None) -> Marks:
     gain_map = b"gmAP" in chunks
     colour, depth = data[25], data[24]
     # Pillow compares the clear colour with levels that were scaled to 8 bits.
-    unsure |= b"tRNS" in chunks and depth != 8 and colour in (0, 2)  # noqa: PLR2004
+    unsure |= b"tRNS" in chunks and depth != 8 and colour in (0, 2)
     unsure |= b"iCCP" in chunks and profile is None
     if (points := chunks.get(b"cICP")) is not None:
         stated = _of_points(*points[:2]) if len(points) == 4 and points[2] == 0 else None
-        return Marks(
-            profile=stated, unsure=unsure or stated is None, gain_map=gain_map
-        )
+        return Marks(profile=stated, unsure=unsure or stated is None, gain_map=gain_map)
     if profile is None and b"sRGB" not in chunks and b"gAMA" in chunks:
         profile, sound = _of_gamma(chunks[b"gAMA"], chunks.get(b"cHRM"))
         unsure |= not sound
@@ -99,22 +102,32 @@ _COLOURS = frozenset({b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"})
 def _png_chunks(data: bytes) -> tuple[dict[bytes, bytes], bool]:
     """Give the chunks before the pixels that matter here, and whether readers may differ."""
     chunks: dict[bytes, bytes] = {}
-    at, unsure = 8, False
-    while at + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
-        if kind in (b"IDAT", b"IEND"):
+    unsure = False
+    for kind, body, crc in _walked(data):
+        if kind == b"IDAT":
             break
         if kind in _COLOURS or kind in (b"tRNS", b"gmAP"):
-            body = data[at + 8 : at + 8 + length]
-            crc = data[at + 8 + length : at + 12 + length]
             # Given twice, behind the palette, or damaged: some take it, some leave it.
             unsure |= kind in chunks or zlib.crc32(kind + body).to_bytes(4, "big") != crc
             unsure |= kind in _COLOURS and b"PLTE" in chunks
             chunks.setdefault(kind, body)
-        elif kind == b"PLTE":
+        elif kind in (b"PLTE", b"acTL", b"fcTL"):
             chunks[kind] = b""
-        at += 12 + length
+    if b"acTL" in chunks and b"fcTL" not in chunks:
+        # The hidden picture stands below the first frame, as Pillow has it; not in browsers.
+        first = next((body for kind, body, _ in _walked(data) if kind == b"fcTL"), b"")
+        unsure |= first[4:20] != data[16:24] + bytes(8) or first[25:26] != b"\0"
     return chunks, unsure
+
+
+def _walked(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Give kind, body and checksum of each chunk of a PNG."""
+    at = 8
+    while at + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 8 + length
+        yield kind, data[at + 8 : end] if kind != b"IDAT" else b"", data[end : end + 4]
+        at = end + 4
 
 
 #: What PNGs of sRGB say (PNG, 11.3.2.2), and how far from it makers round.
@@ -148,7 +161,7 @@ def _of_heif(data: bytes, profile: bytes | None) -> Marks:
     while at >= 0:
         points.add(bytes(data[at + 8 : at + 12]))
         at = data.find(_NCLX, at + 8)
-    if b"colrprof" in data or len(points) != 1 or len(point := points.pop()) != 4:  # noqa: PLR2004
+    if b"colrprof" in data or len(points) != 1 or len(point := points.pop()) != 4:
         return Marks(unsure=True, gain_map=gain_map)
     primaries, curve = struct.unpack(">HH", point)
     stated = _of_points(
