@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -313,7 +314,7 @@ class TestOriginals:
         ],
     )
     def test_what_was_not_looked_at_goes_to_a_person(
-        self, changed: dict[str, int], measure: str
+        self, changed: dict[str, Any], measure: str
     ) -> None:
         mine = replace(COMMUNITY, thresholds=COMMUNITY.thresholds[:1], content="0123abcd")
         for policy in (COMMUNITY, mine):

@@ -21,6 +21,8 @@
     │   ├── RateLimited
     │   ├── PhotoRefused          the photo itself: unreadable, too large
     │   ├── PhotoChanged          other bytes than those that were accepted
+    │   ├── CannotCopy            no copy of the photo can be made
+    │   │   └── CopyDiffers       … that shows what was judged
     │   └── DecoderFailed         the photo ends or exhausts whatever decodes it
     └── ConfigError               this installation is set up wrongly
 
@@ -155,6 +157,14 @@ class PhotoRefused(PermanentError):
 
 class PhotoChanged(PermanentError):
     """The stored object is not the one that upload-complete accepted."""
+
+
+class CannotCopy(PermanentError):
+    """No copy of the photo can be made: nothing of it is shown, and a person has to look."""
+
+
+class CopyDiffers(CannotCopy):
+    """A copy of the photo would show something else than what was judged."""
 
 
 class DecoderFailed(PermanentError):

@@ -83,13 +83,13 @@ def moderate(
     Args:
         wrap: may replace ports, e.g. by ones that fail on purpose.
     """
-    from photogate_vision.copies import SandboxedCopies
-
     from photogate.adapters.postgres.copies import PostgresCopies
     from photogate.adapters.postgres.deliveries import PostgresDeliveries
     from photogate.adapters.postgres.workers import PostgresWorkers
     from photogate.service.copying import Copying
     from photogate.service.moderate import Moderation
+    from photogate_vision.copies.encoding import CopyForm
+    from photogate_vision.copies.maker import Copier
     from photogate_vision.decoding.sandbox import Sandbox
 
     settings = choose.settings_of(s.ModerateSettings)
@@ -104,7 +104,15 @@ def moderate(
             copies=PostgresCopies(pool),
             store=choose.store(settings),
             analyzer=analyzer(settings, policy, sandbox),
-            maker=SandboxedCopies(sandbox, settings.copy_form),
+            maker=Copier(
+                sandbox.show,
+                CopyForm(
+                    format="WEBP" if settings.copy_format == "webp" else "JPEG",
+                    quality=settings.copy_quality,
+                    display_px=settings.copy_display_px,
+                    thumb_px=settings.copy_thumb_px,
+                ),
+            ),
             workers=PostgresWorkers(pool),
             queue=choose.queue(settings),
         )

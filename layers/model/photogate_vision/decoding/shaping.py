@@ -93,6 +93,7 @@ def shaped(image: Image.Image, turned: int, profile: bytes | None) -> Shaped:
         image = image.convert("L" if image.mode in ("L", "LA", "La") else "RGB")
     way = conversion(profile, image.mode)
     image = way.apply(image)
+    shown: dict[str | None, Image.Image]
     if alpha is None:
         shown = {None: image}
     else:
