@@ -28,7 +28,7 @@ from tests.authors import conclude
 from tests.compreface import KEY, Compreface
 from tests.conftest import SECRET
 from tests.contract.conftest import Fault, misbehaving
-from tests.functions.conftest import Installation, reset_bootstrap
+from tests.functions.conftest import Installation, reset_bootstrap, make_copies
 from tests.functions.test_moderate import Context, event
 from tests.records import PostgresRecords
 
@@ -104,6 +104,7 @@ def attempt(pool: Pool) -> Callable[[], bool]:
 
 
 def verdicts(installation: Installation) -> list[tuple[str, str | None]]:
+    make_copies()
     photos = installation.client().photos()
     return [(photo["moderation_status"], photo["moderation_reason"]) for photo in photos]
 

@@ -24,7 +24,7 @@ from photogate.domain import Role
 from photogate.messages import Job
 from photogate.policies import preset
 from tests.conftest import SECRET
-from tests.functions.conftest import Installation
+from tests.functions.conftest import Installation, make_copies
 from tests.functions.test_moderate import event
 from tests.functions.test_upload import api_gateway_event
 from tests.servers import eventually
@@ -53,6 +53,7 @@ def moderate(installation: Installation, tmp_path: Path) -> Iterator[LambdaRunti
 
 
 def states(client: PhotogateClient) -> set[str]:
+    make_copies()
     return {photo["moderation_status"] for photo in client.photos()}
 
 

@@ -35,7 +35,7 @@ from photogate.ports.photos import Store
 from photogate.service.moderate import Moderation
 from photogate.service.sweep import Sweep
 from tests.conftest import SECRET
-from tests.functions.conftest import Installation
+from tests.functions.conftest import Installation, make_copies
 from tests.proxy import Break, Cut, scripted
 
 FINE = Signals(
@@ -83,6 +83,7 @@ class TestHandler:
         unknown = Job(batch_id="gone", generation=1).encode()
         answer = app.handler(event("not a job", good, unknown), cast(LambdaContext, Context()))
         assert answer == {"batchItemFailures": [{"itemIdentifier": "m-0"}]}
+        make_copies()
         assert installation.client().photos()[0]["moderation_status"] == "approved"
 
     def test_a_whole_batch_of_failures_is_no_error_of_the_function(

@@ -67,7 +67,10 @@ def test_the_way_of_a_photo(
     (photo,) = settled["photos"]
     assert photo["moderation_status"] == "approved"
     assert photo["batch_id"] == accepted["batch_id"]
-    assert requests.get(photo["url"], timeout=10).content == portrait
+    shown = requests.get(photo["url"], timeout=10)
+    assert shown.headers["Content-Type"] == "image/jpeg"
+    assert shown.content != portrait
+    assert client.picture(f"/users/media/{photo['id']}/photo") == shown.content
 
     client.call("DELETE", f"/users/media/{photo['id']}")
     assert requests.get(photo["url"], timeout=10).status_code == 404
@@ -110,7 +113,7 @@ def test_scores_are_told_where_the_installation_says_so(
     installation.hand_in(portrait)
     deliver()
     (photo,) = installation.client().photos()
-    assert photo["moderation_scores"]["policy"] == "community@2"
+    assert photo["moderation_scores"]["policy"] == "community@3"
 
 
 def test_a_rejection_comes_with_words(

@@ -287,7 +287,7 @@ class TestParts:
             ("exhausted", "conclude", 2, 0, True),
             ("take_due", "resend", 0, 2, True),
             ("take_deletions", "delete", 1, 2, False),
-            ("prune_history", "prune", 1, 2, True),
+            ("prune", "prune", 1, 2, True),
         ],
     )
     def test_a_database_that_fails_one_part(

@@ -139,7 +139,9 @@ class FilePhotoStore:
                     part.unlink()
 
     def keep(self, grant: Grant, part: BinaryIO, *, content_type: str | None) -> StoredObject:
-        """Store a client's upload that was written to ``part``. Write-once: what was looked at is what stays.
+        """Store a client's upload that was written to ``part``.
+
+        Write-once: what was looked at is what stays.
 
         Raises:
             InvalidRequest: another type or size than was signed.

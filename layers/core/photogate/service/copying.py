@@ -120,7 +120,7 @@ class Copying:
         """Read the bytes that were judged, and their sha256."""
         try:
             data = self._store.get(
-                photo.original_key, etag=None, max_bytes=self._max_bytes, deadline=deadline
+                photo.original_key, etag=photo.etag, max_bytes=self._max_bytes, deadline=deadline
             )
         except (NotFound, PhotoChanged, PhotoRefused) as error:
             raise CannotCopy(f"its original cannot be read: {error}") from error
