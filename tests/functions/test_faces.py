@@ -28,7 +28,7 @@ from tests.authors import conclude
 from tests.compreface import KEY, Compreface
 from tests.conftest import SECRET
 from tests.contract.conftest import Fault, misbehaving
-from tests.functions.conftest import Installation, reset_bootstrap, make_copies
+from tests.functions.conftest import Installation, make_copies, reset_bootstrap
 from tests.functions.test_moderate import Context, event
 from tests.records import PostgresRecords
 

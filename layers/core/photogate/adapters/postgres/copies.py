@@ -49,7 +49,6 @@ class PostgresCopies:
             status="moderation_status", taken="true", display="CAST(:display AS text)"
         )
 
-
         def work(session: Session) -> bool:
             row = session.row(
                 "UPDATE media SET display_key = :display, original_key = :original,"
