@@ -34,8 +34,8 @@ def test_another_environment_gives_the_same_bytes(name: str, tmp_path: Path) -> 
 
 
 def test_other_bytes_than_the_pinned_ones_are_not_written(tmp_path: Path) -> None:
+    built = Built(name="mobilenet_v2", precision="int8", model=b"something else", size=224)
     with pytest.raises(SystemExit, match=r"pinned is .*requirements/model-build.txt"):
-        built = Built(name="mobilenet_v2", precision="int8", model=b"something else", size=224)
         write_bundle(built, tmp_path / "bundle")
     assert not list(tmp_path.iterdir())
 

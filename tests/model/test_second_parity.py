@@ -37,7 +37,9 @@ def pixels() -> NDArray[np.uint8]:
 def difference(precision: Precision) -> NDArray[np.float64]:
     model = NsfwModel(load_bundle(ensure_bundle(SECOND, precision=precision)))
     ours = [model.scores(picture[np.newaxis])[0]["explicit"] for picture in pixels()]
-    return np.abs(np.array(ours) - [entry["explicit"] for entry in golden()])
+    theirs = np.array([entry["explicit"] for entry in golden()])
+    found: NDArray[np.float64] = np.abs(np.array(ours) - theirs)
+    return found
 
 
 def test_the_tensors_are_those_that_the_package_saw() -> None:

@@ -3,8 +3,8 @@
     python layers/model/build NAME --out DIR
 
 Needs ``requirements/model-build.txt``, and npm for the models of nsfwjs, in an environment
-with pip that can be thrown away; ``local/models/build.py`` does all that. The same sources give the same bytes
-on every machine, and only the pinned bytes are written.
+with pip that can be thrown away; ``local/models/build.py`` does all that. The same sources
+give the same bytes on every machine, and only the pinned bytes are written.
 """
 
 import argparse
