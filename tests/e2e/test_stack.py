@@ -42,8 +42,8 @@ def test_the_demo_shows_verdicts_and_goes_on_serving(
         r"portrait\.jpg.*approved",
         r"couple\.jpg.*rejected.*group_photo",
         r"cat\.jpg.*rejected.*no_face",
-        r"policy profile@2 looks for nsfw, no_face, group_photo, blurry, blank, too_small",
-        r"underage is off: profile@2 does not ask for it",
+        r"policy profile@3 looks for nsfw \(mobilenet_v2 and opennsfw look, .*\), no_face, group_photo, blurry, blank, too_small",
+        r"underage is off: profile@3 does not ask for it",
         r"blurred\.jpg.*rejected.*blurry",
         r"tiny\.jpg.*rejected.*too_small",
         r"broken\.jpg.*rejected.*unreadable",
@@ -199,7 +199,7 @@ def test_no_process_outlives_a_killed_parent(stack: RunningStack) -> None:
 def test_the_policy_of_the_stack_can_be_chosen(start: Callable[..., RunningStack]) -> None:
     said = start("--demo", POLICY="community").said()
     assert re.search(r"cat\.jpg.*approved", said), said
-    assert "no_face is off: community@2 does not ask for it" in said
+    assert "no_face is off: community@3 does not ask for it" in said
 
 
 def test_the_policy_of_the_stack_can_be_a_file(

@@ -54,6 +54,7 @@ def installation(
     migrated_url: str,
     redis_url: str,
     bundle: Path,
+    second_bundle: Path,
     pool: Pool,
     redis_client: redis.Redis,
     tmp_path: Path,
@@ -69,6 +70,7 @@ def installation(
             "PUBLIC_URL": url,
             "JWT_SECRET": SECRET,
             "MODEL_DIR": str(bundle),
+            "SECOND_MODEL": str(second_bundle),
         }.items():
             monkeypatch.setenv(name, value)
         reset_bootstrap()

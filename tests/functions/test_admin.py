@@ -105,7 +105,7 @@ def test_the_dashboard_pages_and_filters(
     assert first["pagination"]["total_pages"] == 2
     assert [m["id"] for m in first["media"] + second["media"]] == [m["id"] for m in whole["media"]]
     explained = page(status="approved")["media"][0]["moderation_scores"]
-    assert explained["policy"] == "community@2"
+    assert explained["policy"] == "community@3"
     assert set(explained["nsfw_scores"]) == {"porn", "sexy", "hentai", "neutral", "drawing"}
     for wrong in ({"status": "nice"}, {"page": 0}, {"limit": 101}):
         with pytest.raises(ApiRefused, match="422"):
@@ -137,10 +137,10 @@ def test_the_dashboard_tells_which_checks_are_on(
     assert viewer.call("GET", "/admin/moderation/dashboard")["in_force"] is None
     PostgresWorkers(pool).announce(moderate.parts().introduce())
     in_force = viewer.call("GET", "/admin/moderation/dashboard")["in_force"]
-    assert in_force["policy"] == "community@2"
+    assert in_force["policy"] == "community@3"
     gates = {gate["name"]: (gate["on"], gate["why"]) for gate in in_force["gates"]}
     assert gates["nsfw"] == gates["blurry"] == (True, None)
-    assert gates["no_face"] == (False, "community@2 does not ask for it")
+    assert gates["no_face"] == (False, "community@3 does not ask for it")
 
 
 def test_queue_stats_count_jobs_photos_and_verdicts(

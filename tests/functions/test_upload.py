@@ -269,7 +269,7 @@ class TestHealth:
         assert "gates" not in report
         PostgresWorkers(pool).announce(moderate.parts().introduce())
         status, report = deep()
-        assert (status, report["policy"]) == (200, "community@2")
+        assert (status, report["policy"]) == (200, "community@3")
         assert report["parts"]["workers"] == {"ok": True, "alive": 1}
         assert {"name": "nsfw", "on": True, "why": None} in report["gates"]
         assert report["parts"]["queue"]["append_only"] is True

@@ -27,8 +27,11 @@ def rule(
 
 
 PICTURE = (
-    rule("nsfw.explicit", Reason.NSFW, 0.90, 0.50),
-    rule("nsfw.sexy", Reason.NSFW, None, 0.70),
+    rule("nsfw.least", Reason.NSFW, 0.90, None),
+    rule("nsfw.shared", Reason.NSFW, None, 0.50),
+    rule("nsfw.unsafe", Reason.NSFW, None, 0.90),
+    rule("nsfw.second", Reason.NSFW, None, 0.30),
+    rule("nsfw.tile", Reason.NSFW, None, 0.30),
     rule("short_side_px", Reason.TOO_SMALL, 200, None, "below"),
     rule("rms_contrast", Reason.BLANK, 2, 6, "below"),
     rule("blur_variance", Reason.BLURRY, 10, 35, "below"),
@@ -37,7 +40,9 @@ ONE_FACE = (
     rule("face_count", Reason.NO_FACE, 1, None, "below"),
     rule("face_count", Reason.GROUP_PHOTO, 1, None),
 )
-REQUIRED = frozenset({"nsfw.explicit", "blur_variance", "rms_contrast", "short_side_px"})
+REQUIRED = frozenset(
+    {"nsfw.explicit", "nsfw.least", "blur_variance", "rms_contrast", "short_side_px"}
+)
 
 
 class TestPresets:
@@ -45,13 +50,13 @@ class TestPresets:
 
     def test_community(self) -> None:
         assert preset("community") == Policy(
-            name="community", version=2, required=REQUIRED, thresholds=PICTURE
+            name="community", version=3, required=REQUIRED, thresholds=PICTURE
         )
 
     def test_profile(self) -> None:
         assert preset("profile") == Policy(
             name="profile",
-            version=2,
+            version=3,
             required=REQUIRED | {"face_count"},
             thresholds=(*PICTURE, *ONE_FACE),
         )
@@ -59,7 +64,7 @@ class TestPresets:
     def test_dating(self) -> None:
         assert preset("dating") == Policy(
             name="dating",
-            version=1,
+            version=2,
             required=REQUIRED | {"face_count", "faces_without_age"},
             thresholds=(
                 rule("age.high", Reason.UNDERAGE, 18, None, "below"),

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from photogate.domain import Signals
 from photogate.ports.vision import FaceDetector
-from photogate_vision.classifier.bundle import load_bundle
-from photogate_vision.classifier.nsfw import NsfwModel
+from photogate_vision.classifier.panel import Panel
 from photogate_vision.decoding.decode import PREPROCESSING, Picture, decode
 from photogate_vision.quality import blur_variance, canonical_grey, rms_contrast
 
@@ -22,7 +19,10 @@ class VisionAnalyzer:
     """Measures photos in this process.
 
     Args:
-        bundle: folder of the model bundle.
+        bundle: folder of the first model's bundle.
+        others: folders of the bundles of those that give further opinions; None when the policy
+            asks for none, so that none are told.
+        tiles: along each side of a large photo the last of them looks at so many parts.
         decode: turns bytes into pictures: ``Sandbox.decode`` for bytes of strangers.
         faces: looks for faces, when the policy asks for them.
         threads: threads of the model; one, and a process per core, gives most.
@@ -32,28 +32,30 @@ class VisionAnalyzer:
         self,
         bundle: Path,
         *,
+        others: Sequence[Path] | None = (),
+        tiles: int = 0,
         decode: Callable[[bytes], list[Picture]] = decode,
         faces: FaceDetector | None = None,
         threads: int = 1,
     ) -> None:
         self._decode = decode
         self._faces = faces
-        self._bundle = load_bundle(bundle)
-        self._model = NsfwModel(self._bundle, threads=threads)
-        # The first run allocates; no photo has to wait for that.
-        side = self._bundle.input.size
-        self._model.scores(np.zeros((1, side, side, 3), np.uint8))
+        self._panel = Panel(bundle, others, side=tiles, threads=threads)
 
     @property
     def model_digest(self) -> str:
         """See ``photogate.ports.vision.PhotoAnalyzer.model_digest``."""
-        return self._bundle.digest
+        return self._panel.digest
+
+    @property
+    def panel(self) -> str:
+        """See ``photogate.ports.vision.PhotoAnalyzer.panel``."""
+        return self._panel.words
 
     @property
     def measures(self) -> frozenset[str]:
         """See ``photogate.ports.vision.PhotoAnalyzer.measures``."""
-        found = {"blur_variance", "rms_contrast", "short_side_px", "nsfw.explicit"}
-        found |= {f"nsfw.{category}" for category in self._bundle.categories}
+        found = {"blur_variance", "rms_contrast", "short_side_px", *self._panel.measures}
         if self._faces is not None:
             found.add("face_count")
             if self._faces.tells_age:
@@ -72,7 +74,7 @@ class VisionAnalyzer:
                 size_bytes=len(data),
                 sha256=digest,
                 processing_time_ms=took_ms,
-                model=self._bundle.digest,
+                model=self._panel.digest,
                 preprocessing=PREPROCESSING,
             )
             for frame in frames
@@ -80,12 +82,13 @@ class VisionAnalyzer:
 
     def _look(self, picture: Picture) -> Signals:
         """Measure one decoded frame."""
-        pixels = self._bundle.input.resizing.pixels(picture.image)
-        scores = self._model.scores(pixels[np.newaxis])[0]
+        look = self._panel.look(picture.image, picture.width, picture.height)
         grey = canonical_grey(picture.image)
         faces = None if self._faces is None else tuple(self._faces.detect(picture))
         return Signals(
-            nsfw_scores={name: round(score, 6) for name, score in scores.items()},
+            nsfw_scores=look.nsfw_scores,
+            opinions=look.opinions,
+            tile=look.tile,
             faces=faces,
             blur_variance=round(blur_variance(grey), 2),
             rms_contrast=round(rms_contrast(grey), 2),

@@ -32,6 +32,7 @@ from photogate.domain.signals import (
     Face,
     Jpeg,
     Signals,
+    Tile,
 )
 from photogate.domain.verdicts import (
     Finding,
@@ -69,6 +70,7 @@ __all__ = [
     "Signals",
     "Status",
     "StoredObject",
+    "Tile",
     "UnfinishedBatch",
     "UploadTicket",
     "UserSummary",
