@@ -54,7 +54,7 @@ def test_json_gives_one_object_a_line(samples: list[Path]) -> None:
     assert scores["rule"]["name"] == "blur_variance"
     assert scores["rule"]["value"] < scores["rule"]["bound"]
     assert (scores["width"], scores["height"], scores["format"]) == (512, 512, "JPEG")
-    assert len(scores["sha256"]) == 64 and len(scores["model"]) == 64 * 2 + 1
+    assert (len(scores["sha256"]), len(scores["model"])) == (64, 64 + 1 + 64)
     assert "nsfw_scores" not in found["broken.jpg"]["scores"]
     assert "truncated" in found["broken.jpg"]["scores"]["detail"]
 
