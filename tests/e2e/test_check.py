@@ -129,5 +129,5 @@ class TestPolicyFiles:
         (tmp_path / "mine.yaml").write_text(wrong, encoding="utf-8")
         done = check("--policy", "mine.yaml", samples[0], folder=tmp_path)
         assert done.returncode == 1
-        assert done.stderr.startswith("photogate: mine.yaml, line 13, rule 2, review_below: ")
+        assert done.stderr.startswith("photogate: mine.yaml, line 15, rule 3, review_below: ")
         assert "Traceback" not in done.stderr

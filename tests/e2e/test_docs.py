@@ -81,8 +81,10 @@ def test_commands_on_a_stack(start: Callable[..., RunningStack]) -> None:
     assert "nothing was given up" in says("docs/logs.md", "photogate dead")
 
 
-def test_the_page_on_models(folder: Path, tmp_path: Path, bundle: Path) -> None:
-    machine = Machine(tmp_path / "cache", bundle)
+def test_the_page_on_models(
+    folder: Path, tmp_path: Path, bundle: Path, second_bundle: Path
+) -> None:
+    machine = Machine(tmp_path / "cache", bundle, second_bundle)
     Classifier(labels=["normal", "nsfw"]).write(folder / "DIR")
     cache = machine.environment["PHOTOGATE_CACHE"]
     # Nobody is here to answer its question.
