@@ -211,7 +211,7 @@ def test_the_policy_of_the_stack_can_be_a_file(
     (tmp_path / "mine.yaml").write_text(sharp.replace("community", "mine"), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     stack = start("--demo", POLICY="./mine.yaml")
-    assert re.search(r"policy mine@2\+[0-9a-f]{8} looks for nsfw, ", stack.said()), stack.said()
+    assert re.search(r"policy mine@3\+[0-9a-f]{8} looks for nsfw \(", stack.said()), stack.said()
     assert re.search(r"blurred\.jpg.*review", stack.said()), stack.said()
     # Other commands find the file from other folders.
     saved = json.loads((stack.home / "environment.json").read_text())
