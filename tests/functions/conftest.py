@@ -69,6 +69,7 @@ def installation(
     migrated_url: str,
     redis_url: str,
     bundle: Path,
+    second_bundle: Path,
     pool: Pool,
     redis_client: redis.Redis,
     tmp_path: Path,
@@ -84,6 +85,7 @@ def installation(
             "PUBLIC_URL": url,
             "JWT_SECRET": SECRET,
             "MODEL_DIR": str(bundle),
+            "SECOND_MODEL": str(second_bundle),
         }.items():
             monkeypatch.setenv(name, value)
         reset_bootstrap()

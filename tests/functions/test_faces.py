@@ -334,7 +334,7 @@ class TestCompreface:
 
 
 class TestEmbeddedDetectors:
-    @pytest.mark.parametrize("part", ["model", "full range", "short range"])
+    @pytest.mark.parametrize("part", ["model", "second model", "full range", "short range"])
     def test_a_failing_network_lets_nothing_through(
         self,
         profile: Installation,
@@ -346,11 +346,12 @@ class TestEmbeddedDetectors:
         # given a network whose runtime refuses what it is asked, as it would out of memory
         analyzer: Any = app.parts().analyzer
         networks = {
-            "model": analyzer._model,
+            "model": analyzer._panel._first,
+            "second model": analyzer._panel._others[0],
             "full range": analyzer._faces._full,
             "short range": analyzer._faces._short,
         }
-        other = networks["model" if part != "model" else "short range"]._session
+        other = networks["short range" if "model" in part else "model"]._session
         profile.hand_in(portrait, portrait)
         with monkeypatch.context() as patch:
             patch.setattr(networks[part], "_session", other)

@@ -313,7 +313,10 @@ class TestHealth:
         status, report = deep()
         assert (status, report["policy"]) == (200, "community@3")
         assert report["parts"]["workers"] == {"ok": True, "alive": 1}
-        assert {"name": "nsfw", "on": True, "why": None} in report["gates"]
+        assert {"name": "blurry", "on": True, "why": None} in report["gates"]
+        (nsfw,) = (gate for gate in report["gates"] if gate["name"] == "nsfw")
+        assert nsfw["on"] is True
+        assert nsfw["why"].startswith("mobilenet_v2 and opennsfw look")
         assert report["parts"]["queue"]["append_only"] is True
         monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
         reset_bootstrap()

@@ -360,6 +360,16 @@ class ModelSettings(PolicySettings):
     model_dir: Path = Field(
         description="Folder of the model bundle; `photogate model build` makes it."
     )
+    second_model: str = Field(
+        min_length=1,
+        description="Folder of the bundle of the second model, which has to agree with the first;"
+        " or `none`. `make run` and `photogate check` take a name too, `opennsfw` by default.",
+    )
+    look: Literal["fast", "normal", "close"] = Field(
+        "normal",
+        description="How closely the second model looks at large photos: at 2×2 parts, at 3×3"
+        " (`close`), or at the whole only (`fast`).",
+    )
     model_threads: int = Field(1, ge=1, le=64, description="Threads of the model per process.")
     faces_dir: Path | None = Field(
         None,
