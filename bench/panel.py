@@ -113,7 +113,7 @@ Outcome = list[tuple[bool, bool]]
 
 
 def _judged(panels: list[Panel], picture: Image.Image) -> Outcome:
-    image = shaped(picture, 1)
+    image = shaped(picture, 1, None).on[None]
     looks = [panel.look(image, *picture.size) for panel in panels]
     signals = [
         Signals(nsfw_scores=look.nsfw_scores, opinions=look.opinions, tile=look.tile)

@@ -17,7 +17,7 @@ from photogate.policies import preset
 from photogate.service.moderate import judge
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.decoding.decode import decode
-from photogate_vision.decoding.frames import MAX_FRAMES_SAMPLED, sampled
+from photogate_vision.decoding.frames import MAX_FRAMES_SAMPLED, MAX_LOOKS, sampled
 from tests.model.files import ANIMATED, animation, gif
 from tests.model.originals import another_still
 from tests.model.test_decode import distance, refusal

@@ -108,11 +108,11 @@ class Panel:
         (scores,) = _scores(self._first, [image])
         opinions, tile = {}, None
         for model in self._others:
-            closer = views if model is self._others[-1] else []
-            looks = _scores(model, [image, *(tiles.cut(image, box) for box in closer)])
+            boxes = views if model is self._others[-1] else []
+            looks = _scores(model, [image, *(tiles.cut(image, box) for box in boxes)])
             opinions[model.bundle.name] = looks[0]
-            if closer:
-                tile = _worst(closer, looks[1:])
+            if boxes:
+                tile = _worst(boxes, looks[1:])
         return Look(nsfw_scores=scores, opinions=opinions if self._asked else None, tile=tile)
 
 
