@@ -18,8 +18,10 @@ from starlette.routing import Route
 
 from photogate.adapters.photos_files import MOUNT, FilePhotoStore
 from photogate.errors import RateLimited, StorageUnavailable
+from photogate.file_keys import SUFFIXES
 from photogate.problems import PROBLEM_HANDLERS, problem
 
+_TYPES = {suffix: content_type for content_type, suffix in SUFFIXES.items()}
 #: Bodies go to the disk as they come; more uploads are refused.
 _UPLOADS_AT_ONCE = 256
 #: Of one user, who hands in 9 photos at most.
@@ -52,6 +54,8 @@ def create_app(store: Callable[[], FilePhotoStore], *, max_bytes: Callable[[], i
         store().verify(request.method, key, request.query_params)
         return FileResponse(
             store().path(key),
+            # Not every machine's table of types knows WebP and AVIF.
+            media_type=_TYPES.get(key.rpartition(".")[2]),
             headers={
                 "Cache-Control": "private, max-age=300",
                 # Untrusted bytes, on the same origin as the API.

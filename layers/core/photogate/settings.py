@@ -382,7 +382,7 @@ class CopySettings(LogSettings):
 
     copy_format: Literal["jpeg", "webp"] = Field(
         "jpeg",
-        description="Format of copies: `webp` takes a fifth less bytes and ten times the time.",
+        description="Format of copies: `webp` takes up to a fifth less bytes and twice the time.",
     )
     copy_quality: int = Field(
         85, ge=60, le=95, description="Quality of copies, lowered where one would exceed 1 MB."

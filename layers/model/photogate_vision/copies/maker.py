@@ -11,7 +11,7 @@ from photogate.domain import NEVER, Copy, Deadline
 from photogate.errors import CopyDiffers
 from photogate_vision.copies.encoding import CopyForm, encoded
 from photogate_vision.copies.matching import MOST_COARSE, MOST_FINE, difference
-from photogate_vision.copies.showing import fitting
+from photogate_vision.copies.showing import RESAMPLING, fitting
 from photogate_vision.decoding.decode import Picture
 
 #: Version of the steps from bytes to copies: the same bytes, form and version give the same files.
@@ -78,7 +78,7 @@ def _read(copy: Copy) -> Image.Image:
 
 def _reduced(image: Image.Image, longer_side_px: int) -> Image.Image:
     size = fitting(image.size, longer_side_px)
-    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return image.resize(size, RESAMPLING, reducing_gap=2.0)
 
 
 def _preview(image: Image.Image) -> Image.Image:
