@@ -2,13 +2,10 @@
 
 Sharpness: photographs at five sizes, blurred by a Gaussian whose sigma is a share of the
 longer side, so that the same share looks equally blurred at every size. Contrast: frames
-with little to see. NSFW: how many crops of harmless photographs each bound would take. What
-the bounds let through is not known: no explicit image was ever used here.
+with little to see. ``python -m bench.panel`` is about the bounds on nudity.
 """
 
 from __future__ import annotations
-
-import random
 
 from PIL import Image, ImageFilter
 from rich.console import Console
@@ -17,7 +14,6 @@ from rich.table import Table
 from bench.dull_frames import dull_frames
 from local.models.build import ensure_bundle
 from local.samples import jpeg, photograph
-from photogate.domain.measures import read
 from photogate.domain.policy import decide
 from photogate.policies import preset
 from photogate_vision.analyzer import VisionAnalyzer
@@ -38,7 +34,6 @@ PHOTOGRAPHS = (
 MEGAPIXELS = (0.5, 1.0, 2.0, 6.0, 12.0)
 #: Sigma in percent of the longer side; none first.
 BLURS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)
-_CROPS = 40
 
 
 def main() -> None:
@@ -47,7 +42,6 @@ def main() -> None:
     console.print(_sharpness())
     analyzer = VisionAnalyzer(ensure_bundle("mobilenet_v2"))
     console.print(_dull(analyzer))
-    console.print(_harmless(analyzer))
 
 
 def _sharpness() -> Table:
@@ -81,24 +75,6 @@ def _dull(analyzer: VisionAnalyzer) -> Table:
     return table
 
 
-def _harmless(analyzer: VisionAnalyzer) -> Table:
-    rng = random.Random(1)  # noqa: S311 - not for secrets
-    crops = [_crop(photograph(name), rng) for name in PHOTOGRAPHS for _ in range(_CROPS)]
-    measured = [read(analyzer.analyze(jpeg(crop))[0]) for crop in crops]
-    table = Table(title=f"{len(crops)} crops of harmless photographs, share beyond each bound")
-    for title in ("measure", "bound", "value", "share"):
-        table.add_column(title, justify="right")
-    for threshold in preset("community").thresholds:
-        if not threshold.measure.startswith("nsfw."):
-            continue
-        for name, bound in (("review", threshold.review), ("reject", threshold.reject)):
-            beyond = sum(threshold.exceeds(m[threshold.measure], bound) for m in measured)
-            if bound is not None:
-                share = f"{beyond / len(crops):.1%}"
-                table.add_row(threshold.measure, name, f"{bound:.2f}", share)
-    return table
-
-
 def _at(photo: Image.Image, megapixels: float) -> Image.Image:
     scale = (megapixels * 1e6 / (photo.width * photo.height)) ** 0.5
     size = (round(photo.width * scale), round(photo.height * scale))
@@ -108,12 +84,6 @@ def _at(photo: Image.Image, megapixels: float) -> Image.Image:
 def _measured(photo: Image.Image) -> float:
     (picture,) = decode(jpeg(photo))
     return blur_variance(canonical_grey(picture.image))
-
-
-def _crop(photo: Image.Image, rng: random.Random) -> Image.Image:
-    side = int(min(photo.size) * rng.uniform(0.4, 1.0))
-    left, top = rng.randint(0, photo.width - side), rng.randint(0, photo.height - side)
-    return photo.crop((left, top, left + side, top + side)).resize((448, 448))
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def running(*, workers: int, progress: Callable[[str], None]) -> Iterator[Instal
         ConfigError: it cannot be started.
     """
     for settings in (UploadSettings, AdminSettings, ModerateSettings, SweepSettings):
-        for name in settings.model_fields.keys() - {"model_dir"}:
+        for name in settings.model_fields.keys() - {"model_dir", "second_model"}:
             os.environ.pop(name.upper(), None)
     folder = Path(tempfile.mkdtemp(prefix="photogate-bench-"))
     try:

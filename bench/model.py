@@ -25,7 +25,7 @@ from photogate_vision.classifier.nsfw import NsfwModel
 _BATCH = 8
 #: Scores between these, for the three explicit categories together, count as unsure.
 _UNSURE = (0.1, 0.9)
-_EXPLICIT = ("hentai", "porn", "sexy")
+_EXPLICIT = ("hentai", "porn", "sexy", "explicit")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,7 @@ _AMOUNTS = {
     "mobilenet_v2": Amount(ordinary=400, warm=1200, runs=40),
     "mobilenet_v2_mid": Amount(ordinary=400, warm=1200, runs=40),
     "inception_v3": Amount(ordinary=100, warm=250, runs=12),
+    "opennsfw": Amount(ordinary=300, warm=600, runs=20),
 }
 
 
@@ -107,7 +108,7 @@ def _scores(model: NsfwModel, pictures: crops.Picture) -> NDArray[np.float64]:
 
 
 def _explicit(scores: NDArray[np.float64], model: NsfwModel) -> NDArray[np.float64]:
-    columns = [model.bundle.categories.index(category) for category in _EXPLICIT]
+    columns = [n for n, category in enumerate(model.bundle.categories) if category in _EXPLICIT]
     total: NDArray[np.float64] = scores[:, columns].sum(axis=1)
     return total
 
@@ -126,12 +127,14 @@ def _print_drift(
 
 def _print_alarms(what: str, got: NDArray[np.float64], model: NsfwModel) -> None:
     explicit = _explicit(got, model)
-    drawing = got.argmax(axis=1) == model.bundle.categories.index("drawing")
-    print(
+    line = (
         f"  {what} ({len(got)} crops, all harmless): explicit categories above .5 in "
-        f"{(explicit > 0.5).mean():.1%}, above .9 in {(explicit > 0.9).mean():.1%}; "
-        f"called drawing {drawing.mean():.1%}"
+        f"{(explicit > 0.5).mean():.1%}, above .9 in {(explicit > 0.9).mean():.1%}"
     )
+    if "drawing" in model.bundle.categories:
+        drawing = got.argmax(axis=1) == model.bundle.categories.index("drawing")
+        line += f"; called drawing {drawing.mean():.1%}"
+    print(line)
 
 
 def _milliseconds(models: list[NsfwModel], pictures: crops.Picture, runs: int) -> list[float]:

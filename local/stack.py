@@ -18,7 +18,7 @@ import requests
 from local.children import Child
 from local.home import EMBEDDED_POLICY, Home, port_is_free
 from local.models.build import DEFAULT, ensure_faces
-from local.models.own import bundle_folder
+from local.models.own import bundle_folder, second_folder
 from local.process import stop
 from local.servers.embedded_postgres import EmbeddedPostgres
 from local.servers.embedded_redis import EmbeddedRedis, find_server
@@ -141,6 +141,8 @@ class Stack:
             )
         if self.model is not None or not os.environ.get("MODEL_DIR"):
             os.environ["MODEL_DIR"] = str(bundle_folder(self.model or DEFAULT, self.progress))
+        second = second_folder(os.environ.get("SECOND_MODEL") or None, self.progress)
+        os.environ["SECOND_MODEL"] = second
         if not os.environ.get("POLICY"):
             os.environ["POLICY"] = EMBEDDED_POLICY
         policy = choose.policy(choose.settings_of(PolicySettings))

@@ -18,7 +18,7 @@ _COLOURS = {"approved": "green", "rejected": "red", "review": "yellow", "refused
 #: Title of a column -> the measure that it shows, and with how many digits.
 _SHOWN = {
     "explicit": ("nsfw.explicit", ".3f"),
-    "sexy": ("nsfw.sexy", ".3f"),
+    "second": ("nsfw.second", ".3f"),
     "faces": ("face_count", ".0f"),
     "sharpness": ("blur_variance", ".0f"),
 }

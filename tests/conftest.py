@@ -16,7 +16,7 @@ import redis
 import requests
 
 from local.home import Home
-from local.models.build import ensure_bundle, ensure_faces
+from local.models.build import SECOND, ensure_bundle, ensure_faces
 from local.process import start_server, stop, wait_until
 from local.samples import jpeg, photograph
 from local.servers.embedded_postgres import EmbeddedPostgres
@@ -174,6 +174,12 @@ def redis_client(redis_url: str) -> Iterator[redis.Redis]:
 def bundle() -> Path:
     """The default model, built when it is missing."""
     return ensure_bundle("mobilenet_v2", print)
+
+
+@pytest.fixture(scope="session")
+def second_bundle() -> Path:
+    """The second model, built when it is missing."""
+    return ensure_bundle(SECOND, print)
 
 
 @pytest.fixture(scope="session")

@@ -213,6 +213,7 @@ class MemoryRecords:
                 id=str(uuid4()),
                 user_id="many",
                 user_name=None,
+                original_key=None,
                 file_key="key",
                 batch_id="none",
                 display_order=0,
@@ -361,7 +362,7 @@ class PostgresRecords:
         )
 
     def moderated_at(self, key: str, at: datetime) -> None:
-        self._rows("UPDATE media SET moderated_at = :at WHERE url = :key", at=at, key=key)
+        self._rows("UPDATE media SET moderated_at = :at WHERE upload_key = :key", at=at, key=key)
 
     def age_deletions(self, *, hours: float) -> None:
         self._rows(

@@ -57,7 +57,7 @@ class Gate(BaseModel):
     name: str = Field(description="A reason of rejections.", examples=["underage"])
     on: bool = Field(description="Whether it is looked for.", examples=[False])
     why: str | None = Field(
-        description="Why it is off, or on only in part.",
+        description="Why it is off or on only in part, and which models look.",
         examples=["profile@2 does not ask for it"],
     )
 
@@ -66,7 +66,7 @@ class InForce(BaseModel):
     """The policy and the checks of the newest worker."""
 
     policy: str = Field(examples=["profile@2"])
-    model: str = Field(description="sha256 of its model.", examples=["3f9a…"])
+    model: str = Field(description="sha256 of its models, joined by +.", examples=["3f9a…"])
     since: datetime
     gates: list[Gate]
 
@@ -101,7 +101,7 @@ class Worker(BaseModel):
     id: str = Field(examples=["host:4711"])
     host: str = Field(examples=["host"])
     pid: int = Field(examples=[4711])
-    model: str = Field(description="sha256 of its model.", examples=["3f9a…"])
+    model: str = Field(description="sha256 of its models, joined by +.", examples=["3f9a…"])
     policy: str = Field(examples=["profile@2"])
     since: datetime
     last_photo_at: datetime | None

@@ -34,6 +34,7 @@ def check(
     Exits with 0 whatever the verdicts are, with 2 when a file is not there.
     """
     from local.check import check_file
+    from local.models.own import second_folder
     from local.verdicts import coloured, explanation, score_columns, verdict_table
     from photogate import bootstrap
     from photogate.bootstrap import choose
@@ -43,12 +44,13 @@ def check(
         bundles = {}
         if model is not None or not os.environ.get("MODEL_DIR"):
             bundles["model_dir"] = _bundle(model)
+        second = second_folder(os.environ.get("SECOND_MODEL") or None, step)
         chosen = read(PolicySettings, policy=policy)
         rules = choose.policy(chosen)
         embedded = rules.needs("faces") and chosen.compreface_url is None
         if embedded and not os.environ.get("FACES_DIR"):
             bundles["faces_dir"] = _faces()
-        settings = read(ModelSettings, policy=policy, **bundles)
+        settings = read(ModelSettings, policy=policy, second_model=second, **bundles)
         analyzer = bootstrap.analyzer(settings, rules)
     table, missing = verdict_table(), False
     for path in files:

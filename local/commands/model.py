@@ -25,16 +25,20 @@ class Output(StrEnum):
 @models.command()
 def build(
     name: Annotated[
-        str, typer.Argument(help="Which model, or `faces` for the face detector.")
-    ] = "mobilenet_v2",
+        str | None,
+        typer.Argument(help="Which model, or `faces` for the face detector; else both that look."),
+    ] = None,
 ) -> None:
-    """Build a model's bundle when it is missing, verify it, and print its folder."""
-    from local.models.build import ensure_faces
+    """Build the bundles of models when they are missing, verify them, and print their folders."""
+    from local.models.build import DEFAULT, SECOND, ensure_bundles, ensure_faces
     from local.models.own import bundle_folder
 
     with errors_as_lines():
-        folder = ensure_faces(step) if name == "faces" else bundle_folder(name, step)
-        sys.stdout.write(f"{folder}\n")
+        if name is None:
+            folders = ensure_bundles([DEFAULT, SECOND], step)
+        else:
+            folders = [ensure_faces(step) if name == "faces" else bundle_folder(name, step)]
+        sys.stdout.write("".join(f"{folder}\n" for folder in folders))
 
 
 @models.command()

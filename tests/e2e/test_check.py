@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -15,7 +16,9 @@ from tests.e2e.running import PHOTOGATE
 ROOT = Path(__file__).parents[2]
 
 
-def check(*arguments: str | Path, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def check(
+    *arguments: str | Path, folder: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [PHOTOGATE, "check", *arguments],
         capture_output=True,
@@ -23,6 +26,7 @@ def check(*arguments: str | Path, folder: Path = ROOT) -> subprocess.CompletedPr
         timeout=60,
         check=False,
         cwd=folder,
+        env=os.environ | environment,
     )
 
 
@@ -54,7 +58,7 @@ def test_json_gives_one_object_a_line(samples: list[Path]) -> None:
     assert scores["rule"]["name"] == "blur_variance"
     assert scores["rule"]["value"] < scores["rule"]["bound"]
     assert (scores["width"], scores["height"], scores["format"]) == (512, 512, "JPEG")
-    assert len(scores["sha256"]) == len(scores["model"]) == 64
+    assert (len(scores["sha256"]), len(scores["model"])) == (64, 64 + 1 + 64)
     assert "nsfw_scores" not in found["broken.jpg"]["scores"]
     assert "truncated" in found["broken.jpg"]["scores"]["detail"]
 
@@ -69,6 +73,21 @@ def test_the_policy_can_be_chosen(samples: list[Path]) -> None:
     assert profile["scores"]["policy"] == "profile@3"
     assert (community["status"], community["scores"]["policy"]) == ("approved", "community@3")
     assert "has_face" not in community["scores"]
+
+
+def test_the_second_model_can_be_chosen(samples: list[Path]) -> None:
+    cat = next(path for path in samples if path.name == "cat.jpg")
+    for choice, opinions in (("none", set()), ("opennsfw", {"opennsfw"})):
+        done = check("--json", cat, SECOND_MODEL=choice)
+        assert set(json.loads(done.stdout)["scores"]["opinions"]) == opinions
+    for choice, words in (
+        ("nonsense", "no model is called 'nonsense'"),
+        ("mobilenet_v2", "mobilenet_v2 has two seats"),
+        ("./gone", "gone/manifest.json cannot be read"),
+    ):
+        done = check("--json", cat, SECOND_MODEL=choice)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert words in done.stderr
 
 
 def test_an_explanation_shows_each_rule_and_the_one_that_decided(samples: list[Path]) -> None:
@@ -129,5 +148,5 @@ class TestPolicyFiles:
         (tmp_path / "mine.yaml").write_text(wrong, encoding="utf-8")
         done = check("--policy", "mine.yaml", samples[0], folder=tmp_path)
         assert done.returncode == 1
-        assert done.stderr.startswith("photogate: mine.yaml, line 13, rule 2, review_below: ")
+        assert done.stderr.startswith("photogate: mine.yaml, line 15, rule 3, review_below: ")
         assert "Traceback" not in done.stderr

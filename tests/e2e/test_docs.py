@@ -74,15 +74,17 @@ def test_commands_on_a_stack(start: Callable[..., RunningStack]) -> None:
         script = block(page, holding=holding).script.replace("0f8fad5b", batch[1])
         return typed(script, PHOTOGATE_HOME=str(stack.home), COLUMNS="300")
 
-    assert re.search(r"nsfw\.explicit.*approved", says("README.md", "check --explain"))
+    assert re.search(r"nsfw\.least.*approved", says("README.md", "check --explain"))
     told = says("docs/logs.md", "photogate logs")
     assert re.search(r"moderate .*rejected .*group_photo", told), told
     assert re.search(r"Photos .*reason=group_photo", told), told
     assert "nothing was given up" in says("docs/logs.md", "photogate dead")
 
 
-def test_the_page_on_models(folder: Path, tmp_path: Path, bundle: Path) -> None:
-    machine = Machine(tmp_path / "cache", bundle)
+def test_the_page_on_models(
+    folder: Path, tmp_path: Path, bundle: Path, second_bundle: Path
+) -> None:
+    machine = Machine(tmp_path / "cache", bundle, second_bundle)
     Classifier(labels=["normal", "nsfw"]).write(folder / "DIR")
     cache = machine.environment["PHOTOGATE_CACHE"]
     # Nobody is here to answer its question.

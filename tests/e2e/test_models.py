@@ -23,13 +23,14 @@ MAP = ["--map", "nsfw=explicit", "--map", "normal=neutral"]
 
 
 class Machine:
-    """A cache of its own, with the shipped model in it."""
+    """A cache of its own, with the shipped models in it."""
 
-    def __init__(self, cache: Path, shipped: Path) -> None:
+    def __init__(self, cache: Path, *shipped: Path) -> None:
         self.own = cache / "models" / "own"
         self.environment = os.environ | {"PHOTOGATE_CACHE": str(cache)}
         self.own.parent.mkdir(parents=True)
-        (self.own.parent / shipped.name).symlink_to(shipped)
+        for folder in shipped:
+            (self.own.parent / folder.name).symlink_to(folder)
 
     def run(
         self, *arguments: str | Path, stdin: int = subprocess.DEVNULL, **environment: str
@@ -51,8 +52,8 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, bundle: Path) -> Machine:
-    return Machine(tmp_path / "cache", bundle)
+def machine(tmp_path: Path, bundle: Path, second_bundle: Path) -> Machine:
+    return Machine(tmp_path / "cache", bundle, second_bundle)
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def terminal() -> Iterator[tuple[int, int]]:
 
 
 def test_a_model_is_shown_tried_and_then_there_to_use(
-    machine: Machine, source: Path, tmp_path: Path
+    machine: Machine, source: Path, second_bundle: Path, tmp_path: Path
 ) -> None:
     # when a model is added
     done = machine.run("model", "add", source, *MAP, "--yes")
@@ -86,7 +87,7 @@ def test_a_model_is_shown_tried_and_then_there_to_use(
         "explicit, mobilenet_v2",
         "portrait, blurred",
         "calibrated for the shipped model",
-        "nsfw.sexy is not looked for",
+        "Nothing is mapped to sexy",
     ):
         assert words in done.stdout
     assert "licence" in done.stdout
@@ -98,7 +99,9 @@ def test_a_model_is_shown_tried_and_then_there_to_use(
     assert checked.returncode == 0, checked.stderr
     verdict = json.loads(checked.stdout)
     assert verdict["status"] == "approved"
-    assert verdict["scores"]["model"] == digest
+    first, second = verdict["scores"]["model"].split("+")
+    assert (first, second) == (digest, load_bundle(second_bundle).digest)
+    assert set(verdict["scores"]["opinions"]) == {"opennsfw"}
     assert set(verdict["scores"]["nsfw_scores"]) == {"explicit", "neutral"}
     # then it is listed, its folder can be asked for, and it can be removed
     listed = machine.run("model", "list").stdout

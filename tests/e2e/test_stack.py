@@ -42,7 +42,8 @@ def test_the_demo_shows_verdicts_and_goes_on_serving(
         r"portrait\.jpg.*approved",
         r"couple\.jpg.*rejected.*group_photo",
         r"cat\.jpg.*rejected.*no_face",
-        r"policy profile@3 looks for nsfw, no_face, group_photo, blurry, blank, too_small",
+        r"policy profile@3 looks for nsfw \(mobilenet_v2 and opennsfw look, opennsfw at 2×2",
+        r"\), no_face, group_photo, blurry, blank, too_small",
         r"underage is off: profile@3 does not ask for it",
         r"blurred\.jpg.*rejected.*blurry",
         r"tiny\.jpg.*rejected.*too_small",
@@ -241,7 +242,7 @@ def test_the_policy_of_the_stack_can_be_a_file(
     (tmp_path / "mine.yaml").write_text(sharp.replace("community", "mine"), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     stack = start("--demo", POLICY="./mine.yaml")
-    assert re.search(r"policy mine@2\+[0-9a-f]{8} looks for nsfw, ", stack.said()), stack.said()
+    assert re.search(r"policy mine@3\+[0-9a-f]{8} looks for nsfw \(", stack.said()), stack.said()
     assert re.search(r"blurred\.jpg.*review", stack.said()), stack.said()
     # Other commands find the file from other folders.
     saved = json.loads((stack.home / "environment.json").read_text())

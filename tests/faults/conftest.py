@@ -65,13 +65,14 @@ def tally(pytestconfig: pytest.Config, scale: Scale) -> Tally:
 
 
 @pytest.fixture(scope="session")
-def own_settings(bundle: Path) -> Iterator[None]:
+def own_settings(bundle: Path, second_bundle: Path) -> Iterator[None]:
     """Nothing that this machine's environment names is touched, apart from the model."""
     with pytest.MonkeyPatch.context() as patch:
         for model in (UploadSettings, AdminSettings, ModerateSettings, SweepSettings):
             for name in model.model_fields:
                 patch.delenv(name.upper(), raising=False)
         patch.setenv("MODEL_DIR", str(bundle))
+        patch.setenv("SECOND_MODEL", str(second_bundle))
         yield
 
 

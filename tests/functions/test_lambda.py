@@ -24,7 +24,7 @@ from photogate.domain import Role
 from photogate.messages import Job
 from photogate.policies import preset
 from tests.conftest import SECRET
-from tests.functions.conftest import Installation
+from tests.functions.conftest import Installation, make_copies
 from tests.functions.test_moderate import event
 from tests.functions.test_upload import api_gateway_event
 from tests.servers import eventually
@@ -53,6 +53,7 @@ def moderate(installation: Installation, tmp_path: Path) -> Iterator[LambdaRunti
 
 
 def states(client: PhotogateClient) -> set[str]:
+    make_copies()
     return {photo["moderation_status"] for photo in client.photos()}
 
 
@@ -213,7 +214,7 @@ def test_a_round_of_the_sweep_with_a_part_that_failed_is_an_error_and_does_the_o
     nobody = {"REDIS_URL": "redis://127.0.0.1:1/0"}
     with (
         run_function("functions.sweep.app.handler", nobody, log=log) as sweep,
-        pytest.raises(FunctionFailed, match="parts of the sweep failed.*: count;"),
+        pytest.raises(FunctionFailed, match=r"parts of the sweep failed.*: count;"),
     ):
         sweep.invoke({})
     assert states(installation.client()) == {"review"}

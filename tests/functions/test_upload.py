@@ -67,7 +67,10 @@ def test_the_way_of_a_photo(
     (photo,) = settled["photos"]
     assert photo["moderation_status"] == "approved"
     assert photo["batch_id"] == accepted["batch_id"]
-    assert requests.get(photo["url"], timeout=10).content == portrait
+    shown = requests.get(photo["url"], timeout=10)
+    assert shown.headers["Content-Type"] == "image/jpeg"
+    assert shown.content != portrait
+    assert client.picture(f"/users/media/{photo['id']}/photo") == shown.content
 
     client.call("DELETE", f"/users/media/{photo['id']}")
     assert requests.get(photo["url"], timeout=10).status_code == 404
@@ -110,7 +113,7 @@ def test_scores_are_told_where_the_installation_says_so(
     installation.hand_in(portrait)
     deliver()
     (photo,) = installation.client().photos()
-    assert photo["moderation_scores"]["policy"] == "community@2"
+    assert photo["moderation_scores"]["policy"] == "community@3"
 
 
 def test_a_rejection_comes_with_words(
@@ -310,7 +313,10 @@ class TestHealth:
         status, report = deep()
         assert (status, report["policy"]) == (200, "community@3")
         assert report["parts"]["workers"] == {"ok": True, "alive": 1}
-        assert {"name": "nsfw", "on": True, "why": None} in report["gates"]
+        assert {"name": "blurry", "on": True, "why": None} in report["gates"]
+        (nsfw,) = (gate for gate in report["gates"] if gate["name"] == "nsfw")
+        assert nsfw["on"] is True
+        assert nsfw["why"].startswith("mobilenet_v2 and opennsfw look")
         assert report["parts"]["queue"]["append_only"] is True
         monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
         reset_bootstrap()

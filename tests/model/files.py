@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
@@ -157,30 +158,51 @@ def swapped_colours() -> bytes:
     return _profile((_SRGB[2], _SRGB[0], _SRGB[1]))
 
 
-def _profile(primaries: tuple[tuple[float, float, float], ...]) -> bytes:
-    """Write a matrix profile (ICC.1:2001-04) with sRGB's curve."""
+def bent_srgb(levels: Callable[[float], float]) -> bytes:
+    """Give an ICC profile whose number n, 0..255, is what sRGB calls ``levels(n)``."""
+    table = []
+    for number in range(256):
+        level = min(max(levels(number), 0), 255) / 255
+        light = level / 12.92 if level <= 0.04045 else ((level + 0.055) / 1.055) ** 2.4
+        table.append(round(light * 65535))
+    return _profile(_SRGB, b"curv" + struct.pack(">II256H", 0, 256, *table))
 
-    def fixed(*numbers: float) -> bytes:
-        return b"".join(struct.pack(">i", round(number * 65536)) for number in numbers)
 
-    curve = b"para" + bytes(4) + struct.pack(">HH", 3, 0)
-    curve += fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+def grey_profile(gamma: float) -> bytes:
+    """Give an ICC profile of grey."""
+    curve = b"curv" + struct.pack(">IIH", 0, 1, round(gamma * 256)) + b"\0\0"
+    return _written(b"GRAY", {b"kTRC": curve})
+
+
+def _profile(
+    primaries: tuple[tuple[float, float, float], ...], curve: bytes | None = None
+) -> bytes:
+    """Write a matrix profile (ICC.1:2001-04), with sRGB's curve unless another is given."""
+    if curve is None:
+        curve = b"para" + bytes(4) + struct.pack(">HH", 3, 0)
+        curve += _fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+    named = zip((b"r", b"g", b"b"), primaries, strict=True)
+    tags = {c + b"XYZ": b"XYZ " + bytes(4) + _fixed(*p) for c, p in named}
+    return _written(b"RGB ", tags | {c + b"TRC": curve for c in (b"r", b"g", b"b")})
+
+
+def _fixed(*numbers: float) -> bytes:
+    return b"".join(struct.pack(">i", round(number * 65536)) for number in numbers)
+
+
+def _written(space: bytes, more: dict[bytes, bytes]) -> bytes:
     name = b"made by a test\0"
     tags = {
         b"desc": b"desc" + bytes(4) + struct.pack(">I", len(name)) + name + bytes(78),
         b"cprt": b"text" + bytes(4) + b"none\0",
-        b"wtpt": b"XYZ " + bytes(4) + fixed(0.9642, 1.0, 0.8249),
-        **{
-            c + b"XYZ": b"XYZ " + bytes(4) + fixed(*p)
-            for c, p in zip((b"r", b"g", b"b"), primaries, strict=True)
-        },
-        **{c + b"TRC": curve for c in (b"r", b"g", b"b")},
+        b"wtpt": b"XYZ " + bytes(4) + _fixed(0.9642, 1.0, 0.8249),
+        **more,
     }
     start, table, body = 132 + 12 * len(tags), b"", b""
     for tag, value in tags.items():
         table += tag + struct.pack(">II", start + len(body), len(value))
         body += value + bytes(-len(value) % 4)
-    head = struct.pack(">I4sI", start + len(body), b"lcms", 0x02400000) + b"mntrRGB XYZ "
+    head = struct.pack(">I4sI", start + len(body), b"lcms", 0x02400000) + b"mntr" + space + b"XYZ "
     head = head.ljust(36, b"\0") + b"acsp"
-    head = head.ljust(68, b"\0") + fixed(0.9642, 1.0, 0.8249)
+    head = head.ljust(68, b"\0") + _fixed(0.9642, 1.0, 0.8249)
     return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body

@@ -77,6 +77,18 @@ def obey(data: bytes) -> list[Picture]:
     return _red()
 
 
+def show(data: bytes, longer_side_px: int) -> list[Picture]:
+    """Die of any photo that is to be shown."""
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return []
+
+
+def sleep(data: bytes, longer_side_px: int) -> list[Picture]:
+    """Never answer."""
+    time.sleep(3600)
+    return []
+
+
 def _tell(what: object) -> NoReturn:
     """Send something out by the only way there is."""
     raise PhotoRefused(json.dumps(what), reason="unreadable")

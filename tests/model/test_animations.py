@@ -17,8 +17,9 @@ from photogate.policies import preset
 from photogate.service.moderate import judge
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.decoding.decode import decode
-from photogate_vision.decoding.frames import MAX_FRAMES_SAMPLED, sampled
+from photogate_vision.decoding.frames import MAX_FRAMES_SAMPLED, MAX_LOOKS, sampled
 from tests.model.files import ANIMATED, animation, gif
+from tests.model.originals import another_still
 from tests.model.test_decode import distance, refusal
 
 
@@ -153,3 +154,41 @@ def test_the_picture_for_who_knows_no_apng_is_looked_at_too(cat: Image.Image) ->
     pictures = decode(hidden)
     assert [picture.frame for picture in pictures] == [1, 2, 3, 4]
     assert distance(pictures[0].image, cat) < 1
+
+
+@pytest.mark.parametrize("kind", ANIMATED)
+def test_one_other_frame_among_many_is_found(kind: str, cat: Image.Image) -> None:
+    frames = [cat.copy() for _ in range(100)]
+    for number, frame in enumerate(frames):
+        frame.putpixel((number, 0), (255, 0, 0))  # else encoders leave it out
+    frames[50] = Image.new("RGB", cat.size, "teal")
+    pictures = decode(animation(frames, kind))
+    assert 51 in [picture.frame for picture in pictures]
+    assert {picture.frames_unseen for picture in pictures} == {0}
+
+
+@pytest.mark.parametrize("kind", ANIMATED)
+def test_what_is_beyond_the_looks_is_told(kind: str) -> None:
+    data = animation(numbered(25), kind)
+    assert {picture.frames_unseen for picture in decode(data)} == {0}
+    many = [Image.new("RGB", (60, 40), (n % 8 * 32, n // 8 * 32, 0)) for n in range(60)]
+    pictures = decode(animation(many, kind))
+    seen = {picture.frame for picture in pictures}
+    assert len(pictures) <= MAX_LOOKS
+    assert set(sampled(60)) <= seen
+    assert {picture.frames_unseen for picture in pictures} == {60 - len(seen)}
+
+
+def test_looks_are_bounded_also_on_two_backgrounds() -> None:
+    many = [Image.new("RGBA", (60, 40), (n * 4, 0, 0, 128)) for n in range(60)]
+    pictures = decode(animation(many, "PNG"))
+    assert {picture.background for picture in pictures} == {"white", "black"}
+    assert 30 < len(pictures) <= MAX_LOOKS
+
+
+def test_the_still_picture_of_a_sequence_is_looked_at_too(cat: Image.Image) -> None:
+    pictures = decode(another_still([Image.new("RGB", cat.size, "teal")] * 2, cat))
+    assert [picture.frame for picture in pictures][-1] == 0
+    assert distance(pictures[-1].image, cat) < 4
+    same = decode(animation([cat, cat.rotate(90)], "AVIF"))
+    assert [picture.frame for picture in same] == [1, 2]

@@ -524,14 +524,16 @@ class TestVerdicts:
         assert sum(signals.nsfw_scores.values()) == pytest.approx(1, abs=1e-5)
         assert (verdict.status, signals.model) == (status, analyzer.model_digest)
         if verdict.rule is not None:
-            assert verdict.rule.name == "nsfw.explicit"
+            rejected = verdict.status is Status.REJECTED
+            assert verdict.rule.name == ("nsfw.least" if rejected else "nsfw.shared")
             assert verdict.rule.value == signals.nsfw_scores["explicit"]
 
     def test_what_it_cannot_tell_is_said(self, analyzer: VisionAnalyzer) -> None:
         nsfw = next(
             gate for gate in gates(preset("community"), analyzer.measures) if gate.name == "nsfw"
         )
-        assert (nsfw.on, nsfw.why) == (True, "in part: nothing measures nsfw.sexy")
+        assert (nsfw.on, nsfw.why) == (True, "in part: nothing measures nsfw.second, nsfw.tile")
+        assert analyzer.panel.endswith("looks alone; mine does not tell sexy")
 
 
 def _tinted(share: float) -> Image.Image:

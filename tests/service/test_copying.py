@@ -13,10 +13,10 @@ from photogate.domain import PhotoRow, Signals, Status, Verdict
 from photogate.domain.changes import judged
 from photogate.domain.object_keys import other_copy
 from photogate.domain.verdicts import Finding
-from photogate.errors import DecoderFailed, NotFound
+from photogate.errors import CopyDiffers, DecoderFailed, NotFound
 from photogate.messages import CopyJob, Job, decode
 from photogate.policies import preset
-from photogate.service.copying import CannotCopy, Copying
+from photogate.service.copying import Copying
 from photogate.service.moderate import Moderation
 from photogate.service.pictures import picture
 from tests.authors import decide, withdraw
@@ -189,7 +189,7 @@ class TestFailures:
 
     def test_a_copy_that_would_show_something_else(self, worker: Worker, job: Job) -> None:
         worker.judge(job)
-        worker.maker = ScriptedCopies(b=CannotCopy("it differs from what was judged"))
+        worker.maker = ScriptedCopies(b=CopyDiffers("it differs from what was judged"))
         worker.copy()
         assert [worker.photo(key).status.value for key in "abc"] == [
             "approved", "review", "approved",

@@ -195,6 +195,15 @@ class TestBacklog:
         assert sweep.run().resent == 1
         assert bodies(queue)[-1] == job.encode()
 
+    def test_what_was_never_sent_takes_nothing_from_what_was_lost(
+        self, records: Records, sweep: Sweep, queue: UnsteadyQueue, job: Job
+    ) -> None:
+        self.accept(records, queue, 3)
+        assert len(bodies(queue)) == 3
+        records.due_now()
+        assert sweep.run().resent == 4
+        assert job.encode() in bodies(queue)
+
     def test_what_was_reopened_is_sent_in_a_backlog_too(
         self, records: Records, sweep: Sweep, queue: UnsteadyQueue
     ) -> None:
@@ -278,7 +287,7 @@ class TestParts:
             ("exhausted", "conclude", 2, 0, True),
             ("take_due", "resend", 0, 2, True),
             ("take_deletions", "delete", 1, 2, False),
-            ("prune_history", "prune", 1, 2, True),
+            ("prune", "prune", 1, 2, True),
         ],
     )
     def test_a_database_that_fails_one_part(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photogate.domain import NSFW_CATEGORIES, AgeRange, Face, Rule, Signals
+from photogate.domain import NSFW_CATEGORIES, AgeRange, Face, Rule, Signals, Tile
 from photogate.domain.measures import MEASURES, read
 from photogate.domain.policy import Policy, decide
 from photogate.policies import PRESETS, preset
@@ -34,6 +34,7 @@ FACES = st.builds(
         probability=st.none() | NUMBERS,
     ),
 )
+TILES = st.builds(Tile, box=st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS), explicit=NUMBERS)
 
 
 def _members(numbers: st.SearchStrategy[float]) -> dict[str, st.SearchStrategy[Any]]:
@@ -45,6 +46,11 @@ def _members(numbers: st.SearchStrategy[float]) -> dict[str, st.SearchStrategy[A
         "dict[str, float] | None": st.dictionaries(
             st.sampled_from([*NSFW_CATEGORIES, "explicit"]), numbers
         ),
+        "dict[str, dict[str, float]] | None": st.dictionaries(
+            st.sampled_from(["opennsfw", "mine"]),
+            st.dictionaries(st.sampled_from([*NSFW_CATEGORIES, "explicit"]), numbers),
+        ),
+        "Tile | None": TILES,
         "tuple[Face, ...] | None": st.lists(FACES, max_size=3).map(tuple),
     }
     return {f.name: st.none() | by_type[str(f.type)] for f in fields(Signals)}
@@ -83,6 +89,8 @@ def test_every_measure_is_read_from_a_signal() -> None:
     signals = replace(
         Signals.from_json(numbers),
         nsfw_scores={"porn": 0.25, "sexy": 0.1, "hentai": 0.5, "neutral": 0.1, "drawing": 0.05},
+        opinions={"opennsfw": {"explicit": 0.0625, "neutral": 0.9375}},
+        tile=Tile(box=(0, 0, 0.5, 0.5), explicit=0.5),
         faces=(
             Face(box=(0, 0, 1, 1), score=1, age=AgeRange(low=8, high=12)),
             Face(box=(0, 0, 1, 1), score=1, age=AgeRange(low=4, high=40)),
@@ -96,7 +104,10 @@ def test_every_measure_is_read_from_a_signal() -> None:
     )
     found = read(signals)
     assert found.keys() == MEASURES.keys()
-    assert found["nsfw.explicit"] == 0.75
+    assert (found["nsfw.explicit"], found["nsfw.unsafe"]) == (0.75, 0.85)
+    assert (found["nsfw.least"], found["nsfw.most"]) == (0.0625, 0.75)
+    assert found["nsfw.second"] == found["opennsfw.explicit"] == 0.0625
+    assert (found["nsfw.shared"], found["nsfw.tile"]) == (0.625, 0.5)
     assert (found["face_count"], found["faces_without_age"]) == (3, 1)
     assert (found["age.low"], found["age.high"]) == (4, 12)
     assert (found["short_side_px"], found["aspect"]) == (480, 1.333)

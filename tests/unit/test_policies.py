@@ -27,8 +27,11 @@ def rule(
 
 
 PICTURE = (
-    rule("nsfw.explicit", Reason.NSFW, 0.90, 0.50),
-    rule("nsfw.sexy", Reason.NSFW, None, 0.70),
+    rule("nsfw.least", Reason.NSFW, 0.90, None),
+    rule("nsfw.shared", Reason.NSFW, None, 0.50),
+    rule("nsfw.unsafe", Reason.NSFW, None, 0.90),
+    rule("nsfw.second", Reason.NSFW, None, 0.30),
+    rule("nsfw.tile", Reason.NSFW, None, 0.30),
     rule("aspect", Reason.NSFW, None, 4),
     rule("colour_unsure", Reason.NSFW, None, 0),
     rule("short_side_px", Reason.TOO_SMALL, 200, None, "below"),
@@ -39,7 +42,9 @@ ONE_FACE = (
     rule("face_count", Reason.NO_FACE, 1, None, "below"),
     rule("face_count", Reason.GROUP_PHOTO, 1, None),
 )
-REQUIRED = frozenset({"nsfw.explicit", "blur_variance", "rms_contrast", "short_side_px"})
+REQUIRED = frozenset(
+    {"nsfw.explicit", "nsfw.least", "blur_variance", "rms_contrast", "short_side_px"}
+)
 
 
 class TestPresets:

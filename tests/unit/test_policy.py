@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photogate.domain import NSFW_CATEGORIES, AgeRange, Face, Reason, Signals, Status
+from photogate.domain import NSFW_CATEGORIES, AgeRange, Face, Reason, Signals, Status, Tile
 from photogate.domain.measures import read
 from photogate.domain.policy import (
     Policy,
@@ -26,6 +27,7 @@ from photogate.policies import PRESETS, preset
 COMMUNITY, PROFILE, DATING = preset("community"), preset("profile"), preset("dating")
 FINE = Signals(
     nsfw_scores={"porn": 0.01, "sexy": 0.02, "hentai": 0.01, "neutral": 0.95, "drawing": 0.01},
+    opinions={},
     blur_variance=400.0,
     rms_contrast=50.0,
     width=1600,
@@ -34,6 +36,14 @@ FINE = Signals(
     frames_unseen=0,
     colour_unsure=0,
     gain_map=0,
+)
+
+
+#: Two models look, and at parts as well.
+PANEL = replace(
+    FINE,
+    opinions={"opennsfw": {"explicit": 0.01, "neutral": 0.99}},
+    tile=Tile(box=(0, 0, 0.5, 0.5), explicit=0.01),
 )
 
 
@@ -51,10 +61,11 @@ def test_a_fine_photo_is_approved_without_a_rule() -> None:
 @pytest.mark.parametrize(
     ("signals", "status", "reason", "measure"),
     [
-        (with_scores(porn=0.95), Status.REJECTED, "nsfw", "nsfw.explicit"),
-        (with_scores(porn=0.5, hentai=0.45), Status.REJECTED, "nsfw", "nsfw.explicit"),
-        (with_scores(porn=0.5), Status.REVIEW, None, "nsfw.explicit"),
-        (with_scores(sexy=0.99), Status.REVIEW, None, "nsfw.sexy"),
+        (with_scores(porn=0.95), Status.REJECTED, "nsfw", "nsfw.least"),
+        (with_scores(porn=0.5, hentai=0.45), Status.REJECTED, "nsfw", "nsfw.least"),
+        (with_scores(porn=0.5), Status.REVIEW, None, "nsfw.shared"),
+        (with_scores(sexy=0.99), Status.REVIEW, None, "nsfw.shared"),
+        (with_scores(porn=0.3, sexy=0.3), Status.REVIEW, None, "nsfw.shared"),
         (replace(FINE, blur_variance=5.0), Status.REJECTED, "blurry", "blur_variance"),
         (replace(FINE, blur_variance=20.0), Status.REVIEW, None, "blur_variance"),
         (replace(FINE, rms_contrast=0.5), Status.REJECTED, "blank", "rms_contrast"),
@@ -81,7 +92,7 @@ def test_the_first_bound_that_is_crossed_decides(
 
 
 @pytest.mark.parametrize(
-    "field", ["nsfw_scores", "blur_variance", "rms_contrast", "width", "height"]
+    "field", ["nsfw_scores", "opinions", "blur_variance", "rms_contrast", "width", "height"]
 )
 def test_a_missing_signal_goes_to_a_person(field: str) -> None:
     verdict = decide(replace(FINE, **{field: None}), COMMUNITY)
@@ -127,10 +138,13 @@ CHILD, TEENAGER, ADULT = aged(8, 12), aged(15, 20), aged(25, 32)
 POLICIES = pytest.mark.parametrize("policy", [preset(name) for name in PRESETS], ids=PRESETS)
 NUMBERS = st.floats(0, 5000) | st.sampled_from([math.nan, math.inf, -math.inf, -0.1])
 AGES = st.builds(AgeRange, low=st.integers(-5, 200), high=st.integers(-5, 200))
+ANSWERS = st.dictionaries(
+    st.sampled_from([*NSFW_CATEGORIES, "explicit"]), NUMBERS | st.floats(0, 1)
+)
 SIGNALS = st.builds(
     Signals,
-    nsfw_scores=st.none()
-    | st.dictionaries(st.sampled_from([*NSFW_CATEGORIES, "explicit"]), NUMBERS | st.floats(0, 1)),
+    nsfw_scores=st.none() | ANSWERS,
+    opinions=st.none() | st.dictionaries(st.just("opennsfw"), ANSWERS, max_size=1),
     faces=st.none()
     | st.lists(
         st.builds(Face, box=st.just(FACE.box), score=st.just(0.9), age=st.none() | AGES),
@@ -149,7 +163,7 @@ MOSTLY_FINE = st.builds(
     SIGNALS,
     st.sets(
         st.sampled_from(
-            ["nsfw_scores", "faces", "blur_variance", "rms_contrast", "width", "height"]
+            ["nsfw_scores", "opinions", "faces", "blur_variance", "rms_contrast", "width", "height"]
         ),
         max_size=2,
     ),
@@ -175,7 +189,9 @@ def test_only_complete_finite_and_plausible_signals_are_ever_approved(
 
 @POLICIES
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf, -1.0])
-@pytest.mark.parametrize("field", ["nsfw_scores", "blur_variance", "rms_contrast", "faces"])
+@pytest.mark.parametrize(
+    "field", ["nsfw_scores", "opinions", "blur_variance", "rms_contrast", "faces"]
+)
 def test_a_signal_that_fails_alone_is_never_approved(
     policy: Policy, field: str, value: float | None
 ) -> None:
@@ -185,6 +201,8 @@ def test_a_signal_that_fails_alone_is_never_approved(
         failed = decide(replace(good, faces=None), policy)
     elif field == "nsfw_scores" and value is not None:
         failed = decide(replace(with_scores(hentai=value), faces=(ADULT,)), policy)
+    elif field == "opinions" and value is not None:
+        failed = decide(replace(good, opinions={"opennsfw": {"explicit": value}}), policy)
     else:
         failed = decide(replace(good, **{field: value}), policy)  # type: ignore[arg-type]
     asked = field != "faces" or "face_count" in policy.required
@@ -272,7 +290,8 @@ def test_a_two_class_model_gives_one_risk_score(risk: float, status: Status) -> 
     verdict = decide(signals, COMMUNITY)
     assert verdict.status is status
     if verdict.rule:
-        assert (verdict.rule.name, verdict.rule.value) == ("nsfw.explicit", risk)
+        name = "nsfw.least" if status is Status.REJECTED else "nsfw.shared"
+        assert (verdict.rule.name, verdict.rule.value) == (name, risk)
 
 
 class TestAnimations:
@@ -313,7 +332,7 @@ class TestOriginals:
         ],
     )
     def test_what_was_not_looked_at_goes_to_a_person(
-        self, changed: dict[str, int], measure: str
+        self, changed: dict[str, Any], measure: str
     ) -> None:
         mine = replace(COMMUNITY, thresholds=COMMUNITY.thresholds[:1], content="0123abcd")
         for policy in (COMMUNITY, mine):
@@ -344,7 +363,7 @@ class TestOriginals:
 
 
 class TestGates:
-    ALL = frozenset(read(replace(FINE, faces=(ADULT,))))
+    ALL = frozenset(read(replace(PANEL, faces=(ADULT,))))
 
     def told(self, policy: Policy, provided: frozenset[str]) -> dict[str, str | None]:
         return {g.name: "on" if g.on and not g.why else g.why for g in gates(policy, provided)}
@@ -357,8 +376,8 @@ class TestGates:
         assert self.told(COMMUNITY, self.ALL)["no_face"] == "community@3 does not ask for it"
 
     def test_what_nothing_measures_is_off_or_on_in_part(self) -> None:
-        told = self.told(DATING, self.ALL - {"nsfw.sexy", "face_count"})
-        assert told["nsfw"] == "in part: nothing measures nsfw.sexy"
+        told = self.told(DATING, self.ALL - {"nsfw.tile", "face_count"})
+        assert told["nsfw"] == "in part: nothing measures nsfw.tile"
         assert told["group_photo"] == "nothing measures face_count"
 
     def test_a_policy_without_its_measures_cannot_run(self) -> None:
@@ -373,7 +392,7 @@ class TestExplanations:
         said = {
             (w.threshold.measure, w.threshold.reject): w.outcome for w in evaluate(signals, DATING)
         }
-        assert said["nsfw.explicit", 0.9] is Status.REJECTED
+        assert said["nsfw.least", 0.9] is Status.REJECTED
         assert said["age.low", None] is Status.REVIEW
         assert said["blur_variance", 10.0] is Status.REVIEW
         assert said["face_count", 1.0] is Status.APPROVED
@@ -381,7 +400,8 @@ class TestExplanations:
     def test_what_is_not_needed_and_not_there_says_nothing(self) -> None:
         signals = replace(FINE, nsfw_scores={"explicit": 0.1})
         assert {w.threshold.measure for w in evaluate(signals, COMMUNITY) if w.outcome is None} == {
-            "nsfw.sexy"
+            "nsfw.second",
+            "nsfw.tile",
         }
 
     @POLICIES

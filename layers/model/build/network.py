@@ -25,7 +25,10 @@ NO_PADS: Pads = (0, 0, 0, 0)
 
 @dataclass(frozen=True, kw_only=True)
 class Kernel:
-    """Weights as the package ships them: ``integers * scale`` is their value."""
+    """Weights as the package ships them: ``integers * scale`` is their value.
+
+    Where a package ships floats the numbers are not whole, and int8 rounds them.
+    """
 
     #: Whole numbers, -255..255 (the shipped byte minus its zero point), as float64.
     integers: Float64
@@ -107,6 +110,9 @@ class GlobalAverage(Node):
 @dataclass(frozen=True, kw_only=True)
 class Add(Node):
     """The sum of two nodes."""
+
+    #: What is applied to the sum: ``none`` or ``relu``.
+    activation: Activation = "none"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ DequantizeLinear and QuantizeLinear, which onnxruntime fuses into its int8 kerne
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,6 +133,8 @@ class _Writer:
         output = output_name(self.network, node)
         if isinstance(node, Conv) and node.name in self.int8:
             self._convolution(node, inputs, output)
+        elif isinstance(node, Add) and node.name in self.int8:
+            write_node(replace(node, activation="none"), inputs, output, self.graph)
         else:
             write_node(node, inputs, output, self.graph)
         self.value[node.name] = self._rounded(node.name) if node.name in self.lines else output

@@ -93,7 +93,10 @@ def write_node(node: Node, inputs: Sequence[str], output: str, graph: OnnxGraph)
             graph.node("GlobalAveragePool", inputs, f"{output}:pooled")
             graph.node("Flatten", (f"{output}:pooled",), output, axis=1)
         case Add():
-            graph.node("Add", inputs, output)
+            summed = output if node.activation == "none" else f"{output}:sum"
+            graph.node("Add", inputs, summed)
+            if node.activation == "relu":
+                graph.node("Relu", (summed,), output)
         case Concat():
             graph.node("Concat", inputs, output, axis=1)
         case Affine():

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from photogate.domain import NEVER, Deadline, Signals
 from photogate.errors import OutOfTime
 from photogate.ports.vision import FaceDetector
-from photogate_vision.classifier.bundle import load_bundle
-from photogate_vision.classifier.nsfw import NsfwModel
+from photogate_vision.classifier.panel import Panel
 from photogate_vision.decoding.decode import PREPROCESSING, Picture, decode
+from photogate_vision.decoding.frames import MAX_LOOKS
 from photogate_vision.quality import blur_variance, canonical_grey, rms_contrast
 
 
@@ -34,7 +33,10 @@ class VisionAnalyzer:
     """Measures photos in this process.
 
     Args:
-        bundle: folder of the model bundle.
+        bundle: folder of the first model's bundle.
+        others: folders of the bundles of those that give further opinions; None when the policy
+            asks for none, so that none are told.
+        tiles: along each side of a large photo the last of them looks at so many parts.
         decode: turns bytes into pictures: ``Sandbox.decode`` for bytes of strangers.
         faces: looks for faces, when the policy asks for them.
         threads: threads of the model; one, and a process per core, gives most.
@@ -44,29 +46,31 @@ class VisionAnalyzer:
         self,
         bundle: Path,
         *,
+        others: Sequence[Path] | None = (),
+        tiles: int = 0,
         decode: Decode = _decode_here,
         faces: FaceDetector | None = None,
         threads: int = 1,
     ) -> None:
         self._decode = decode
         self._faces = faces
-        self._bundle = load_bundle(bundle)
-        self._model = NsfwModel(self._bundle, threads=threads)
-        # The first run allocates; no photo has to wait for that.
-        side = self._bundle.input.size
-        self._model.scores(np.zeros((1, side, side, 3), np.uint8))
+        self._panel = Panel(bundle, others, side=tiles, threads=threads)
 
     @property
     def model_digest(self) -> str:
         """See ``photogate.ports.vision.PhotoAnalyzer.model_digest``."""
-        return self._bundle.digest
+        return self._panel.digest
+
+    @property
+    def panel(self) -> str:
+        """See ``photogate.ports.vision.PhotoAnalyzer.panel``."""
+        return self._panel.words
 
     @property
     def measures(self) -> frozenset[str]:
         """See ``photogate.ports.vision.PhotoAnalyzer.measures``."""
-        found = {"blur_variance", "rms_contrast", "short_side_px", "nsfw.explicit"}
+        found = {"blur_variance", "rms_contrast", "short_side_px", *self._panel.measures}
         found |= {"aspect", "colour_unsure", "gain_map", "frames_unseen"}
-        found |= {f"nsfw.{category}" for category in self._bundle.categories}
         if self._faces is not None:
             found.add("face_count")
             if self._faces.tells_age:
@@ -77,7 +81,13 @@ class VisionAnalyzer:
         """See ``photogate.ports.vision.PhotoAnalyzer.analyze``."""
         started = time.perf_counter()
         digest = hashlib.sha256(data).hexdigest()
-        frames = [self._look(picture, deadline) for picture in self._decode(data, deadline)]
+        pictures = self._decode(data, deadline)
+        # Parts are looked at within the same budget, those of the first frames first.
+        closer = (MAX_LOOKS - len(pictures)) // max(1, self._panel.parts)
+        frames = [
+            self._look(picture, deadline, closer=place < closer)
+            for place, picture in enumerate(pictures)
+        ]
         took_ms = round((time.perf_counter() - started) * 1000, 2)
         return [
             replace(
@@ -85,22 +95,23 @@ class VisionAnalyzer:
                 size_bytes=len(data),
                 sha256=digest,
                 processing_time_ms=took_ms,
-                model=self._bundle.digest,
+                model=self._panel.digest,
                 preprocessing=PREPROCESSING,
             )
             for frame in frames
         ]
 
-    def _look(self, picture: Picture, deadline: Deadline) -> Signals:
+    def _look(self, picture: Picture, deadline: Deadline, *, closer: bool) -> Signals:
         """Measure one decoded frame."""
         if deadline.passed:
             raise OutOfTime("ran out of time between two frames")
-        pixels = self._bundle.input.resizing.pixels(picture.image)
-        scores = self._model.scores(pixels[np.newaxis])[0]
+        look = self._panel.look(picture.image, picture.width, picture.height, closer=closer)
         grey = canonical_grey(picture.image)
         faces = None if self._faces is None else tuple(self._faces.detect(picture, deadline))
         return Signals(
-            nsfw_scores={name: round(score, 6) for name, score in scores.items()},
+            nsfw_scores=look.nsfw_scores,
+            opinions=look.opinions,
+            tile=look.tile,
             faces=faces,
             blur_variance=round(blur_variance(grey), 2),
             rms_contrast=round(rms_contrast(grey), 2),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from photogate.ports.records import Changes
     from photogate.ports.vision import FaceDetector
     from photogate.service.outages import Guard
+    from photogate_vision.copies.encoding import CopyForm
 
 S = TypeVar("S", bound=s.LogSettings)
 
@@ -210,6 +211,18 @@ def _s3_store(settings: s.StorageSettings, read_timeout_s: float | None) -> Stor
     )
     _to_close.append(store.close)
     return store
+
+
+def copy_form(settings: s.CopySettings) -> CopyForm:
+    """Give what copies of photos look like."""
+    from photogate_vision.copies.encoding import CopyForm
+
+    return CopyForm(
+        format="WEBP" if settings.copy_format == "webp" else "JPEG",
+        quality=settings.copy_quality,
+        display_px=settings.copy_display_px,
+        thumb_px=settings.copy_thumb_px,
+    )
 
 
 def policy(settings: s.PolicySettings) -> Policy:

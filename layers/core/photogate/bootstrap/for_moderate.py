@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from photogate import settings as s
 from photogate.bootstrap import choose
-from photogate.domain import Gate, WorkerInfo
+from photogate.domain import Gate, Reason, WorkerInfo
 from photogate.domain.measures import MEASURES
 from photogate.domain.policy import Policy, gates, unprovided
 from photogate.errors import ConfigError
@@ -56,7 +57,14 @@ class ModerateParts:
     @property
     def gates(self) -> tuple[Gate, ...]:
         """What photos are rejected for here, and why something is not looked for."""
-        return gates(self.policy, self.analyzer.measures)
+        told = gates(self.policy, self.analyzer.measures)
+        return tuple(self._with_panel(gate) if gate.name == Reason.NSFW else gate for gate in told)
+
+    def _with_panel(self, gate: Gate) -> Gate:
+        """Say who looks, where anybody does."""
+        if not gate.on:
+            return gate
+        return replace(gate, why="; ".join(filter(None, (gate.why, self.analyzer.panel))))
 
     def introduce(self) -> WorkerInfo:
         """Describe this process as a worker that starts now."""
@@ -83,13 +91,13 @@ def moderate(
     Args:
         wrap: may replace ports, e.g. by ones that fail on purpose.
     """
-    from photogate_vision.copies import SandboxedCopies
-
     from photogate.adapters.postgres.copies import PostgresCopies
     from photogate.adapters.postgres.deliveries import PostgresDeliveries
     from photogate.adapters.postgres.workers import PostgresWorkers
     from photogate.service.copying import Copying
     from photogate.service.moderate import Moderation
+    from photogate_vision.copies.encoding import CopyForm
+    from photogate_vision.copies.maker import Copier
     from photogate_vision.decoding.sandbox import Sandbox
 
     settings = choose.settings_of(s.ModerateSettings)
@@ -104,7 +112,15 @@ def moderate(
             copies=PostgresCopies(pool),
             store=choose.store(settings),
             analyzer=analyzer(settings, policy, sandbox),
-            maker=SandboxedCopies(sandbox, settings.copy_form),
+            maker=Copier(
+                sandbox.show,
+                CopyForm(
+                    format="WEBP" if settings.copy_format == "webp" else "JPEG",
+                    quality=settings.copy_quality,
+                    display_px=settings.copy_display_px,
+                    thumb_px=settings.copy_thumb_px,
+                ),
+            ),
             workers=PostgresWorkers(pool),
             queue=choose.queue(settings),
         )
@@ -140,7 +156,7 @@ def moderate(
 def analyzer(
     settings: s.ModelSettings, policy: Policy, sandbox: Sandbox | None = None
 ) -> PhotoAnalyzer:
-    """Load the model, and the face detector where the policy asks for faces.
+    """Load the model, and the second one and the face detector where the policy asks for them.
 
     Args:
         sandbox: decodes the photos; one of its own if there is none.
@@ -155,11 +171,27 @@ def analyzer(
     sandbox = sandbox or Sandbox()
     faces = choose.faces(settings) if policy.needs("faces") else None
     built = VisionAnalyzer(
-        settings.model_dir, decode=sandbox.decode, faces=faces, threads=settings.model_threads
+        settings.model_dir,
+        others=_others(settings, policy),
+        tiles=_TILES[settings.look],
+        decode=sandbox.decode,
+        faces=faces,
+        threads=settings.model_threads,
     )
     if missing := unprovided(policy, built.measures):
         raise ConfigError(_way_out(policy, missing))
     return built
+
+
+#: By ``LOOK``: parts along each side of a large photo.
+_TILES = {"fast": 0, "normal": 2, "close": 3}
+
+
+def _others(settings: s.ModelSettings, policy: Policy) -> tuple[Path, ...] | None:
+    """Give the bundles of the panel beside the first; None where the policy asks for no panel."""
+    if not (policy.needs("opinions") or policy.needs("tile")):
+        return None
+    return () if settings.second_model == "none" else (Path(settings.second_model),)
 
 
 def _way_out(policy: Policy, missing: tuple[str, ...]) -> str:

@@ -46,6 +46,7 @@ from photogate.domain.signals import (
     Face,
     Jpeg,
     Signals,
+    Tile,
 )
 from photogate.domain.verdicts import (
     Finding,
@@ -93,6 +94,7 @@ __all__ = [
     "Signals",
     "Status",
     "StoredObject",
+    "Tile",
     "Total",
     "UncopiedPhoto",
     "UnfinishedBatch",

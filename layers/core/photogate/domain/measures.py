@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from photogate.domain import panel
+from photogate.domain.panel import explicit
 from photogate.domain.signals import NSFW_CATEGORIES, Signals
 
 #: On which side of a bound the doubtful values lie.
@@ -30,6 +32,8 @@ class Measure:
     largest: float = math.inf
     #: How far float32 arithmetic may lead beyond ``largest``.
     tolerance: float = 0.0
+    #: Whether a policy may reject by it alone.
+    rejects: bool = True
     #: None when a value may be too small as well as too large.
     worse: Side | None
     #: Gives the value, or None when it was not computed.
@@ -56,17 +60,27 @@ def read(signals: Signals) -> dict[str, float]:
 def _of_model(category: str, worse: Side | None) -> Measure:
     def share(signals: Signals) -> float | None:
         scores = signals.nsfw_scores or {}
-        if category == "explicit" and "explicit" not in scores and scores.keys() >= _PARTS:
-            return scores["porn"] + scores["hentai"]
-        return scores.get(category)
+        return explicit(scores) if category == "explicit" else scores.get(category)
 
+    return _nsfw(category, share, "nsfw_scores", worse)
+
+
+def _nsfw(
+    name: str,
+    share: Callable[[Signals], float | None],
+    signal: str,
+    worse: Side | None = "above",
+    *,
+    rejects: bool = True,
+) -> Measure:
     return Measure(
-        name=f"nsfw.{category}",
-        signal="nsfw_scores",
+        name=name if "." in name else f"nsfw.{name}",
+        signal=signal,
         unit="probability",
         largest=1.0,
         tolerance=1e-3,
         worse=worse,
+        rejects=rejects,
         read=share,
     )
 
@@ -79,8 +93,6 @@ def _aspect(signals: Signals) -> float | None:
     return round(longer / shorter, 3)
 
 
-#: What a model that does not tell ``explicit`` tells of it.
-_PARTS = {"porn", "hentai"}
 _WORSE: dict[str, Side | None] = {"neutral": "below", "drawing": None}
 #: No person was older.
 _OLDEST = 130.0
@@ -88,6 +100,13 @@ _OLDEST = 130.0
 _TABLE = (
     *(_of_model(category, _WORSE.get(category, "above")) for category in NSFW_CATEGORIES),
     _of_model("explicit", "above"),
+    _nsfw("unsafe", panel.unsafe, "nsfw_scores"),
+    _nsfw("second", panel.second, "opinions"),
+    _nsfw("least", panel.least, "opinions"),
+    _nsfw("most", panel.most, "opinions"),
+    _nsfw("shared", panel.shared, "opinions"),
+    _nsfw("tile", lambda s: None if s.tile is None else s.tile.explicit, "tile", rejects=False),
+    _nsfw("opennsfw.explicit", lambda s: panel.opinion_of(s, "opennsfw"), "opinions"),
     Measure(
         name="face_count",
         signal="faces",

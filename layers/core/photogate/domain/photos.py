@@ -103,6 +103,8 @@ class UncopiedPhoto:
     original_key: str
     #: Of an installation that kept no copies: the bytes are not ours yet.
     earlier_layout: bool
+    #: What upload-complete saw; None where the bytes are ours, or the store did not answer then.
+    etag: str | None
     #: sha256 of the bytes that were judged; None in rows that are older than this knowledge.
     sha256: str | None
     #: Attempts that began, with this one.

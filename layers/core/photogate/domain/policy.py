@@ -199,15 +199,15 @@ def _to_person(policy: Policy, rule: Rule) -> Verdict:
 def _given_and_sound(signals: Signals) -> tuple[frozenset[str], dict[str, float]]:
     """Give the names of all measures, and those that make sense with their values.
 
-    A model's categories are one answer: all of them make sense or none does. The sum
-    ``nsfw.explicit`` may hide what is wrong in its parts.
+    What the models of the panel say is one answer: all of it makes sense or none does. The
+    sum ``nsfw.explicit`` may hide what is wrong in its parts.
     """
     given = read(signals)
     wrong = {name for name, value in given.items() if not MEASURES[name].plausible(value)}
-    if any(MEASURES[name].signal == _ONE_ANSWER for name in wrong):
-        wrong |= {name for name in given if MEASURES[name].signal == _ONE_ANSWER}
+    if any(MEASURES[name].signal in _ONE_ANSWER for name in wrong):
+        wrong |= {name for name in given if MEASURES[name].signal in _ONE_ANSWER}
     return frozenset(given), {name: value for name, value in given.items() if name not in wrong}
 
 
-#: The signal whose measures make sense together or not at all.
-_ONE_ANSWER = "nsfw_scores"
+#: The signals whose measures make sense together or not at all.
+_ONE_ANSWER = {"nsfw_scores", "opinions", "tile"}

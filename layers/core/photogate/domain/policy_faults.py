@@ -40,6 +40,12 @@ def _faults_of(threshold: Threshold) -> Iterator[tuple[tuple[str, ...], str]]:
     if not given:
         yield (), f"has no bound and can never hold: give reject_{worse} or review_{worse}"
         return
+    if not measure.rejects and threshold.reject is not None:
+        yield (
+            (f"reject_{worse}",),
+            f"{measure.name} alone never rejects: write review_{worse}, and a person looks",
+        )
+        return
     for name, bound in given.items():
         if measure.worse not in (worse, None):
             yield (

@@ -48,6 +48,25 @@ class Face:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tile:
+    """A part of a picture that a model looked at by itself."""
+
+    #: x0, y0, x1, y1 as shares (0..1) of the upright picture's width and height, to four
+    #: places.
+    box: tuple[float, float, float, float]
+    #: Probability, 0..1, that this part is explicit, to six places.
+    explicit: float
+
+    def __post_init__(self) -> None:
+        """Round now, as ``Face`` does; what is not finite is no score and no tile."""
+        if not math.isfinite(self.explicit):
+            raise ValueError("a tile's score is not finite")
+        x0, y0, x1, y1 = (round(edge, _PLACES) for edge in self.box)
+        object.__setattr__(self, "box", (x0, y0, x1, y1))
+        object.__setattr__(self, "explicit", round(self.explicit, 6))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Jpeg:
     """An upright picture in the form in which services take it."""
 
@@ -68,6 +87,12 @@ class Signals:
     #: One probability, 0..1, per category that the model tells; the shipped ones tell
     #: ``NSFW_CATEGORIES``, a two-class model ``explicit`` and ``neutral``.
     nsfw_scores: dict[str, float] | None = None
+    #: What each further model says, by its name, in categories as above. Empty where the panel
+    #: has one member; None when nobody was asked, which is not the same.
+    opinions: dict[str, dict[str, float]] | None = None
+    #: The part of the picture that the last of those finds worst; None when it looked at the
+    #: whole only.
+    tile: Tile | None = None
     #: Found in the picture; empty when there is none. None when nobody looked for any.
     faces: tuple[Face, ...] | None = None
     #: Variance of the Laplacian on the canonical size, in squared grey levels; 0 is flat.
@@ -97,7 +122,8 @@ class Signals:
     sha256: str | None = None
     #: Wall time of looking at this photo.
     processing_time_ms: float | None = None
-    #: sha256 of the model file that gave ``nsfw_scores``.
+    #: Who looked: sha256 of the model file that gave ``nsfw_scores``, and of each further one
+    #: in the order of ``opinions``, joined by ``+``.
     model: str | None = None
     #: Version of the steps from bytes to the model's input.
     preprocessing: str | None = None
@@ -107,8 +133,10 @@ class Signals:
 
         One that holds NaN or an infinity was not computed, and JSON cannot hold it.
         """
-        pairs = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "faces")
+        pairs = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name not in _BUILT)
         document = {name: value for name, value in pairs if value is not None}
+        if self.tile is not None:
+            document["tile"] = {"box": list(self.tile.box), "explicit": self.tile.explicit}
         if self.faces is not None:
             document["has_face"] = bool(self.faces)
             document["face_count"] = len(self.faces)
@@ -124,8 +152,11 @@ class Signals:
         Members that are not there were not computed. What else stands in a
         ``moderation_scores`` document (the policy, the rule) is left alone.
         """
-        names = {f.name for f in fields(cls)} - {"faces"}
+        names = {f.name for f in fields(cls)} - _BUILT
         members = {name: value for name, value in document.items() if name in names}
+        if "tile" in document:
+            x0, y0, x1, y1 = document["tile"]["box"]
+            members["tile"] = Tile(box=(x0, y0, x1, y1), explicit=document["tile"]["explicit"])
         if "faces" in document:
             members["faces"] = tuple(_face_from_json(face) for face in document["faces"])
         return cls(**members)
@@ -137,6 +168,10 @@ class Signals:
         if not ages:
             return None
         return AgeRange(low=min(age.low for age in ages), high=min(age.high for age in ages))
+
+
+#: Members of ``Signals`` that are no plain values.
+_BUILT = {"faces", "tile"}
 
 
 def _finite(value: Any) -> bool:

@@ -64,7 +64,7 @@ class Gate:
     #: A ``Reason``.
     name: str
     on: bool
-    #: Why it is off, or on only in part; None when it is on.
+    #: Why it is off or on only in part, and who looks; None when there is nothing to say.
     why: str | None = None
 
 

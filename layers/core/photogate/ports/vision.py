@@ -13,7 +13,11 @@ class PhotoAnalyzer(Protocol):
 
     @property
     def model_digest(self) -> str:
-        """sha256 of the model file in use."""
+        """sha256 of each model file in use, joined by ``+``."""
+
+    @property
+    def panel(self) -> str:
+        """Which models look, in words for people."""
 
     @property
     def measures(self) -> frozenset[str]:

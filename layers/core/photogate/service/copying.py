@@ -14,6 +14,7 @@ from photogate.domain import Deadline, UncopiedPhoto
 from photogate.domain.changes import withheld
 from photogate.domain.object_keys import COPY_SUFFIXES, copy_key, is_kept, kept_key
 from photogate.errors import (
+    CannotCopy,
     ConfigError,
     NotFound,
     PhotoChanged,
@@ -38,10 +39,6 @@ _ENOUGH_S = 10.0
 _SPARE_S = 2.0
 #: Until a part that failed is asked again.
 _PUT_OFF_S = 20.0
-
-
-class CannotCopy(PhotogateError):
-    """No copy can be made of this photo; a person looks at it."""
 
 
 class Copying:
@@ -123,7 +120,7 @@ class Copying:
         """Read the bytes that were judged, and their sha256."""
         try:
             data = self._store.get(
-                photo.original_key, etag=None, max_bytes=self._max_bytes, deadline=deadline
+                photo.original_key, etag=photo.etag, max_bytes=self._max_bytes, deadline=deadline
             )
         except (NotFound, PhotoChanged, PhotoRefused) as error:
             raise CannotCopy(f"its original cannot be read: {error}") from error

@@ -180,7 +180,9 @@ class Sweep:
         return False
 
     def _resend(self, this: _Round) -> bool:
-        jobs = self._outbox.take_due(limit=_AT_ONCE, lost=this.lost)
+        # First what the queue cannot hold, whatever their number; then as many as it lost.
+        surely = self._outbox.take_due(limit=_AT_ONCE, lost=0)
+        jobs = surely or self._outbox.take_due(limit=_AT_ONCE, lost=this.lost)
         sent: list[str] = []
         try:
             for job in jobs:
@@ -192,10 +194,10 @@ class Sweep:
             if sent:
                 self._outbox.sent(sent)
             this.resent += len(sent)
-            if this.lost is not None:
-                # Never counted twice: what the queue tells of itself may be a minute old.
+            if this.lost is not None and not surely:
+                # Not counted anew: what the queue tells of itself may be a minute old.
                 this.lost = max(0, this.lost - len(sent))
-        return len(sent) == _AT_ONCE
+        return bool(surely) or len(sent) == _AT_ONCE
 
     def _copy(self, this: _Round) -> bool:
         """Send jobs for copies that are due, and let more of the earlier layout be due."""

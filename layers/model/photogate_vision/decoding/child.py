@@ -41,7 +41,7 @@ _CODE = """
 import sys
 sys.path[:] = {path!r}
 from photogate_vision.decoding.process import main
-main({decoder!r}, {fd}, {time_limit_s}, {memory_bytes})
+main({decoder!r}, {shower!r}, {fd}, {time_limit_s}, {memory_bytes})
 """
 
 
@@ -59,6 +59,7 @@ class DecoderChild:
 
     Args:
         decoder: what it runs, as ``module:function``.
+        shower: the same, for pictures that are to be shown.
         time_limit_s: for one photo.
         memory_bytes: of its own.
 
@@ -66,7 +67,7 @@ class DecoderChild:
         RetryableError: it cannot be started.
     """
 
-    def __init__(self, decoder: str, time_limit_s: float, memory_bytes: int) -> None:
+    def __init__(self, decoder: str, shower: str, time_limit_s: float, memory_bytes: int) -> None:
         self._time_limit_s = time_limit_s
         self._ready = False
         self._fd = _shared_file()
@@ -74,6 +75,7 @@ class DecoderChild:
         code = _CODE.format(
             path=[path for path in sys.path if path],
             decoder=decoder,
+            shower=shower,
             fd=self._fd,
             time_limit_s=time_limit_s,
             memory_bytes=memory_bytes,
@@ -102,8 +104,13 @@ class DecoderChild:
         """Whether it runs still."""
         return self._process.poll() is None
 
-    def decode(self, data: bytes, deadline: Deadline) -> list[Picture]:
+    def decode(self, data: bytes, deadline: Deadline, show_px: int = 0) -> list[Picture]:
         """Hand in a photo and wait for its pictures; see ``decode.decode``.
+
+        Args:
+            data: a photo.
+            deadline: for the whole of it.
+            show_px: when it is not 0, those of ``copies.showing.to_show`` at this longer side.
 
         Raises:
             Died: there is no answer; ``end`` it.
@@ -116,7 +123,7 @@ class DecoderChild:
             self._memory = mmap.mmap(self._fd, len(data))
         self._memory[: len(data)] = data
         try:
-            self._requests.write(REQUEST.pack(len(data), len(self._memory)))
+            self._requests.write(REQUEST.pack(len(data), len(self._memory), show_px))
         except BrokenPipeError:
             raise self._died() from None
         reply = self._reply(self._time_limit_s + _GRACE_S, deadline)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from PIL import Image
 
+from photogate_vision.decoding.containers import announced
 from photogate_vision.decoding.profiles import (
     BT709,
     CURVES,
@@ -55,6 +57,8 @@ def colour_marks(data: bytes, source: Image.Image, kind: str) -> Marks:
             return Marks(profile=profile, unsure=promised and profile is None)
         case "AVIF" | "HEIC":
             return _of_heif(data, profile)
+        case "GIF":
+            return Marks(unsure=announced(data).ambiguous)
     return Marks()
 
 
@@ -98,22 +102,32 @@ _COLOURS = frozenset({b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"})
 def _png_chunks(data: bytes) -> tuple[dict[bytes, bytes], bool]:
     """Give the chunks before the pixels that matter here, and whether readers may differ."""
     chunks: dict[bytes, bytes] = {}
-    at, unsure = 8, False
-    while at + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
-        if kind in (b"IDAT", b"IEND"):
+    unsure = False
+    for kind, body, crc in _walked(data):
+        if kind == b"IDAT":
             break
         if kind in _COLOURS or kind in (b"tRNS", b"gmAP"):
-            body = data[at + 8 : at + 8 + length]
-            crc = data[at + 8 + length : at + 12 + length]
             # Given twice, behind the palette, or damaged: some take it, some leave it.
             unsure |= kind in chunks or zlib.crc32(kind + body).to_bytes(4, "big") != crc
             unsure |= kind in _COLOURS and b"PLTE" in chunks
             chunks.setdefault(kind, body)
-        elif kind == b"PLTE":
+        elif kind in (b"PLTE", b"acTL", b"fcTL"):
             chunks[kind] = b""
-        at += 12 + length
+    if b"acTL" in chunks and b"fcTL" not in chunks:
+        # The hidden picture stands below the first frame, as Pillow has it; not in browsers.
+        first = next((body for kind, body, _ in _walked(data) if kind == b"fcTL"), b"")
+        unsure |= first[4:20] != data[16:24] + bytes(8) or first[25:26] != b"\0"
     return chunks, unsure
+
+
+def _walked(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Give kind, body and checksum of each chunk of a PNG."""
+    at = 8
+    while at + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 8 + length
+        yield kind, data[at + 8 : end] if kind != b"IDAT" else b"", data[end : end + 4]
+        at = end + 4
 
 
 #: What PNGs of sRGB say (PNG, 11.3.2.2), and how far from it makers round.

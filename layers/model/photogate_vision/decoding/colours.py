@@ -12,7 +12,7 @@ import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
-from itertools import product
+from itertools import pairwise, product
 
 from PIL import Image, ImageCms
 
@@ -109,9 +109,9 @@ def _tags(profile: bytes) -> set[bytes]:
 #: Each channel through all of its levels, the others at three levels; then all together.
 _RAMPS = tuple(
     tuple(tuple(level if channel == at else rest for at in range(3)) for level in range(256))
-    for channel in range(3)
-    for rest in (0, 128, 255)
-) + (tuple((level,) * 3 for level in range(256)),)
+    for channel, rest in [*product(range(3), (0, 128, 255))]
+)
+_GREYS = tuple((level,) * 3 for level in range(256))
 #: And colours from all over the cube.
 _CUBE = tuple(product(range(0, 256, 51), repeat=3))
 
@@ -126,7 +126,7 @@ def _tried(transform: ImageCms.ImageCmsTransform, mode: str, levels: bytes) -> b
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
     """Try it on every level of every channel: most photos carry some sRGB profile."""
-    colours = (*(colour for ramp in _RAMPS for colour in ramp), *_CUBE)
+    colours = (*(colour for ramp in _RAMPS for colour in ramp), *_GREYS, *_CUBE)
     levels = bytes(level for colour in colours for level in colour)
     pairs = zip(levels, _tried(transform, "RGB", levels), strict=True)
     return all(abs(before - after) <= _SAME_LEVELS for before, after in pairs)
@@ -147,7 +147,7 @@ def _is_smooth(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
         moved = _tried(transform, mode, ramp)
         for band in range(3):
             levels = moved[band::3]
-            steps = [b - a for a, b in zip(levels[:-1], levels[1:], strict=True)]
+            steps = [b - a for a, b in pairwise(levels)]
             way = sum(map(abs, steps)) - abs(levels[-1] - levels[0])
             if max(map(abs, steps)) > _LARGEST_STEP or way > _WAVERING:
                 return False

@@ -29,6 +29,8 @@ class Announced:
     canvas: tuple[int, int] | None
     #: None where the decoder is to be asked.
     frames: int | None
+    #: Whether viewers clear parts of frames that our decoder fills with a colour (GIF).
+    ambiguous: bool = False
 
 
 def announced(data: bytes) -> Announced:
@@ -80,6 +82,7 @@ def _gif(data: bytes) -> Announced:
     """Walk the blocks (GIF 89a, 18 to 26). Frames may reach beyond the canvas and widen it."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     at, frames, parts = 13 + _colour_table_bytes(flags), 0, 0
+    canvas, control, partial, filled = (0, 0, width, height), 0, False, False
     while at < len(data) and data[at] != 0x3B:
         if data[at] == 0x00:  # padding, as some encoders leave
             at += 1
@@ -88,7 +91,15 @@ def _gif(data: bytes) -> Announced:
             left, top, wide, high, flags = struct.unpack_from("<HHHHB", data, at + 1)
             width, height, frames = max(width, left + wide), max(height, top + high), frames + 1
             at += 11 + _colour_table_bytes(flags)
+            # What is not transparent is disposed of by clearing it, or nothing was before it.
+            opaque, disposal = not control & 1, control >> 2 & 7
+            covers = (left, top, wide, high) == canvas
+            partial |= not covers
+            filled |= opaque and (disposal == 2 or (frames == 1 and (disposal == 3 or not covers)))
+            control = 0
         elif data[at] == 0x21:
+            if data[at + 1 : at + 3] == b"\xf9\x04":
+                control = data[at + 3]
             at, parts = at + 2, parts + 1
         else:
             raise Malformed("there is something else where a GIF's next block should begin")
@@ -99,7 +110,7 @@ def _gif(data: bytes) -> Announced:
         at += 1
         if parts > _MOST_PARTS:
             raise Malformed(f"a GIF of more than {_MOST_PARTS} blocks")
-    return Announced(canvas=(width, height), frames=frames)
+    return Announced(canvas=(width, height), frames=frames, ambiguous=partial and filled)
 
 
 def _colour_table_bytes(flags: int) -> int:

@@ -17,6 +17,7 @@ import signal
 import struct
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -25,25 +26,26 @@ from photogate.errors import PhotoRefused, RetryableError
 if TYPE_CHECKING:
     from photogate_vision.decoding.decode import Picture
 
-#: Size of the photo and of the shared memory, in bytes.
-REQUEST = struct.Struct("<QQ")
+#: Size of the photo and of the shared memory, in bytes; then the longer side of the picture that
+#: is to be shown, in pixels, or 0 for the pictures that are to be judged.
+REQUEST = struct.Struct("<QQI")
 
 #: Its three, the shared memory, the channel, and what loading a library takes for a moment.
 _MOST_FILES = 16
 _PR_SET_NO_NEW_PRIVS = 38
 
 
-def main(decoder: str, memory_fd: int, time_limit_s: float, memory_bytes: int) -> None:
+def main(decoder: str, shower: str, memory_fd: int, time_limit_s: float, memory_bytes: int) -> None:
     """Serve until standard input closes, which it does when the parent ends.
 
     Args:
         decoder: ``module:function``, with the signature of ``decode.decode``.
+        shower: the same, with that of ``copies.showing.to_show``.
         memory_fd: of the memory that is shared with the parent.
         time_limit_s: a photo that takes longer ends this process.
         memory_bytes: what this process may have of its own.
     """
-    module, _, function = decoder.partition(":")
-    decode = getattr(import_module(module), function)
+    decode, show = _function(decoder), _function(shower)
     # What libraries print must not be taken for an answer.
     replies = os.dup(1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -53,14 +55,21 @@ def main(decoder: str, memory_fd: int, time_limit_s: float, memory_bytes: int) -
     _reply(replies, {"ready": True})
     memory: mmap.mmap | None = None
     while len(request := os.read(0, REQUEST.size)) == REQUEST.size:
-        photo_bytes, shared_bytes = REQUEST.unpack(request)
+        photo_bytes, shared_bytes, longer_side_px = REQUEST.unpack(request)
         if memory is None or len(memory) != shared_bytes:
             memory = mmap.mmap(memory_fd, shared_bytes)
         # The kernel ends it, whatever hangs, and also when nobody waits any more.
         signal.setitimer(signal.ITIMER_REAL, time_limit_s)
-        reply = _answer(decode, memory, photo_bytes)
+        task = partial(show, longer_side_px=longer_side_px) if longer_side_px else decode
+        reply = _answer(task, memory, photo_bytes)
         signal.setitimer(signal.ITIMER_REAL, 0)
         _reply(replies, reply)
+
+
+def _function(name: str) -> Callable[..., list[Picture]]:
+    module, _, function = name.partition(":")
+    found: Callable[..., list[Picture]] = getattr(import_module(module), function)
+    return found
 
 
 def _confine(memory_bytes: int) -> None:

@@ -34,6 +34,7 @@ class Sandbox:
 
     Args:
         decoder: what the children run, as ``module:function``.
+        shower: what they run for ``show``.
         time_limit_s: for one photo.
         memory_bytes: of a child's own.
     """
@@ -42,10 +43,12 @@ class Sandbox:
         self,
         *,
         decoder: str = "photogate_vision.decoding.decode:decode",
+        shower: str = "photogate_vision.copies.showing:to_show",
         time_limit_s: float = TIME_LIMIT_S,
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         self._decoder = decoder
+        self._shower = shower
         self._time_limit_s = time_limit_s
         self._memory_bytes = memory_bytes
         self._idle = [self._start()]
@@ -64,11 +67,25 @@ class Sandbox:
             DecoderFailed: it crashed or hung its decoder, or took too much memory.
             OutOfTime: the deadline passed, before its own limit of time.
         """
+        return self._ask(data, deadline, show_px=0)
+
+    def show(
+        self, data: bytes, longer_side_px: int, deadline: Deadline = NEVER
+    ) -> tuple[Picture, Picture]:
+        """See ``copies.showing.to_show``: the picture that was judged, and the one to be shown.
+
+        Raises:
+            As ``decode``.
+        """
+        judged, shown = self._ask(data, deadline, show_px=longer_side_px)
+        return judged, shown
+
+    def _ask(self, data: bytes, deadline: Deadline, *, show_px: int) -> list[Picture]:
         why = ""
         for fresh in (False, True):
             child = self._take(fresh=fresh)
             try:
-                pictures = child.decode(data, deadline)
+                pictures = child.decode(data, deadline, show_px)
             except Died as error:
                 child.end()
                 why = str(error)
@@ -102,7 +119,7 @@ class Sandbox:
             self._idle.append(child)
 
     def _start(self) -> DecoderChild:
-        return DecoderChild(self._decoder, self._time_limit_s, self._memory_bytes)
+        return DecoderChild(self._decoder, self._shower, self._time_limit_s, self._memory_bytes)
 
 
 def _end_all(children: list[DecoderChild]) -> None:

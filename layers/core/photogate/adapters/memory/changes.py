@@ -30,6 +30,7 @@ from photogate.domain.effects import (
     history_row,
     released_upload,
     settles,
+    wants_copies,
 )
 from photogate.domain.reviews import priority_of
 from photogate.domain.transitions import applied
@@ -169,7 +170,7 @@ def _update(row: Photo, outcome: Outcome, after: State, now: datetime) -> None:
         row.scores = json.loads(json.dumps(change.scores, allow_nan=False))
     if change.original_key is not None:
         row.original_key, row.earlier_layout = change.original_key, False
-    if change.copies_wanted and row.display_key is None:
+    if wants_copies(outcome) and row.display_key is None:
         row.copies_due_at = now + _FIRST_REST
     row.attempts = max(0, row.attempts - attempts_returned(outcome))
     row.undo = after.undo if change.action is Action.DECIDE else None

@@ -19,6 +19,7 @@ class ScriptedAnalyzer:
     """
 
     model_digest = "none"
+    panel = "a script looks alone"
 
     def __init__(
         self, default: Signals, **answers: Signals | BaseException | Callable[[], Signals]

@@ -27,7 +27,7 @@ from photogate.domain.changes import (
     State,
     Undo,
 )
-from photogate.domain.effects import attempts_returned, released_upload, settles
+from photogate.domain.effects import attempts_returned, released_upload, settles, wants_copies
 from photogate.domain.transitions import applied
 
 _SHOWN = SHOWN.format(
@@ -202,7 +202,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "attempts": attempts_returned(outcome),
         "replaced": {"to": asdict(undo)} if undo else None,
         "original": change.original_key,
-        "copied": change.copies_wanted,
+        "copied": wants_copies(outcome),
     }
 
 

@@ -35,6 +35,7 @@ class PostgresCopies:
                 " AND (copies_lease_until IS NULL OR copies_lease_until < now())"
                 " RETURNING CAST(id AS text) AS id, upload_key IS NULL AS earlier_layout,"
                 "   CASE WHEN upload_key IS NULL THEN url ELSE original_key END AS original_key,"
+                "   CASE WHEN original_key LIKE 'kept/%' THEN NULL ELSE etag END AS etag,"
                 "   moderation_scores->>'sha256' AS sha256, copies_attempts AS attempts",
                 ids=list(photo_ids),
                 lease=lease_s,
@@ -47,19 +48,25 @@ class PostgresCopies:
         shown = SHOWN.format(
             status="moderation_status", taken="true", display="CAST(:display AS text)"
         )
-        return bool(
-            self._pool.transaction(
-                lambda s: s.count(
-                    "UPDATE media SET display_key = :display, original_key = :original,"
-                    " upload_key = coalesce(upload_key, url), copies_due_at = NULL,"
-                    f" copies_lease_until = NULL, url = {shown}, updated_at = now()"
-                    " WHERE CAST(id AS text) = :id",
-                    id=photo_id,
-                    display=display_key,
-                    original=original_key,
-                )
+
+        def work(session: Session) -> bool:
+            row = session.row(
+                "UPDATE media SET display_key = :display, original_key = :original,"
+                " upload_key = coalesce(upload_key, url), copies_due_at = NULL,"
+                f" copies_lease_until = NULL, url = {shown}, updated_at = now()"
+                " WHERE CAST(id AS text) = :id RETURNING upload_key",
+                id=photo_id,
+                display=display_key,
+                original=original_key,
             )
-        )
+            if row is not None:
+                session.rows(
+                    "UPDATE upload_urls SET wanted = false WHERE file_key = :key AND wanted",
+                    key=row["upload_key"],
+                )
+            return row is not None
+
+        return self._pool.transaction(work)
 
     def put_off(self, photo_ids: Sequence[str], *, for_s: float) -> None:
         """See ``photogate.ports.records.Copies.put_off``."""

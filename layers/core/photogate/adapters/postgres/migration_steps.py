@@ -89,16 +89,17 @@ class Steps:
             MigrationUnfinished: the time is up; the next run goes on here.
             DatabaseUnavailable: the connection broke; so does the next run.
         """
-        if self._is_applied(migration):
-            return
-        for step in migration.steps:
-            try:
+        step = migration.steps[0]
+        try:
+            if self._is_applied(migration):
+                return
+            for step in migration.steps:
                 self._do(migration, step)
-            except _TimeIsUp:
-                raise self._unfinished(migration, step) from None
-            except (DatabaseError, InterfaceError, OSError) as error:
-                raise _failure(migration, step, error) from error
-        self._transaction(partial(self._note_applied, migration))
+            self._transaction(partial(self._note_applied, migration))
+        except _TimeIsUp:
+            raise self._unfinished(migration, step) from None
+        except (DatabaseError, InterfaceError, OSError) as error:
+            raise _failure(migration, step, error) from error
         self.applied.append(migration.name)
 
     def _do(self, migration: Migration, step: Step) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from photogate.adapters.postgres import pruning
 from photogate.adapters.postgres.changes import close_finished
@@ -21,7 +22,8 @@ _TAKE = (
     "   ORDER BY next_enqueue_at LIMIT :n FOR UPDATE SKIP LOCKED)"
     " RETURNING id, generation"
 )
-_SURE = f"(NOT queued OR next_enqueue_at < now() - {_AFTER_ALL})"
+#: Whatever the queue holds. One after the other, each by its own index.
+_SURE = ("NOT queued", f"next_enqueue_at < now() - {_AFTER_ALL}")
 _LONGEST_PAUSE = "interval '1 hour'"
 
 #: Longer than any upload URL: until then a client may put the object there again.
@@ -45,7 +47,9 @@ class PostgresOutbox:
         due: dict[str, int] = {}
 
         def work(session: Session) -> None:
-            rows = session.rows(_TAKE.format(which=_SURE), n=limit)
+            rows: list[dict[str, Any]] = []
+            for which in _SURE:
+                rows += session.rows(_TAKE.format(which=which), n=limit - len(rows))
             left = limit - len(rows) if lost is None else min(limit - len(rows), lost)
             if left > 0:
                 rows += session.rows(_TAKE.format(which="queued"), n=left)

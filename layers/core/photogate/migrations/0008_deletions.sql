@@ -5,6 +5,7 @@ ALTER TABLE batches ADD COLUMN queued boolean NOT NULL DEFAULT false;
 COMMENT ON COLUMN batches.queued IS 'its job was sent; false again when the job was taken out of the queue without verdicts';
 UPDATE batches SET queued = true
     WHERE finished_at IS NULL AND enqueue_interval > interval '1 minute';
+CREATE INDEX batches_unsent ON batches (next_enqueue_at) WHERE finished_at IS NULL AND NOT queued;
 
 ALTER TABLE object_deletions
     ADD COLUMN attempts    integer NOT NULL DEFAULT 0,

@@ -1,0 +1,97 @@
+"""Which models judge in an installation, and that it says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from functions.moderate import app as moderate
+from local.samples import jpeg, photograph
+from local.worker import Worker
+from photogate.errors import ConfigError
+from tests.functions.conftest import Installation, reset_bootstrap
+
+
+def nsfw_gate() -> str | None:
+    reset_bootstrap()
+    (gate,) = (gate for gate in moderate.parts().gates if gate.name == "nsfw")
+    assert gate.on
+    return gate.why
+
+
+@pytest.mark.parametrize(
+    ("second", "look", "words"),
+    [
+        (
+            None,
+            "close",
+            "mobilenet_v2 and opennsfw look, opennsfw at 3×3 parts of large photos as well",
+        ),
+        (
+            None,
+            "fast",
+            "in part: nothing measures nsfw.tile; mobilenet_v2 and opennsfw look",
+        ),
+        (
+            "none",
+            "normal",
+            "in part: nothing measures nsfw.second, nsfw.tile; mobilenet_v2 looks alone",
+        ),
+    ],
+)
+def test_who_looks_is_told(
+    installation: Installation,
+    monkeypatch: pytest.MonkeyPatch,
+    second: str | None,
+    look: str,
+    words: str,
+) -> None:
+    if second is not None:
+        monkeypatch.setenv("SECOND_MODEL", second)
+    monkeypatch.setenv("LOOK", look)
+    assert nsfw_gate() == words
+
+
+def test_a_second_model_that_is_gone_lets_no_worker_start(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SECOND_MODEL", str(tmp_path / "gone"))
+    with pytest.raises(ConfigError, match=r"gone/manifest.json cannot be read"):
+        nsfw_gate()
+    monkeypatch.delenv("SECOND_MODEL")
+    with pytest.raises(ConfigError, match="SECOND_MODEL: Field required"):
+        nsfw_gate()
+
+
+def test_a_policy_that_asks_for_no_panel_does_not_load_it(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    policy = tmp_path / "mine.yaml"
+    policy.write_text(
+        "name: mine\nversion: 1\nrequired: [nsfw.explicit]\n"
+        "rules:\n  - {measure: nsfw.explicit, reason: nsfw, review_above: 0.5}\n"
+    )
+    monkeypatch.setenv("POLICY", str(policy))
+    monkeypatch.setenv("SECOND_MODEL", str(tmp_path / "gone"))
+    assert nsfw_gate() == "mobilenet_v2 looks alone"
+    (signals,) = moderate.parts().analyzer.analyze(_photo())
+    # nobody was asked, which is not the same as a panel of one
+    assert signals.opinions is None
+
+
+def test_one_model_alone_still_approves(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECOND_MODEL", "none")
+    reset_bootstrap()
+    installation.hand_in(_photo())
+    worker = Worker(moderate.parts())
+    while (delivery := worker._queue.receive(wait_s=0)) is not None:
+        worker._work(delivery)
+    (photo,) = installation.client().call("GET", "/users/media/moderation-status")["photos"]
+    assert photo["moderation_status"] == "approved"
+
+
+def _photo() -> bytes:
+    return jpeg(photograph("astronaut.png"))
