@@ -14,7 +14,9 @@ from photogate.adapters.memory.database import Database, Photo, ReviewItem
 from photogate.adapters.memory.deliveries import MemoryDeliveries
 from photogate.adapters.memory.intake import MemoryIntake
 from photogate.adapters.memory.outbox import MemoryOutbox, MemoryUnfinished
+from photogate.adapters.memory.reviews import MemoryReviewItems
 from photogate.adapters.memory.rounds import MemoryRounds
+from photogate.adapters.memory.sessions import MemorySessions
 from photogate.adapters.memory.views import MemoryViews
 from photogate.adapters.memory.workers import MemoryWorkers
 from photogate.adapters.postgres.changes import PostgresChanges
@@ -23,7 +25,9 @@ from photogate.adapters.postgres.deliveries import PostgresDeliveries
 from photogate.adapters.postgres.intake import PostgresIntake
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.reviews import PostgresReviewItems
 from photogate.adapters.postgres.rounds import PostgresRounds
+from photogate.adapters.postgres.sessions import PostgresSessions
 from photogate.adapters.postgres.unfinished import PostgresUnfinished
 from photogate.adapters.postgres.views import PostgresViews
 from photogate.adapters.postgres.workers import PostgresWorkers
@@ -38,6 +42,7 @@ from photogate.ports.records import (
     Views,
     Workers,
 )
+from photogate.ports.reviewing import ReviewItems, Sessions
 
 
 class Records(Protocol):
@@ -49,6 +54,8 @@ class Records(Protocol):
     copies: Copies
     outbox: Outbox
     rounds: Rounds
+    reviews: ReviewItems
+    sessions: Sessions
     unfinished: Unfinished
     views: Views
     workers: Workers
@@ -119,6 +126,15 @@ class Records(Protocol):
     def end_undo(self) -> None:
         """No decision can be taken back any more."""
 
+    def age_leases(self, *, seconds: float) -> None:
+        """Let all review items have been taken so much earlier."""
+
+    def review_notes(self) -> list[str | None]:
+        """Give the notes of all review items."""
+
+    def age_sessions(self, *, seen_s: float = 0, begun_s: float = 0) -> None:
+        """Let all sessions have been seen, and have begun, so much earlier."""
+
     def raise_generation(self) -> None:
         """Let every batch be of the next generation."""
 
@@ -140,6 +156,8 @@ class MemoryRecords:
         self.copies: Copies = MemoryCopies(self.database)
         self.outbox: Outbox = MemoryOutbox(self.database)
         self.rounds: Rounds = MemoryRounds(self.database)
+        self.reviews: ReviewItems = MemoryReviewItems(self.database)
+        self.sessions: Sessions = MemorySessions(self.database)
         self.unfinished: Unfinished = MemoryUnfinished(self.database)
         self.views: Views = MemoryViews(self.database)
         self.workers: Workers = MemoryWorkers(self.database)
@@ -263,6 +281,19 @@ class MemoryRecords:
             photo.earlier_layout, photo.original_key = True, photo.file_key
             photo.display_key = photo.copies_due_at = None
 
+    def age_leases(self, *, seconds: float) -> None:
+        for item in self.database.review_items:
+            if item.lease_until is not None:
+                item.lease_until -= timedelta(seconds=seconds)
+
+    def review_notes(self) -> list[str | None]:
+        return [item.note for item in self.database.review_items]
+
+    def age_sessions(self, *, seen_s: float = 0, begun_s: float = 0) -> None:
+        for row in self.database.sessions.values():
+            row.seen_at -= timedelta(seconds=seen_s)
+            row.created_at -= timedelta(seconds=begun_s)
+
     def end_undo(self) -> None:
         for photo in self.database.photos.values():
             photo.undo_until = self.database.clock.now()
@@ -292,6 +323,8 @@ class PostgresRecords:
         self.copies: Copies = PostgresCopies(pool)
         self.outbox: Outbox = PostgresOutbox(pool)
         self.rounds: Rounds = PostgresRounds(pool)
+        self.reviews: ReviewItems = PostgresReviewItems(pool)
+        self.sessions: Sessions = PostgresSessions(pool)
         self.unfinished: Unfinished = PostgresUnfinished(pool)
         self.views: Views = PostgresViews(pool)
         self.workers: Workers = PostgresWorkers(pool)
@@ -410,6 +443,23 @@ class PostgresRecords:
         self._rows(
             "UPDATE media SET url = upload_key, upload_key = NULL, original_key = NULL,"
             " display_key = NULL, copies_due_at = NULL"
+        )
+
+    def age_leases(self, *, seconds: float) -> None:
+        self._rows(
+            "UPDATE review_items SET lease_until = lease_until - make_interval(secs => :s)",
+            s=seconds,
+        )
+
+    def review_notes(self) -> list[str | None]:
+        return [row["note"] for row in self._rows("SELECT note FROM review_items")]
+
+    def age_sessions(self, *, seen_s: float = 0, begun_s: float = 0) -> None:
+        self._rows(
+            "UPDATE sessions SET seen_at = seen_at - make_interval(secs => :seen),"
+            " created_at = created_at - make_interval(secs => :begun)",
+            seen=seen_s,
+            begun=begun_s,
         )
 
     def end_undo(self) -> None:

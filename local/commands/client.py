@@ -14,30 +14,54 @@ from photogate.errors import ConfigError
 
 
 def token(
-    user: Annotated[str, typer.Argument(help="The user's id: the token's `sub`.")],
-    role: Annotated[str, typer.Option(help="user, viewer, moderator or admin.")] = "user",
+    user: Annotated[
+        str | None, typer.Argument(help="The user's id: the token's `sub`; for a link `admin`.")
+    ] = None,
+    role: Annotated[
+        str | None,
+        typer.Option(help="user, viewer, moderator or admin; else user, of a link admin."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="What moderators read.")] = None,
-    hours: Annotated[float, typer.Option(min=0.01, max=8760, help="Lifetime.")] = 12,
+    hours: Annotated[float, typer.Option(min=0.01, max=8760, help="Lifetime of a token.")] = 12,
+    admin: Annotated[
+        bool, typer.Option("--admin", help="Print a link that signs in at the page, once.")
+    ] = False,
+    url: Annotated[str | None, typer.Option(help="Where the API answers, for a link.")] = None,
 ) -> None:
-    """Print a bearer token that is signed with JWT_SECRET."""
-    from photogate.auth import issue_token
+    """Print a bearer token that is signed with JWT_SECRET, or a sign-in link for the page."""
+    from photogate.auth import issue_token, sign_in_link
     from photogate.domain import Role
 
     with stacks_settings():
-        if role not in list(Role):
+        if role is not None and role not in list(Role):
             raise ConfigError(f"--role must be one of {', '.join(Role)}")
-        sys.stdout.write(
-            issue_token(
+        if admin and role == Role.USER:
+            raise ConfigError("--admin needs the role viewer, moderator or admin: --role")
+        if user is None and not admin:
+            raise ConfigError("say whose token: photogate token USER")
+        secret = _jwt_secret()
+        issuer, audience = os.environ.get("JWT_ISSUER"), os.environ.get("JWT_AUDIENCE")
+        if admin or user is None:
+            made = sign_in_link(
+                url or os.environ.get("PUBLIC_URL", "http://127.0.0.1:8000"),
+                user or "admin",
+                secret=secret,
+                role=Role(role or Role.ADMIN),
+                name=name,
+                issuer=issuer,
+                audience=audience,
+            )
+        else:
+            made = issue_token(
                 user,
-                secret=_jwt_secret(),
-                role=Role(role),
+                secret=secret,
+                role=Role(role or Role.USER),
                 name=name,
                 lifetime_s=int(hours * 3600),
-                issuer=os.environ.get("JWT_ISSUER"),
-                audience=os.environ.get("JWT_AUDIENCE"),
+                issuer=issuer,
+                audience=audience,
             )
-            + "\n"
-        )
+        sys.stdout.write(made + "\n")
 
 
 def smoke(

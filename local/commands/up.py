@@ -58,7 +58,7 @@ def up(
 
 
 def _print_addresses(url: str, user: str, home: Path) -> None:
-    from photogate.auth import issue_token
+    from photogate.auth import issue_token, sign_in_link
     from photogate.domain import Role
 
     lines = [
@@ -70,7 +70,17 @@ def _print_addresses(url: str, user: str, home: Path) -> None:
         half_a_day_s = 12 * 3600
         user_token = issue_token(user, secret=secret, lifetime_s=half_a_day_s)
         admin_token = issue_token("admin", secret=secret, role=Role.ADMIN, lifetime_s=half_a_day_s)
+        link = sign_in_link(
+            url,
+            "admin",
+            secret=secret,
+            role=Role.ADMIN,
+            issuer=os.environ.get("JWT_ISSUER"),
+            audience=os.environ.get("JWT_AUDIENCE"),
+        )
         lines += [f"user token   {user_token}", f"admin token  {admin_token}"]
+        lines += [f"review page  {link}"]
+        lines += ["             (works once, for 15 minutes; another: photogate token --admin)"]
     # Not through rich: tokens must stay on one line, to be copied.
     sys.stdout.write("\n".join(["", *lines, "", "Ctrl-C stops everything.", ""]))
     sys.stdout.flush()
