@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -270,7 +271,7 @@ def test_nothing_keeps_people_from_using_it(
     desk: Desk, waiting: Add, width: int, scheme: str
 ) -> None:
     waiting(3)
-    options = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+    options: dict[str, Any] = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
     signing = desk.browser(**options).new_page()
     signing.goto(desk.link())
     assert serious(signing) == []

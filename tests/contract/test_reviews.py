@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -57,8 +59,8 @@ def doubt(records: Records, *rules: str | None, user: str = "u") -> list[str]:
     return found
 
 
-def taken(records: Records, holder: Holder, count: int = 10, **wanted: object) -> list[str]:
-    hand = records.reviews.take(holder, Filter(**wanted), count=count)  # type: ignore[arg-type]
+def taken(records: Records, holder: Holder, count: int = 10, **wanted: Any) -> list[str]:
+    hand = records.reviews.take(holder, Filter(**wanted), count=count)
     return [item.photo.id for item in hand.items]
 
 
@@ -121,13 +123,14 @@ def test_what_was_skipped_goes_to_others(records: Records) -> None:
 def test_filters(records: Records) -> None:
     blurry, nude = doubt(records, "blur_variance", "nsfw.explicit")
     (other,) = doubt(records, "nsfw.explicit", user="v")
-    for wanted, expected in [
+    cases: list[tuple[dict[str, Any], list[str]]] = [
         ({"rule": "blur_variance"}, [blurry]),
         ({"user_id": "v"}, [other]),
         ({"rule": "nsfw.explicit", "user_id": "u"}, [nude]),
         ({"kind": Kind.APPEAL}, []),
         ({"kind": Kind.DOUBT, "user_id": "nobody"}, []),
-    ]:
+    ]
+    for wanted, expected in cases:
         assert taken(records, held_by(ADA), **wanted) == expected
         records.reviews.release(held_by(ADA))
 
@@ -220,22 +223,16 @@ def test_many_at_once_never_hold_the_same_photo(records: Records) -> None:
 
 
 @on_postgres
-def test_of_two_who_claim_at_once_one_gets_it(records: Records) -> None:
-    for _ in range(10):
-        (photo,) = doubt(records, "nsfw.explicit", user=f"u{_}")
-        got: list[bool] = []
+def test_of_four_who_claim_at_once_one_gets_it(records: Records) -> None:
+    for photo in doubt(records, *["nsfw.explicit"] * 10):
         barrier = threading.Barrier(4)
 
-        def work(n: int, photo: str = photo) -> None:
+        def claim(n: int, photo: str = photo, barrier: threading.Barrier = barrier) -> bool:
             barrier.wait()
-            got.append(records.reviews.claim(held_by(ADA, f"tab-0000000{n}"), photo))
+            return records.reviews.claim(held_by(ADA, f"tab-0000000{n}"), photo)
 
-        threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sorted(got) == [False, False, False, True]
+        with ThreadPoolExecutor(4) as threads:
+            assert sorted(threads.map(claim, range(4))) == [False, False, False, True]
 
 
 @pytest.mark.quick

@@ -93,7 +93,8 @@ def installation(
         yield installation
         for client in installation.clients.values():
             client.close()
-        reset_bootstrap()
+    # Not before: a request that is under way would give its connection back to nobody.
+    reset_bootstrap()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ if (token === "") {
   button.hidden = true;
 }
 
+button.focus();
 button.addEventListener("click", async () => {
   button.disabled = true;
   problem.textContent = "";
