@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
 
 from local.home import free_port
 from local.samples import jpeg, photograph
@@ -79,6 +80,15 @@ def test_commands_on_a_stack(start: Callable[..., RunningStack]) -> None:
     assert re.search(r"moderate .*rejected .*group_photo", told), told
     assert re.search(r"Photos .*reason=group_photo", told), told
     assert "nothing was given up" in says("docs/logs.md", "photogate dead")
+    links = says("docs/review.md", "token --admin").split()
+    tokens = [link.removeprefix(f"{stack.url}/admin/sign-in#") for link in links]
+    where = f"{stack.url}/api/v1/admin/session"
+    begun = [requests.post(where, json={"token": token}, timeout=10).json() for token in tokens]
+    assert [(session["user_id"], session["role"]) for session in begun] == [
+        ("admin", "admin"),
+        ("ada", "moderator"),
+    ]
+    assert requests.post(where, json={"token": tokens[0]}, timeout=10).status_code == 401
 
 
 def test_the_page_on_models(

@@ -19,7 +19,7 @@ from local.lambda_runtime import FunctionFailed, LambdaRuntime, run_function
 from local.logs import LogFilter, read_events, read_metrics
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.workers import PostgresWorkers
-from photogate.auth import issue_token
+from photogate.auth import issue_token, sign_in_link
 from photogate.domain import Role
 from photogate.messages import Job
 from photogate.policies import preset
@@ -90,6 +90,37 @@ class TestHttp:
             answer = admin.invoke(api_gateway_event("GET", path, token))
             assert json.loads(answer["body"])["queue"]["pending_media"] == 0
             assert admin.invoke(api_gateway_event("GET", path))["statusCode"] == 401
+
+    def test_the_review_page_behind_an_http_api(
+        self, installation: Installation, tmp_path: Path
+    ) -> None:
+        with run_function("functions.admin.app.handler", {}, log=tmp_path / "log") as admin:
+            page = admin.invoke(api_gateway_event("GET", "/admin"))
+            assert page["headers"]["content-type"].startswith("text/html")
+            assert "script-src 'self'" in page["headers"]["content-security-policy"]
+            script = admin.invoke(api_gateway_event("GET", "/admin/files/review.js"))
+            assert script["headers"]["content-type"].startswith("text/javascript")
+            assert script["isBase64Encoded"] is False
+            link = sign_in_link("https://api.example", "ada", secret=SECRET, role=Role.MODERATOR)
+            base = "/api/v1/admin"
+
+            def post(path: str, body: Any, **headers: str) -> Any:
+                event = api_gateway_event("POST", f"{base}{path}")
+                event["headers"] |= {"content-type": "application/json", **headers}
+                data = json.dumps(body)
+                event["headers"]["content-length"] = str(len(data))
+                cookies = {"cookies": [cookie]} if (cookie := headers.pop("cookie", "")) else {}
+                return admin.invoke({**event, "body": data, **cookies})
+
+            begun = post("/session", {"token": link.partition("#")[2]})
+            (cookie,) = begun["cookies"]
+            assert {"Secure", "HttpOnly", "SameSite=strict"} <= set(cookie.split("; "))
+            csrf = json.loads(begun["body"])["csrf"]
+            cookie = cookie.partition(";")[0]
+            take = {"tab": "tab-00000001"}
+            assert post("/review/take", take, cookie=cookie)["statusCode"] == 403
+            taken = post("/review/take", take, cookie=cookie, **{"x-photogate-csrf": csrf})
+            assert json.loads(taken["body"])["items"] == []
 
 
 class TestModerate:

@@ -36,6 +36,9 @@ RUN_BY: dict[str, dict[str, str]] = {
         ".venv/bin/photogate dead": "tests/e2e/test_docs.py::test_commands_on_a_stack",
         ".venv/bin/photogate redrive": "tests/e2e/test_docs.py::test_commands_on_a_stack",
     },
+    "docs/review.md": {
+        ".venv/bin/photogate token": "tests/e2e/test_docs.py::test_commands_on_a_stack",
+    },
     "docs/models.md": {
         ".venv/bin/photogate model": "tests/e2e/test_docs.py::test_the_page_on_models",
         ".venv/bin/photogate check": "tests/e2e/test_docs.py::test_the_page_on_models",

@@ -67,9 +67,9 @@ export class Outbox {
           this.wake = resolve;
           setTimeout(resolve, pause);
         });
-      } else {
-        if (this.failures > 0) this.tell.offline(0);
+      } else if (this.failures > 0 && this.entries.length === 0) {
         this.failures = 0;
+        this.tell.offline(0);
       }
     }
     this.running = false;

@@ -96,7 +96,11 @@ async function fill() {
     return;
   }
   const before = current();
-  const fresh = answer.items.filter((item) => !gone.has(item.photo_id));
+  // What is known stays the same object: others wait for an answer about it.
+  const known = new Map(hand.map((item) => [item.photo_id, item]));
+  const fresh = answer.items
+    .filter((item) => !gone.has(item.photo_id))
+    .map((item) => Object.assign(known.get(item.photo_id) ?? {}, item));
   // What is looked at stays first, whatever is more urgent by now.
   const still = fresh.find((item) => item.photo_id === before?.photo_id);
   hand = still ? [still, ...fresh.filter((item) => item !== still)] : fresh;
