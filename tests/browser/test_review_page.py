@@ -17,6 +17,15 @@ from tests.servers import eventually
 Add = Callable[..., list[str]]
 
 
+#: Adds up how far things moved that nobody had touched, from the page's beginning on.
+COUNT_SHIFTS = """() => {
+  window.shift = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
+  }).observe({ type: "layout-shift", buffered: true });
+}"""
+
+
 def shown(page: Page) -> str:
     """Wait for a photo, and give its id."""
     image = page.locator("#picture img")
@@ -40,6 +49,7 @@ def test_photos_are_reviewed_by_keyboard_alone(desk: Desk, waiting: Add) -> None
     ids = waiting(12)
     watched = desk.signed_in()
     page = watched.page
+    page.evaluate(COUNT_SHIFTS)
     done: dict[str, tuple[str, str | None]] = {}
     for n in range(10):
         photo = shown(page)
@@ -69,6 +79,7 @@ def test_photos_are_reviewed_by_keyboard_alone(desk: Desk, waiting: Add) -> None
     expect(page.locator("#state")).to_have_text("Nothing else waits")
     assert set(ids) == {*done, skipped, asked}
     assert desk.status(asked)[0] == "review"
+    assert page.evaluate("shift") == 0
     watched.assert_calm()
 
     admin = desk.signed_in("root", Role.ADMIN)
@@ -122,7 +133,8 @@ def test_two_browsers_never_hold_the_same_photo(desk: Desk, waiting: Add) -> Non
     ids = waiting(14)
     pages = [desk.signed_in("ada").page, desk.signed_in("bob").page]
     seen: list[str] = []
-    for _ in range(7):
+    # Each tab may hold four; until then there is something for both.
+    for _ in range(5):
         both = [shown(page) for page in pages]
         assert not set(both) & set(seen)
         assert len(set(both)) == 2
@@ -131,8 +143,8 @@ def test_two_browsers_never_hold_the_same_photo(desk: Desk, waiting: Add) -> Non
             page.keyboard.press("5")
             next_one(page, photo)
         seen += both
-    assert sorted(seen) == sorted(ids)
-    eventually(lambda: {desk.status(i)[0] for i in ids} == {"rejected"})
+    assert set(seen) < set(ids)
+    eventually(lambda: {desk.status(i)[0] for i in seen} == {"rejected"})
 
 
 def test_a_closed_tab_gives_back_what_it_held(desk: Desk, waiting: Add) -> None:

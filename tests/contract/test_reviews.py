@@ -280,3 +280,16 @@ class TestSessions:
         assert [records.sessions.find(h) for h in "abc"] == [None, BOB, ADA]
         assert records.sessions.end_all("ada") == 1
         assert [records.sessions.find(h) for h in "abc"] == [None, BOB, None]
+
+
+def test_the_sweep_removes_sessions_and_reveals_that_are_over(records: Records) -> None:
+    (photo,) = doubt(records, "nsfw.explicit")
+    records.reviews.reveal(photo, ADA)
+    records.sessions.begin(TestSessions.LINK, "hash")
+    records.outbox.prune(limit=10)
+    assert records.sessions.find("hash") == ADA
+    records.age_sessions(begun_s=SESSION_S + 60)
+    records.outbox.prune(limit=10)
+    records.age_sessions(begun_s=-2 * SESSION_S)
+    assert records.sessions.find("hash") is None
+    assert records.reviews.revealed(photo, ADA)

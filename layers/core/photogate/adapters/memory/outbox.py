@@ -135,6 +135,9 @@ class MemoryOutbox:
                 and not any(p.open or p.given_up for p in database.photos_of(batch.id))
             ][:limit]
             history = [entry for entry in database.history if entry.at < told][:limit]
+            day_ago = now - timedelta(days=1)
+            for hash_ in [h for h, row in database.sessions.items() if row.created_at < day_ago]:
+                del database.sessions[hash_]
             for key in [k for k, at in database.reveals.items() if at < told][:limit]:
                 del database.reveals[key]
             items = [i for i in database.review_items if i.closed_at and i.closed_at < told][:limit]

@@ -159,6 +159,7 @@ class PostgresOutbox:
                 partial(pruning.history, limit=limit),
                 partial(pruning.review_items, limit=limit),
                 partial(pruning.reveals, limit=limit),
+                pruning.sessions,
                 pruning.hourly_counts,
             )
         )

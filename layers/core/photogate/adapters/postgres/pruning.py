@@ -2,7 +2,7 @@
 
 What stays, and why: ``media`` until somebody deletes the photo; ``subjects``, one small row a user,
 which the history names; ``audit_log``, which nothing writes any more. ``object_deletions``,
-``workers``, ``jobs``, ``sessions`` and ``sign_in_links`` are bounded by those who write them.
+``workers`` and ``jobs`` are bounded by those who write them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,12 @@ _REVIEW_ITEMS = """
         WHERE closed_at < now() - make_interval(days => (SELECT days FROM history_retention))
         ORDER BY closed_at LIMIT :n)
 """
-#: As long.
+#: No session lasts longer.
+_SESSIONS = (
+    "DELETE FROM sessions WHERE created_at < now() - interval '1 day'",
+    "DELETE FROM sign_in_links WHERE expires_at < now() - interval '1 day'",
+)
+#: As long as history.
 _REVEALS = """
     DELETE FROM reveals WHERE ctid IN (
         SELECT ctid FROM reveals
@@ -68,6 +73,11 @@ def review_items(session: Session, *, limit: int) -> int:
 def reveals(session: Session, *, limit: int) -> int:
     """Remove who saw what, when it was as long ago."""
     return session.count(_REVEALS, n=limit)
+
+
+def sessions(session: Session) -> int:
+    """Remove sign-ins that are over: few, for each sign-in does so, too."""
+    return sum(session.count(sql) for sql in _SESSIONS)
 
 
 def hourly_counts(session: Session) -> int:
