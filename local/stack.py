@@ -221,7 +221,14 @@ class Stack:
 
     def _child(self, name: str, module: str, *arguments: str) -> Child:
         log = self.home.folder("logs") / f"{name}.log"
-        return Child(name=name, module=module, arguments=arguments, log=log, alert=self.alert)
+        return Child(
+            name=name,
+            module=module,
+            arguments=arguments,
+            log=log,
+            alert=self.alert,
+            beats=module == "local.worker",
+        )
 
     def _await(self, child: Child) -> None:
         if child.name == "api":

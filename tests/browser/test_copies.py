@@ -59,7 +59,7 @@ def test_a_copy_shows_what_was_judged(
     data = original.make()
     judged = sandbox.decode(data)[0]
     try:
-        display, *others = Copier(sandbox.show, CopyForm()).copies(data, within_s=60)
+        display, *others = Copier(sandbox.show, CopyForm()).copies(data)
     except CopyDiffers:
         assert _MAY_BE_HELD_BACK in original.name
         return
@@ -87,4 +87,4 @@ def test_a_copy_shows_what_was_judged(
 def test_where_viewers_see_something_else_there_is_no_copy(sandbox: Sandbox) -> None:
     for form in (CopyForm(), CopyForm(format="WEBP")):
         with pytest.raises(CopyDiffers, match="differs from what was judged"):
-            Copier(sandbox.show, form).copies(two_faced(), within_s=60)
+            Copier(sandbox.show, form).copies(two_faced())

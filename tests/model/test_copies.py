@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from bench.photos import TWELVE_MEGAPIXELS, TWO_MEGAPIXELS, photos
 from local.samples import jpeg, photograph
 from photogate.bootstrap.choose import copy_form
-from photogate.domain import Copy
+from photogate.domain import Copy, Deadline
 from photogate.errors import CopyDiffers, DecoderFailed, OutOfTime, PhotoRefused
 from photogate.ports.vision import CopyMaker
 from photogate.settings import CopySettings, read
@@ -38,7 +38,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 def copies(sandbox: Sandbox, data: bytes, form: CopyForm | None = None) -> list[Copy]:
     maker: CopyMaker = Copier(sandbox.show, form or CopyForm())
-    return list(maker.copies(data, within_s=60))
+    return list(maker.copies(data))
 
 
 def opened(copy: Copy) -> Image.Image:
@@ -243,7 +243,7 @@ def test_a_child_that_dies_on_the_second_decoding_is_told() -> None:
 def test_there_is_no_answer_beyond_the_deadline() -> None:
     sandbox = Sandbox(shower="tests.model.odd_decoders:sleep")
     with pytest.raises(OutOfTime):
-        Copier(sandbox.show, CopyForm()).copies(b"x", within_s=0.5)
+        Copier(sandbox.show, CopyForm()).copies(b"x", Deadline.after(0.5))
     sandbox.close()
 
 

@@ -313,6 +313,17 @@ class TestTimes:
         assert event["Schedule"] == "rate(1 minute)"
         assert FUNCTIONS["SweepFunction"]["Timeout"] < 60
 
+    def test_a_round_of_the_sweep_is_not_tried_again_and_never_late(self) -> None:
+        sweep = FUNCTIONS["SweepFunction"]
+        assert sweep["EventInvokeConfig"] == {
+            "MaximumRetryAttempts": 0,
+            "MaximumEventAgeInSeconds": 60,
+        }
+        event = sweep["Events"]["EveryMinute"]["Properties"]
+        assert event["RetryPolicy"] == {"MaximumRetryAttempts": 0}
+        # A reservation fails in accounts whose limit is low; a row in the database does it.
+        assert "ReservedConcurrentExecutions" not in sweep
+
     def test_dead_jobs_live_longer_than_jobs(self) -> None:
         kept = {name: queue["MessageRetentionPeriod"] for name, queue in QUEUES.items()}
         assert kept["DeadQueue"] > kept["Queue"]

@@ -20,9 +20,11 @@ from photogate.errors import ConfigError
 if TYPE_CHECKING:
     from photogate.ports.photos import Store
     from photogate.ports.queue import Queue
-    from photogate.ports.records import Changes, Deliveries, Workers
-    from photogate.ports.vision import PhotoAnalyzer
+    from photogate.ports.records import Changes, Copies, Deliveries, Workers
+    from photogate.ports.vision import CopyMaker, PhotoAnalyzer
+    from photogate.service.copying import Copying
     from photogate.service.moderate import Moderation, Watcher
+    from photogate_vision.decoding.sandbox import Sandbox
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +33,10 @@ class ModeratePorts:
 
     deliveries: Deliveries
     changes: Changes
+    copies: Copies
     store: Store
     analyzer: PhotoAnalyzer
+    maker: CopyMaker
     workers: Workers
     queue: Queue
 
@@ -42,6 +46,7 @@ class ModerateParts:
     """What ``functions/moderate`` and the local worker run."""
 
     moderation: Moderation
+    copying: Copying
     analyzer: PhotoAnalyzer
     policy: Policy
     workers: Workers
@@ -78,19 +83,27 @@ def moderate(
     Args:
         wrap: may replace ports, e.g. by ones that fail on purpose.
     """
+    from photogate.adapters.postgres.copies import PostgresCopies
     from photogate.adapters.postgres.deliveries import PostgresDeliveries
     from photogate.adapters.postgres.workers import PostgresWorkers
+    from photogate.service.copying import Copying
     from photogate.service.moderate import Moderation
+    from photogate_vision.copies.maker import Copier
+    from photogate_vision.decoding.sandbox import Sandbox
 
     settings = choose.settings_of(s.ModerateSettings)
     pool = choose.pool(settings)
     policy = choose.policy(settings)
+    # Its child starts while the models are loaded.
+    sandbox = Sandbox()
     ports = wrap(
         ModeratePorts(
             deliveries=PostgresDeliveries(pool),
             changes=choose.changes(pool, "moderate"),
+            copies=PostgresCopies(pool),
             store=choose.store(settings),
-            analyzer=analyzer(settings, policy),
+            analyzer=analyzer(settings, policy, sandbox),
+            maker=Copier(sandbox.show, choose.copy_form(settings)),
             workers=PostgresWorkers(pool),
             queue=choose.queue(settings),
         )
@@ -108,6 +121,13 @@ def moderate(
             watcher=watcher,
             faces=choose.faces_guard(settings) if policy.needs("faces") else None,
         ),
+        copying=Copying(
+            copies=ports.copies,
+            changes=ports.changes,
+            store=ports.store,
+            maker=ports.maker,
+            max_bytes=settings.max_photo_bytes,
+        ),
         analyzer=ports.analyzer,
         policy=policy,
         workers=ports.workers,
@@ -116,8 +136,13 @@ def moderate(
     )
 
 
-def analyzer(settings: s.ModelSettings, policy: Policy) -> PhotoAnalyzer:
+def analyzer(
+    settings: s.ModelSettings, policy: Policy, sandbox: Sandbox | None = None
+) -> PhotoAnalyzer:
     """Load the model, and the face detector where the policy asks for faces.
+
+    Args:
+        sandbox: decodes the photos; one of its own if there is none.
 
     Raises:
         ConfigError: a bundle is missing, damaged or not what its manifest says; or the
@@ -126,8 +151,7 @@ def analyzer(settings: s.ModelSettings, policy: Policy) -> PhotoAnalyzer:
     from photogate_vision.analyzer import VisionAnalyzer
     from photogate_vision.decoding.sandbox import Sandbox
 
-    # Its child starts while the models are loaded.
-    sandbox = Sandbox()
+    sandbox = sandbox or Sandbox()
     faces = choose.faces(settings) if policy.needs("faces") else None
     built = VisionAnalyzer(
         settings.model_dir, decode=sandbox.decode, faces=faces, threads=settings.model_threads

@@ -7,7 +7,7 @@ from io import BytesIO
 
 from PIL import Image, ImageFilter
 
-from photogate.domain import Copy, Deadline
+from photogate.domain import NEVER, Copy, Deadline
 from photogate.errors import CopyDiffers
 from photogate_vision.copies.encoding import CopyForm, encoded
 from photogate_vision.copies.matching import MOST_COARSE, MOST_FINE, difference
@@ -39,7 +39,7 @@ class Copier:
         self._show = show
         self._form = form
 
-    def copies(self, data: bytes, *, within_s: float) -> list[Copy]:
+    def copies(self, data: bytes, deadline: Deadline = NEVER) -> list[Copy]:
         """See ``photogate.ports.vision.CopyMaker.copies``.
 
         Files are written here, from nothing but pixels: even a decoder process that was broken
@@ -49,7 +49,6 @@ class Copier:
             CopyDiffers: the display copy does not show what was judged, or cannot be small enough.
             PhotoRefused, DecoderFailed, RetryableError: as ``Sandbox.show``.
         """
-        deadline = Deadline.after(within_s)
         judged, shown = self._show(data, self._form.display_px, deadline)
         display = self._written("display", shown.image)
         found = difference(judged, _read(display))
