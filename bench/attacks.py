@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
+#: Connections are limited by address: all attackers have one of their own, where that is easy.
+_FROM = ("127.0.0.50", 0) if sys.platform == "linux" else None
 #: Between two bytes of a slow client, in seconds.
 _DRIP_S = 0.5
 _BIG_HEAD_BYTES = 96_000_000
@@ -84,7 +87,9 @@ async def attack_with(
     async def client() -> None:
         while not until.is_set():
             try:
-                reader, writer = await asyncio.open_connection(where.hostname, where.port)
+                reader, writer = await asyncio.open_connection(
+                    where.hostname, where.port, local_addr=_FROM
+                )
             except OSError:
                 answers["no connection"] += 1
                 await asyncio.sleep(_DRIP_S)

@@ -121,7 +121,9 @@ def test_one_users_uploads_are_limited_and_each_is_stored_once(stack: RunningSta
 def test_a_forwarded_address_counts_from_trusted_proxies_alone(
     start: Callable[..., RunningStack],
 ) -> None:
-    stack = start(TRUSTED_PROXIES="127.0.0.2")
+    stack = start(
+        TRUSTED_PROXIES="127.0.0.2", OPEN_UPLOADS="1000", OPEN_UPLOAD_BYTES="100000000000"
+    )
     forwarded = "198.51.100.1, 203.0.113.9"
     assert _client_in_log(stack, source="127.0.0.1", forwarded=forwarded) == "127.0.0.1"
     assert _client_in_log(stack, source="127.0.0.3", forwarded="127.0.0.2") == "127.0.0.3"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import boto3
@@ -15,6 +16,9 @@ from local.home import Home
 from local.servers.embedded_postgres import EmbeddedPostgres
 from local.servers.embedded_redis import EmbeddedRedis
 from tests.e2e.running import RunningStack
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 #: The SDK's own; whoever needs them says them in each terminal.
 CREDENTIALS = {
@@ -28,6 +32,12 @@ def remembered(stack: RunningStack) -> dict[str, str]:
     assert saved.stat().st_mode & 0o077 == 0
     settings: dict[str, str] = json.loads(saved.read_text())
     return settings
+
+
+def uploads(s3: S3Client) -> list[str]:
+    """Give the keys of what clients put into the bucket."""
+    listed = s3.list_objects_v2(Bucket="own-photos", Prefix="incoming/")
+    return [found["Key"] for found in listed["Contents"]]
 
 
 def test_photos_in_a_bucket_and_jobs_in_sqs(
@@ -56,7 +66,7 @@ def test_photos_in_a_bucket_and_jobs_in_sqs(
         assert stack.children("redis-server") == []
         with stack.one_more_worker(**CREDENTIALS):
             assert "5 photos" in stack.run("smoke", "5")
-        assert len(s3.list_objects_v2(Bucket="own-photos")["Contents"]) == 5
+        assert len(uploads(s3)) == 5
         assert not (stack.home / "photos").exists()
         assert stack.run("dead", **CREDENTIALS) == "nothing was given up\n"
         assert not remembered(stack).keys() & {"PHOTOS_DIR", "REDIS_URL", *CREDENTIALS}
@@ -65,8 +75,8 @@ def test_photos_in_a_bucket_and_jobs_in_sqs(
         # The next stack is told nothing of it, and so uses a folder and Redis again.
         again = start()
         assert "5 photos" in again.run("smoke", "5")
-        assert len(s3.list_objects_v2(Bucket="own-photos")["Contents"]) == 5
-        assert len(list((again.home / "photos").rglob("*.jpg"))) == 5
+        assert len(uploads(s3)) == 5
+        assert len(list((again.home / "photos" / "incoming").rglob("*.jpg"))) == 5
         left = remembered(again)
         assert [name for name in left if name.startswith(("S3_", "QUEUE_"))] == []
 

@@ -96,7 +96,6 @@ def moderate(
     from photogate.adapters.postgres.workers import PostgresWorkers
     from photogate.service.copying import Copying
     from photogate.service.moderate import Moderation
-    from photogate_vision.copies.encoding import CopyForm
     from photogate_vision.copies.maker import Copier
     from photogate_vision.decoding.sandbox import Sandbox
 
@@ -112,15 +111,7 @@ def moderate(
             copies=PostgresCopies(pool),
             store=choose.store(settings),
             analyzer=analyzer(settings, policy, sandbox),
-            maker=Copier(
-                sandbox.show,
-                CopyForm(
-                    format="WEBP" if settings.copy_format == "webp" else "JPEG",
-                    quality=settings.copy_quality,
-                    display_px=settings.copy_display_px,
-                    thumb_px=settings.copy_thumb_px,
-                ),
-            ),
+            maker=Copier(sandbox.show, choose.copy_form(settings)),
             workers=PostgresWorkers(pool),
             queue=choose.queue(settings),
         )

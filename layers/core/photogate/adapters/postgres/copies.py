@@ -99,8 +99,8 @@ class PostgresCopies:
         def work(session: Session) -> None:
             rows = session.rows(
                 f"UPDATE media SET copies_due_at = now() + {_SENT_AGAIN_AFTER}"
-                " WHERE id IN (SELECT id FROM media WHERE copies_due_at <= now()"
-                "   ORDER BY copies_due_at LIMIT :n FOR UPDATE SKIP LOCKED)"
+                " WHERE id = ANY (ARRAY(SELECT id FROM media WHERE copies_due_at <= now()"
+                "   ORDER BY copies_due_at LIMIT :n FOR UPDATE SKIP LOCKED))"
                 " RETURNING CAST(id AS text) AS id",
                 n=limit,
             )
@@ -114,8 +114,9 @@ class PostgresCopies:
 
         def scheduled(session: Session, where: str, most: int) -> int:
             return session.count(
-                "UPDATE media SET copies_due_at = now() WHERE id IN (SELECT id FROM media"
-                f" WHERE {_EARLIER} {where} ORDER BY created_at LIMIT :n FOR UPDATE SKIP LOCKED)",
+                "UPDATE media SET copies_due_at = now() WHERE id = ANY (ARRAY("
+                f" SELECT id FROM media WHERE {_EARLIER} {where}"
+                " ORDER BY created_at LIMIT :n FOR UPDATE SKIP LOCKED))",
                 n=most,
             )
 
@@ -165,10 +166,10 @@ class PostgresCopies:
         """See ``photogate.ports.records.Copies.release_uploads``."""
         return self._pool.transaction(
             lambda s: s.count(
-                "WITH over AS (DELETE FROM upload_urls WHERE file_key IN ("
+                "WITH over AS (DELETE FROM upload_urls WHERE file_key = ANY (ARRAY("
                 f"   SELECT file_key FROM upload_urls WHERE NOT wanted"
                 f"   AND expires_at < now() - {URLS_END} ORDER BY expires_at LIMIT :n"
-                "    FOR UPDATE SKIP LOCKED)"
+                "    FOR UPDATE SKIP LOCKED))"
                 "   RETURNING file_key, user_id)"
                 " INSERT INTO object_deletions (file_key, user_id)"
                 " SELECT file_key, user_id FROM over ON CONFLICT DO NOTHING",

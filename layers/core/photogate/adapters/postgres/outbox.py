@@ -17,9 +17,10 @@ from photogate.messages import Job
 _AFTER_ALL = "interval '1 hour'"
 _TAKE = (
     "UPDATE batches SET next_enqueue_at = now() + interval '1 minute'"
-    " WHERE id IN (SELECT id FROM batches"
+    # An array is made once; a join could read the rows, and lock others, more than once.
+    " WHERE id = ANY (ARRAY(SELECT id FROM batches"
     "   WHERE finished_at IS NULL AND next_enqueue_at <= now() AND {which}"
-    "   ORDER BY next_enqueue_at LIMIT :n FOR UPDATE SKIP LOCKED)"
+    "   ORDER BY next_enqueue_at LIMIT :n FOR UPDATE SKIP LOCKED))"
     " RETURNING id, generation"
 )
 #: Whatever the queue holds. One after the other, each by its own index.

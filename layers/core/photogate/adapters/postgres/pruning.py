@@ -12,28 +12,28 @@ from photogate.adapters.postgres.rows import GIVEN_UP, OPEN
 
 #: The rate limit looks back 24 hours.
 _USAGE = """
-    DELETE FROM upload_usage WHERE batch_id IN (
+    DELETE FROM upload_usage WHERE batch_id = ANY (ARRAY(
         SELECT batch_id FROM upload_usage WHERE created_at < now() - interval '48 hours'
-        ORDER BY created_at LIMIT :n)
+        ORDER BY created_at LIMIT :n))
 """
 #: Its keys are then known by their photos' rows; where those are deleted, their objects are gone
 #: and no upload URL brings them back. A photo that a person waits for in vain may be redriven, for
 #: which its batch is needed. One that a change holds is left for the next time.
 _BATCHES = f"""
-    DELETE FROM batches WHERE id IN (
+    DELETE FROM batches WHERE id = ANY (ARRAY(
         SELECT id FROM batches
         WHERE finished_at < now() - make_interval(days => :days) AND NOT EXISTS (
             SELECT 1 FROM media WHERE batch_id = batches.id AND ({OPEN} OR {GIVEN_UP}))
-        ORDER BY finished_at LIMIT :n FOR UPDATE SKIP LOCKED)
+        ORDER BY finished_at LIMIT :n FOR UPDATE SKIP LOCKED))
 """
 #: Two days are counted.
 _HOURS = "DELETE FROM hourly_counts WHERE hour < now() - interval '3 days'"
 #: As long as the history that tells of them.
 _REVIEW_ITEMS = """
-    DELETE FROM review_items WHERE id IN (
+    DELETE FROM review_items WHERE id = ANY (ARRAY(
         SELECT id FROM review_items
         WHERE closed_at < now() - make_interval(days => (SELECT days FROM history_retention))
-        ORDER BY closed_at LIMIT :n)
+        ORDER BY closed_at LIMIT :n))
 """
 #: No session lasts longer.
 _SESSIONS = (
