@@ -173,23 +173,28 @@ class PostgresReviewItems:
 def _fill(
     session: Session, holder: Holder, wanted: Filter, count: int, passed: Sequence[int]
 ) -> None:
-    conditions, params = [], dict[str, Any]()
-    for sql, value in {
-        "item.kind = :kind": wanted.kind and wanted.kind.value,
-        "media.moderation_scores->'rule'->>'name' = :rule": wanted.rule,
-        "media.user_id = :owner": wanted.user_id,
-    }.items():
+    params: dict[str, Any] = {}
+    on_photo: list[str] = []
+    for column, name, value in (
+        ("media.moderation_scores->'rule'->>'name'", "rule", wanted.rule),
+        ("media.user_id", "owner", wanted.user_id),
+    ):
         if value is not None:
-            conditions.append(f" AND {sql}")
-            params[sql.rpartition(":")[2]] = value
+            on_photo.append(f" AND {column} = :{name}")
+            params[name] = value
+    of_kind = ""
+    if wanted.kind is not None:
+        of_kind, params["kind"] = " AND item.kind = :kind", wanted.kind.value
     session.rows(
         f"UPDATE review_items SET lease_by = :me, lease_until = {_UNTIL} WHERE id IN ("
         " SELECT item.id FROM review_items AS item"
-        " JOIN media ON CAST(media.id AS text) = item.photo_id"
+        # OFFSET 0: by items in their order, as few as are needed, whatever the filter promises.
+        " CROSS JOIN LATERAL (SELECT FROM media WHERE CAST(media.id AS text) = item.photo_id"
+        f"{''.join(on_photo)} OFFSET 0) AS photo"
         f" WHERE item.closed_at IS NULL AND {_FIRST}"
         " AND coalesce(item.lease_until < now(), true)"
         " AND item.id <> ALL (CAST(:passed AS bigint[]))"
-        f" AND (:all OR item.kind <> 'escalation'){''.join(conditions)}"
+        f" AND (:all OR item.kind <> 'escalation'){of_kind}"
         " ORDER BY item.priority DESC, item.created_at, item.id"
         " LIMIT :n FOR UPDATE OF item SKIP LOCKED)",
         me=holder.id,
