@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from photogate.ports.records import Changes, Deliveries, Workers
     from photogate.ports.vision import PhotoAnalyzer
     from photogate.service.moderate import Moderation, Watcher
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,9 +135,23 @@ def analyzer(settings: s.ModelSettings, policy: Policy) -> PhotoAnalyzer:
     built = VisionAnalyzer(
         settings.model_dir, decode=sandbox.decode, faces=faces, threads=settings.model_threads
     )
+    _tell(sandbox.confinement())
     if missing := unprovided(policy, built.measures):
         raise ConfigError(_way_out(policy, missing))
     return built
+
+
+def _tell(confinement: dict[str, str]) -> None:
+    """Log how decoders are kept from all but their photo; a warning where the kernel does not."""
+    by = [name for name, why in confinement.items() if not why]
+    lacks = [f"{name} ({why})" for name, why in confinement.items() if why]
+    kept = {"landlock", "seccomp"} & set(by)
+    logger.log(
+        logging.INFO if kept else logging.WARNING,
+        "decoders are confined by %s%s",
+        ", ".join(("limits", *by)),
+        f"; not by {', '.join(lacks)}" if lacks else "",
+    )
 
 
 def _way_out(policy: Policy, missing: tuple[str, ...]) -> str:
