@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ class Child:
     name: str
     module: str
     arguments: Sequence[str] = ()
+    #: Names of the secret settings that it gets.
+    secrets: Collection[str]
     #: What it writes is added there.
     log: Path
     #: Called with one line when it ends by itself.
@@ -35,7 +37,9 @@ class Child:
     def launch(self) -> None:
         """Start it; raises OSError where there is no memory, or no room for its log."""
         self._log_begins_at = self.log.stat().st_size if self.log.exists() else 0
-        self.process = start_module(self.module, *self.arguments, log=self.log)
+        self.process = start_module(
+            self.module, *self.arguments, log=self.log, secrets=self.secrets
+        )
         self._started_at, self._start_again_at = time.monotonic(), None
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from local.process import end_with_parent, on_termination, run_main
+from local.process import begin, on_termination, run_main
 from photogate import bootstrap
 from photogate.errors import RetryableError
 from photogate.settings import SweepSettings, read
@@ -16,7 +16,7 @@ logger = logging.getLogger("local.sweep")  # under -m __name__ is another
 
 def main() -> None:
     """Sweep every ``SWEEP_INTERVAL_S`` seconds until SIGTERM or Ctrl-C."""
-    end_with_parent()
+    begin()
     make_logger("sweep")
     sweep, settings = bootstrap.sweep(), read(SweepSettings)
     stopping = threading.Event()

@@ -17,7 +17,7 @@ from typing import Any, cast
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.moderate import app
-from local.process import end_with_parent, on_termination, run_main
+from local.process import begin, on_termination, run_main
 from photogate.bootstrap import ModerateParts
 from photogate.domain import ANNOUNCE_EVERY_S, Delivery
 from photogate.errors import RetryableError
@@ -151,7 +151,7 @@ def _event(delivery: Delivery) -> dict[str, Any]:
 
 def main(make_worker: Callable[[], Worker] = lambda: Worker(app.parts())) -> None:
     """Run one worker until SIGTERM or Ctrl-C."""
-    end_with_parent()
+    begin()
     # Users wait for the API; nobody waits for a worker's last millisecond.
     os.nice(_NICENESS)
     # What the decoder's own limits let through costs one photo, not this machine.

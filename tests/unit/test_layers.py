@@ -84,6 +84,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "photogate.problems": {"photogate.errors"},
     "photogate.settings": {"photogate.errors"},
+    "photogate.secrecy": {"photogate.settings"},
     "photogate.bootstrap": {"photogate", "photogate_vision"},
     "photogate_vision": {
         "photogate.domain",

@@ -17,6 +17,7 @@ from photogate.domain import Gate, WorkerInfo
 from photogate.domain.measures import MEASURES
 from photogate.domain.policy import Policy, gates, unprovided
 from photogate.errors import ConfigError
+from photogate.secrecy import hide
 
 if TYPE_CHECKING:
     from photogate.ports.photos import Store
@@ -129,6 +130,8 @@ def analyzer(settings: s.ModelSettings, policy: Policy) -> PhotoAnalyzer:
     from photogate_vision.analyzer import VisionAnalyzer
     from photogate_vision.decoding.sandbox import Sandbox
 
+    # What decodes for it runs as the same user on many a machine.
+    hide()
     # Its child starts while the models are loaded.
     sandbox = Sandbox()
     faces = choose.faces(settings) if policy.needs("faces") else None
