@@ -46,7 +46,7 @@ check: setup-dev ## Formatting, lints and types
 	@$(BIN)/mypy
 
 bench: setup-dev model ## Measure, and print the tables of docs/performance.md and the model card
-	@missed=0; for part in bench bench.signals bench.sandbox; do \
+	@missed=0; for part in bench bench.signals bench.sandbox bench.copies; do \
 	  $(BIN)/python -m $$part || missed=1; done; exit $$missed
 
 model: setup ## Build the model's bundle when it is missing

@@ -73,11 +73,11 @@ def _measure(
     for number in range(_ROUNDS + _DIFFERENT):
         data = uploads[number % _DIFFERENT].data
         for way, task in enumerate((inside, outside)):
-            began, used = time.perf_counter_ns(), _processor_ns(child.pid)
+            began, used = time.perf_counter_ns(), processor_ns(child.pid)
             task(data)
             if number >= _DIFFERENT:
                 wall_ms[way].append((time.perf_counter_ns() - began) / 1e6)
-                processor_ms[way].append((_processor_ns(child.pid) - used) / 1e6)
+                processor_ms[way].append((processor_ns(child.pid) - used) / 1e6)
     processor, wall = ([percentile(ms, 50) for ms in both] for both in (processor_ms, wall_ms))
     ratio = processor[1] / processor[0]
     met = bound is None or ratio <= bound
@@ -93,7 +93,7 @@ def _measure(
     return met
 
 
-def _processor_ns(child: int) -> int:
+def processor_ns(child: int) -> int:
     """Time on a processor so far, of this process and of the child, which sleeps just now."""
     of_child = int(Path(f"/proc/{child}/schedstat").read_text().split()[0])
     return time.process_time_ns() + of_child

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from functools import partial
+from ipaddress import ip_network
 from typing import Any
 
 import uvicorn
@@ -12,8 +15,10 @@ from functions.admin.app import app as admin_app
 from functions.upload.app import app as upload_app
 from local import files
 from local.process import begin, run_main
+from local.servers.http import LimitedHttp, allow_descriptors, limited_per_client
 from photogate import bootstrap
 from photogate.adapters.photos_files import MOUNT
+from photogate.errors import ConfigError
 
 _files_app = files.create_app(
     lambda: bootstrap.file_store(), max_bytes=lambda: bootstrap.max_photo_bytes()
@@ -35,6 +40,11 @@ async def app(
         await upload_app(scope, receive, send)
 
 
+def _remove_parts() -> None:
+    with suppress(ConfigError):  # photos are in a bucket
+        bootstrap.file_store().remove_parts(older_than_s=3600)
+
+
 def main() -> None:
     """Serve until SIGTERM; a wrong setting ends it before it listens."""
     parser = argparse.ArgumentParser()
@@ -44,8 +54,15 @@ def main() -> None:
     begin()
     bootstrap.upload()
     bootstrap.admin()
+    allow_descriptors()
+    _remove_parts()
+    proxies = bootstrap.trusted_proxies()
     uvicorn.run(
-        app,
+        limited_per_client(app),
+        http=partial(LimitedHttp, proxies=[ip_network(proxy) for proxy in proxies]),  # type: ignore[arg-type]  # called like the class
+        ws="none",
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
         host=arguments.host,
         port=arguments.port,
         lifespan="off",

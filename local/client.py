@@ -84,9 +84,15 @@ class PhotogateClient:
         return str(answer["batch_id"])
 
     def photos(self) -> list[dict[str, Any]]:
-        """List the caller's photos."""
-        answer: list[dict[str, Any]] = self.call("GET", "/users/media/moderation-status")["photos"]
-        return answer
+        """List the caller's photos, newest first."""
+        photos: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            answer = self.call("GET", "/users/media/moderation-status", params={"cursor": cursor})
+            photos += answer["photos"]
+            cursor = answer["next_cursor"]
+            if cursor is None:
+                return photos
 
     def wait(
         self,
@@ -119,10 +125,22 @@ class PhotogateClient:
             ApiRefused: the answer is an error.
             ApiUnreachable: there is none.
         """
+        answer = self._answer(method, path, **arguments)
+        return answer.json() if answer.content else None
+
+    def picture(self, path: str, copy: str = "display") -> bytes:
+        """Read a copy of a photo: ``/users/media/{id}/photo`` or ``/admin/moderation/{id}/photo``.
+
+        Raises:
+            ApiRefused, ApiUnreachable: as ``call``.
+        """
+        return self._answer("GET", path, params={"copy": copy}).content
+
+    def _answer(self, method: str, path: str, **arguments: Any) -> requests.Response:
         try:
             answer = self._session.request(method, self._url + path, timeout=30, **arguments)
         except requests.RequestException as error:
             raise ApiUnreachable(f"{self._url} does not answer: `photogate up`?") from error
         if not answer.ok:
             raise ApiRefused(answer)
-        return answer.json() if answer.content else None
+        return answer

@@ -15,10 +15,11 @@ from urllib.request import urlopen
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.errors import PhotogateError
+from photogate.service.sweep import ROUND_S
 from photogate.settings import DatabaseSettings, SweepSettings, read
 
 _API = "http://127.0.0.1:8000/api/v1/health"
-#: Rounds that a due batch may wait: one may just have begun, one may have failed.
+#: Rounds within which one must have ended.
 _ROUNDS = 3
 
 
@@ -39,14 +40,13 @@ def _worker() -> str | None:
 def _sweep() -> str | None:
     settings = read(SweepSettings)
     with closing(Pool(settings.database, size=1)) as pool:
-        overdue = pool.transaction(
+        ended = pool.transaction(
             lambda session: session.row(
-                "SELECT count(*) AS n FROM batches WHERE finished_at IS NULL"
-                " AND next_enqueue_at < now() - make_interval(secs => :s)",
-                s=_ROUNDS * settings.sweep_interval_s,
+                "SELECT 1 FROM sweeps WHERE ended_at > now() - make_interval(secs => :s)",
+                s=_ROUNDS * (settings.sweep_interval_s + ROUND_S),
             )
         )
-    return f"{overdue['n']} batches are overdue" if overdue and overdue["n"] else None
+    return None if ended else "no round of the sweep has ended lately"
 
 
 CHECKS: dict[str, Callable[[], str | None]] = {"api": _api, "worker": _worker, "sweep": _sweep}

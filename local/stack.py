@@ -244,6 +244,7 @@ class Stack:
             arguments=arguments,
             log=self.home.folder("logs") / f"{name}.log",
             alert=self.alert,
+            beats=module == "local.worker",
         )
 
     def _await(self, child: Child) -> None:

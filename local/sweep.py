@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
+from functions.sweep.app import report
 from local.process import begin, on_termination, run_main
 from photogate import bootstrap
-from photogate.errors import RetryableError
+from photogate.errors import PhotogateError
+from photogate.service.sweep import ROUND_S
 from photogate.settings import SweepSettings, read
 from photogate.telemetry import make_logger
 
@@ -22,11 +25,16 @@ def main() -> None:
     stopping = threading.Event()
     on_termination(stopping.set)
     while not stopping.is_set():
+        began = time.monotonic()
+
+        def time_left_s(ends_at: float = began + ROUND_S) -> float:
+            return 0.0 if stopping.is_set() else ends_at - time.monotonic()
+
         try:
-            sweep.run()
-        except RetryableError as error:
-            logger.warning("%s", error)
-        stopping.wait(settings.sweep_interval_s)
+            report(sweep.run(time_left_s=time_left_s))
+        except PhotogateError as error:
+            logger.error("%s", error)
+        stopping.wait(began + settings.sweep_interval_s - time.monotonic())
 
 
 if __name__ == "__main__":

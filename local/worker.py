@@ -18,6 +18,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.moderate import app
 from local.process import begin, on_termination, run_main
+from local.watchdog import OVERRUN_S, Progress, watch
 from photogate.bootstrap import ModerateParts
 from photogate.domain import ANNOUNCE_EVERY_S, Delivery
 from photogate.errors import RetryableError
@@ -25,6 +26,8 @@ from photogate.errors import RetryableError
 logger = logging.getLogger("local.worker")  # under -m __name__ is another
 
 _WAIT_S = 1.0
+#: Longer than any queue lets one wait for an answer.
+_RECEIVED_WITHIN_S = 30.0
 _NICENESS = 10
 #: Of private memory, threads' stacks included; a worker has 0.1 GB when it starts.
 _MOST_MEMORY_BYTES = 1_000_000_000
@@ -48,6 +51,8 @@ class Worker:
         self._stop_at = float("inf")
         self._done = threading.Event()
         self._info = parts.introduce()
+        #: Of the loop; who runs the worker watches it.
+        self.progress = Progress()
 
     def stop(self) -> None:
         """Take no new job; called from a signal handler."""
@@ -59,6 +64,7 @@ class Worker:
         announcing = threading.Thread(target=self._announce, name="announce", daemon=True)
         announcing.start()
         while not self._stopping.is_set():
+            self.progress.step(_RECEIVED_WITHIN_S)
             try:
                 delivery = self._queue.receive(wait_s=_WAIT_S)
                 if delivery is not None:
@@ -70,6 +76,7 @@ class Worker:
         announcing.join(timeout=2.0)
 
     def _work(self, delivery: Delivery) -> None:
+        self.progress.step(self._parts.settings.job_deadline_s)
         context = _Context(self, time.monotonic() + self._parts.settings.job_deadline_s)
         with self._kept(delivery):
             answer = self._handler(_event(delivery), cast(LambdaContext, context))
@@ -101,9 +108,11 @@ class Worker:
             heart.join()
 
     def _announce(self) -> None:
+        """Renew the row of this worker while its loop moves: one that hangs is not alive."""
         while True:
             try:
-                self._parts.workers.announce(self._info)
+                if self.progress.late_s <= 0:
+                    self._parts.workers.announce(self._info)
                 if self._done.wait(ANNOUNCE_EVERY_S):
                     self._parts.workers.leave(self._info.id)
                     return
@@ -149,8 +158,12 @@ def _event(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def main(make_worker: Callable[[], Worker] = lambda: Worker(app.parts())) -> None:
-    """Run one worker until SIGTERM or Ctrl-C."""
+def main(
+    make_worker: Callable[[], Worker] = lambda: Worker(app.parts()),
+    *,
+    overrun_s: float = OVERRUN_S,
+) -> None:
+    """Run one worker until SIGTERM or Ctrl-C, or until a job takes that much too long."""
     begin()
     # Users wait for the API; nobody waits for a worker's last millisecond.
     os.nice(_NICENESS)
@@ -158,6 +171,7 @@ def main(make_worker: Callable[[], Worker] = lambda: Worker(app.parts())) -> Non
     resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY_BYTES, _MOST_MEMORY_BYTES))
     worker = make_worker()
     on_termination(worker.stop)
+    watch(worker.progress, overrun_s=overrun_s)
     worker.run()
 
 

@@ -155,7 +155,7 @@ def empty(pool: Pool) -> None:
             "DELETE FROM media; DELETE FROM batches; DELETE FROM upload_usage;"
             " DELETE FROM object_deletions; DELETE FROM upload_urls;"
             " DELETE FROM workers; DELETE FROM jobs;"
-            " DELETE FROM review_items"
+            " DELETE FROM review_items; DELETE FROM sweeps; DELETE FROM hourly_counts"
         )
     )
 

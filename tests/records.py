@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sized
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
+from uuid import uuid4
 
 from photogate.adapters.memory.changes import MemoryChanges
 from photogate.adapters.memory.copies import MemoryCopies
-from photogate.adapters.memory.database import Database, ReviewItem
+from photogate.adapters.memory.database import Database, Photo, ReviewItem
 from photogate.adapters.memory.deliveries import MemoryDeliveries
 from photogate.adapters.memory.intake import MemoryIntake
 from photogate.adapters.memory.outbox import MemoryOutbox, MemoryUnfinished
+from photogate.adapters.memory.rounds import MemoryRounds
 from photogate.adapters.memory.views import MemoryViews
 from photogate.adapters.memory.workers import MemoryWorkers
 from photogate.adapters.postgres.changes import PostgresChanges
@@ -21,6 +23,7 @@ from photogate.adapters.postgres.deliveries import PostgresDeliveries
 from photogate.adapters.postgres.intake import PostgresIntake
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.rounds import PostgresRounds
 from photogate.adapters.postgres.unfinished import PostgresUnfinished
 from photogate.adapters.postgres.views import PostgresViews
 from photogate.adapters.postgres.workers import PostgresWorkers
@@ -30,6 +33,7 @@ from photogate.ports.records import (
     Deliveries,
     Intake,
     Outbox,
+    Rounds,
     Unfinished,
     Views,
     Workers,
@@ -44,6 +48,7 @@ class Records(Protocol):
     changes: Changes
     copies: Copies
     outbox: Outbox
+    rounds: Rounds
     unfinished: Unfinished
     views: Views
     workers: Workers
@@ -69,8 +74,8 @@ class Records(Protocol):
     def add_review_item(self, photo_id: str, kind: str) -> None:
         """Let something wait for a person."""
 
-    def due_now(self) -> None:
-        """Let every batch's job be due."""
+    def due_now(self, *, since_hours: float = 0.0) -> None:
+        """Let every batch's job be due, perhaps for long."""
 
     def rests_s(self) -> float:
         """Give the seconds until the one batch's job is due."""
@@ -78,8 +83,23 @@ class Records(Protocol):
     def age_usage(self, *, hours: float) -> None:
         """Let all uploads lie back by so much more."""
 
+    def age_batches(self, *, hours: float) -> None:
+        """Let the end of all finished batches lie back by so much more."""
+
+    def add_photos(self, count: int) -> None:
+        """Add so many pending photos without a batch."""
+
+    def moderated_at(self, key: str, at: datetime) -> None:
+        """Let a photo have been moderated at this time."""
+
     def age_deletions(self, *, hours: float) -> None:
         """Let all deletions lie back by so much more."""
+
+    def age_failed_deletions(self, **span: float) -> None:
+        """Let so much time pass since deletions were put off; ``timedelta``'s arguments."""
+
+    def end_rounds(self) -> None:
+        """Let the time of a sweep that never ended its round run out."""
 
     def age_worker(self, worker_id: str, **span: float) -> None:
         """Let a worker's last announcement lie back; ``timedelta``'s arguments."""
@@ -119,6 +139,7 @@ class MemoryRecords:
         self.changes: Changes = MemoryChanges(self.database)
         self.copies: Copies = MemoryCopies(self.database)
         self.outbox: Outbox = MemoryOutbox(self.database)
+        self.rounds: Rounds = MemoryRounds(self.database)
         self.unfinished: Unfinished = MemoryUnfinished(self.database)
         self.views: Views = MemoryViews(self.database)
         self.workers: Workers = MemoryWorkers(self.database)
@@ -169,9 +190,9 @@ class MemoryRecords:
         now = self.database.clock.now()
         self.database.review_items.append(ReviewItem(photo_id=photo_id, kind=kind, created_at=now))
 
-    def due_now(self) -> None:
+    def due_now(self, *, since_hours: float = 0.0) -> None:
         for batch in self.database.batches.values():
-            batch.next_enqueue_at = self.database.clock.now()
+            batch.next_enqueue_at = self.database.clock.now() - timedelta(hours=since_hours)
 
     def rests_s(self) -> float:
         (batch,) = self.database.batches.values()
@@ -181,9 +202,41 @@ class MemoryRecords:
         for usage in self.database.usage:
             usage.created_at -= timedelta(hours=hours)
 
+    def age_batches(self, *, hours: float) -> None:
+        for batch in self.database.batches.values():
+            if batch.finished_at is not None:
+                batch.finished_at -= timedelta(hours=hours)
+
+    def add_photos(self, count: int) -> None:
+        for _ in range(count):
+            photo = Photo(
+                id=str(uuid4()),
+                user_id="many",
+                user_name=None,
+                original_key=None,
+                file_key="key",
+                batch_id="none",
+                display_order=0,
+                etag=None,
+                size_bytes=None,
+                created_at=self.database.clock.now(),
+            )
+            self.database.photos[photo.id] = photo
+
+    def moderated_at(self, key: str, at: datetime) -> None:
+        (photo,) = (p for p in self.database.photos.values() if p.file_key == key)
+        photo.moderated_at = at
+
     def age_deletions(self, *, hours: float) -> None:
         for deletion in self.database.deletions.values():
             deletion.created_at -= timedelta(hours=hours)
+
+    def age_failed_deletions(self, **span: float) -> None:
+        for deletion in self.database.deletions.values():
+            deletion.next_try_at -= timedelta(**span)
+
+    def end_rounds(self) -> None:
+        self.database.sweep.held_until = self.database.clock.now() - timedelta(seconds=1)
 
     def age_worker(self, worker_id: str, **span: float) -> None:
         rows = self.database.workers
@@ -238,6 +291,7 @@ class PostgresRecords:
         self.changes: Changes = PostgresChanges(pool)
         self.copies: Copies = PostgresCopies(pool)
         self.outbox: Outbox = PostgresOutbox(pool)
+        self.rounds: Rounds = PostgresRounds(pool)
         self.unfinished: Unfinished = PostgresUnfinished(pool)
         self.views: Views = PostgresViews(pool)
         self.workers: Workers = PostgresWorkers(pool)
@@ -279,8 +333,11 @@ class PostgresRecords:
             "INSERT INTO review_items (photo_id, kind) VALUES (:id, :kind)", id=photo_id, kind=kind
         )
 
-    def due_now(self) -> None:
-        self._rows("UPDATE batches SET next_enqueue_at = now()")
+    def due_now(self, *, since_hours: float = 0.0) -> None:
+        self._rows(
+            "UPDATE batches SET next_enqueue_at = now() - make_interval(secs => :s)",
+            s=since_hours * 3600,
+        )
 
     def rests_s(self) -> float:
         (row,) = self._rows("SELECT extract(epoch FROM next_enqueue_at - now()) AS s FROM batches")
@@ -292,11 +349,35 @@ class PostgresRecords:
             s=hours * 3600,
         )
 
+    def age_batches(self, *, hours: float) -> None:
+        self._rows(
+            "UPDATE batches SET finished_at = finished_at - make_interval(secs => :s)",
+            s=hours * 3600,
+        )
+
+    def add_photos(self, count: int) -> None:
+        self._rows(
+            "INSERT INTO media (user_id, url) SELECT 'many', 'key' FROM generate_series(1, :n)",
+            n=count,
+        )
+
+    def moderated_at(self, key: str, at: datetime) -> None:
+        self._rows("UPDATE media SET moderated_at = :at WHERE upload_key = :key", at=at, key=key)
+
     def age_deletions(self, *, hours: float) -> None:
         self._rows(
             "UPDATE object_deletions SET created_at = created_at - make_interval(secs => :s)",
             s=hours * 3600,
         )
+
+    def age_failed_deletions(self, **span: float) -> None:
+        self._rows(
+            "UPDATE object_deletions SET next_try_at = next_try_at - make_interval(secs => :s)",
+            s=timedelta(**span).total_seconds(),
+        )
+
+    def end_rounds(self) -> None:
+        self._rows("UPDATE sweeps SET held_until = now() - interval '1 second'")
 
     def age_worker(self, worker_id: str, **span: float) -> None:
         changed = self._rows(

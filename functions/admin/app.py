@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
@@ -15,6 +14,7 @@ from photogate.health import Health
 from photogate.http import make_app, on_lambda, require
 from photogate.pictures import COPY_QUERY, PICTURE, CopyName, picture_answer
 from photogate.problems import problems
+from photogate.service.review import MAX_PAGE
 
 from .schemas import (
     Dashboard,
@@ -72,16 +72,23 @@ def queue_stats(parts: Parts) -> QueueStats:
 def dashboard(
     parts: Parts,
     status: Annotated[Status | None, Query(description="Only photos in this state.")] = None,
-    page: Annotated[int, Query(ge=1, le=100_000)] = 1,
+    page: Annotated[
+        int, Query(ge=1, le=100_000, description=f"From 1; up to {MAX_PAGE} without `cursor`.")
+    ] = 1,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[
+        str | None,
+        Query(
+            max_length=200,
+            description="`pagination.next_cursor` of the page before; replaces `page`.",
+        ),
+    ] = None,
 ) -> Dashboard:
     """Page through photos, newest first."""
-    photos, total = parts.reviews.dashboard(status=status, page=page, limit=limit)
+    listing = parts.reviews.dashboard(status=status, page=page, limit=limit, cursor=cursor)
     return Dashboard(
-        media=[ReviewedPhoto.of(photo, url) for photo, url in photos],
-        pagination=Pagination(
-            page=page, limit=limit, total=total, total_pages=math.ceil(total / limit)
-        ),
+        media=[ReviewedPhoto.of(photo, url) for photo, url in listing.photos],
+        pagination=Pagination.of(listing, page=None if cursor else page, limit=limit),
         filters=Filters(status=status),
         in_force=InForce.of(newest) if (newest := parts.reviews.newest_worker()) else None,
     )

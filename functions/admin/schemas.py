@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from photogate import domain
-from photogate.domain import PhotoRow, Status, WorkerInfo
-from photogate.service.review import QueueReport
+from photogate.domain import Exactness, PhotoRow, Status, WorkerInfo
+from photogate.service.review import Listing, QueueReport
 from photogate.texts import reason_text, rule_text
 
 
@@ -23,19 +24,31 @@ class Queue(BaseModel):
     oldest_age_s: float | None = Field(
         description="Age of the oldest unfinished batch.", examples=[0.4]
     )
-    pending_media: int = Field(description="Photos without a verdict.", examples=[11])
+    pending_media: int = Field(
+        description="Photos without a verdict, counted up to 10,000.", examples=[11]
+    )
+    pending_media_is: Exactness = Field(
+        description="How to read `pending_media`.", examples=["exact"]
+    )
 
 
 class LastDay(BaseModel):
-    """Verdicts of the last 24 hours."""
+    """Photos by their present state, of those that were moderated last within 24 hours.
 
+    Whole hours are counted, those of `since` and of now included.
+    """
+
+    since: datetime = Field(description="24 to 25 hours ago.")
     total: int = Field(examples=[1200])
     approved: int = Field(examples=[1100])
     rejected: int = Field(examples=[60])
     failed: int = Field(
         description="Sent to a person because checking could not finish.", examples=[0]
     )
-    rejection_reasons: dict[str, int] = Field(examples=[{"nsfw": 20, "blurry": 40}])
+    rejection_reasons: dict[str, int] = Field(
+        description="By code; `other` is for what people wrote in words of their own.",
+        examples=[{"nsfw": 20, "blurry": 40}],
+    )
 
 
 class Gate(BaseModel):
@@ -126,9 +139,11 @@ class QueueStats(BaseModel):
                 delayed=queue.delayed,
                 dead=queue.dead,
                 oldest_age_s=day.oldest_age_s,
-                pending_media=day.pending_media,
+                pending_media=day.pending_media.n,
+                pending_media_is=day.pending_media.exactness,
             ),
             last_24h=LastDay(
+                since=day.since,
                 total=day.total,
                 approved=day.approved,
                 rejected=day.rejected,
@@ -197,10 +212,28 @@ class ReviewedPhoto(BaseModel):
 class Pagination(BaseModel):
     """Where in the list this page lies."""
 
-    page: int = Field(examples=[1])
+    page: int | None = Field(description="Null for a page by `cursor`.", examples=[1])
     limit: int = Field(examples=[20])
-    total: int = Field(examples=[1])
-    total_pages: int = Field(examples=[1])
+    total: int = Field(description="Counted up to 10,000.", examples=[1])
+    total_is: Exactness = Field(description="How to read `total`.", examples=["exact"])
+    total_pages: int = Field(
+        description="Of `total`; those beyond the hundredth are reached by `cursor`.", examples=[1]
+    )
+    next_cursor: str | None = Field(
+        description="Give it as `cursor` for the next page; null on the last one.", examples=[None]
+    )
+
+    @classmethod
+    def of(cls, listing: Listing, *, page: int | None, limit: int) -> Pagination:
+        """Translate a page."""
+        return cls(
+            page=page,
+            limit=limit,
+            total=listing.total.n,
+            total_is=listing.total.exactness,
+            total_pages=math.ceil(listing.total.n / limit),
+            next_cursor=listing.next_cursor,
+        )
 
 
 class Filters(BaseModel):

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 # Its warnings quote the signed URL.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
+#: What the resource that continues a finished one is given.
+_NO = "no"
 #: The schema is one thing, whatever happens to it; another id would be a replacement.
 _ID = "photogate-schema"
 #: Of the 4,096 bytes that an answer may have.
@@ -39,10 +41,10 @@ def answer(request: dict[str, Any], migrate: Callable[[], list[str]]) -> dict[st
     Raises:
         NotAnswered: it could not be told.
     """
-    told: dict[str, Any] = {"Status": "SUCCESS"}
+    told: dict[str, Any] = {"Status": "SUCCESS", "Data": {"Unfinished": _NO}}
     try:
         if _is_needed(request):
-            told["Data"] = {"Applied": _names(migrate())}
+            told["Data"]["Applied"] = _names(migrate())
     except MigrationUnfinished as unfinished:
         told = _unfinished(request, unfinished)
     except (Exception, OutOfTime) as error:
@@ -56,8 +58,12 @@ def _unfinished(request: dict[str, Any], unfinished: MigrationUnfinished) -> dic
     """Leave the rest to the resource that continues this one; the last one has none."""
     logger.warning("%s", unfinished)
     if request["ResourceProperties"].get("MayBeUnfinished") == "true":
-        data = {"Applied": _names(unfinished.applied), "Unfinished": _reason(unfinished)}
-        return {"Status": "SUCCESS", "Data": data}
+        # Never the same twice: CloudFormation calls the next one only when a value has changed.
+        left = f"{_reason(unfinished)} ({request['RequestId']})"
+        return {
+            "Status": "SUCCESS",
+            "Data": {"Applied": _names(unfinished.applied), "Unfinished": left},
+        }
     return {"Status": "FAILED", "Reason": f"{_reason(unfinished)}: deploy again"}
 
 
@@ -68,13 +74,15 @@ def _names(applied: Sequence[str]) -> str:
 def _is_needed(request: dict[str, Any]) -> bool:
     """Tell whether the database has to be asked.
 
-    Tables outlive the stack. And a version with fewer migrations than the one before has none to
-    apply; asking anyway would let a database that is down, the very reason why CloudFormation
-    goes back, keep it from going back.
+    Tables outlive the stack. What continues a finished migration has nothing to do. And a
+    version with fewer migrations than the one before has none to apply; asking anyway would let
+    a database that is down, the very reason why CloudFormation goes back, keep it from going back.
     """
     if request["RequestType"] == "Delete":
         return False
     new, old = request["ResourceProperties"], request.get("OldResourceProperties", {})
+    if "Unfinished" in new:
+        return bool(new["Unfinished"] != _NO)
     goes_back = old and int(new["Schema"]) < int(old["Schema"])
     return not (goes_back and {**new, "Schema": ""} == {**old, "Schema": ""})
 

@@ -26,7 +26,7 @@ from photogate.bootstrap import ModerateParts, moderate
 from photogate.domain import Delivery, Finding, OpenBatch
 from photogate.domain.measures import read
 from photogate.errors import PartUnavailable, PhotogateError, RetryableError
-from photogate.messages import Job
+from photogate.messages import CopyJob, Job, decode
 from photogate.ports.queue import JobReceiver
 from photogate.service.moderate import backoff_s
 from photogate.telemetry import (
@@ -64,15 +64,19 @@ def make_handler(parts: Callable[[], ModerateParts]) -> Handler:
     presence = cache(lambda: Presence(parts()))
 
     def process(record: SQSRecord, lambda_context: LambdaContext) -> None:
-        """Moderate one batch of photos; raising hands the message back."""
+        """Do one job: verdicts of a batch, or copies of photos; raising hands the message back."""
         delivery = _delivery(record)
+
+        def time_left_s() -> float:
+            return lambda_context.get_remaining_time_in_millis() / 1000
+
         logger.append_keys(job_id=delivery.job_id, delivery=delivery.receive_count)
         try:
-            parts().moderation.run(
-                Job.decode(delivery.body),
-                job_id=delivery.job_id,
-                time_left_s=lambda: lambda_context.get_remaining_time_in_millis() / 1000,
-            )
+            job = decode(delivery.body)
+            if isinstance(job, CopyJob):
+                parts().copying.run(job, time_left_s=time_left_s)
+            else:
+                parts().moderation.run(job, job_id=delivery.job_id, time_left_s=time_left_s)
         except Exception as error:
             _hand_back(parts().queue, delivery, error)
             raise

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from photogate import bootstrap
-from photogate.telemetry import make_logger, make_tracer
+from photogate.errors import PhotogateError
+from photogate.telemetry import emit, make_logger, make_tracer
 
 if TYPE_CHECKING:
-    from photogate.service.sweep import Sweep
+    from photogate.service.sweep import Sweep, Swept
 
 
 logger, tracer = make_logger("sweep"), make_tracer("sweep")
+
+#: Kept for what was begun just before the time is up.
+_SPARE_S = 10.0
 
 
 @cache
@@ -24,7 +27,27 @@ def parts() -> Sweep:
     return bootstrap.sweep()
 
 
+def report(swept: Swept) -> None:
+    """Count the parts of a round that failed.
+
+    Raises:
+        PhotogateError: one did. Lambda then counts an error, which an alarm watches, and tries
+            nothing again: the next round does.
+    """
+    for part in swept.failed:
+        emit("sweep", dimensions={"part": part}, counts={"SweepFailures": 1})
+    if swept.failed:
+        raise PhotogateError(
+            f"parts of the sweep failed, and the others were done: {', '.join(swept.failed)};"
+            " the lines above say why"
+        )
+
+
 @tracer.capture_lambda_handler
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's shape
     """Do one round; answers with what it did."""
-    return asdict(parts().run())
+    swept = parts().run(
+        time_left_s=lambda: context.get_remaining_time_in_millis() / 1000 - _SPARE_S
+    )
+    report(swept)
+    return {"resent": swept.resent, "concluded": swept.concluded}

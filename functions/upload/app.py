@@ -93,13 +93,28 @@ def upload_complete(request: Request, user: User, parts: Parts, body: UploadComp
     )
 
 
-@router.get("/users/media/moderation-status", responses=problems(401, 503), tags=["photos"])
-def moderation_status(user: User, parts: Parts) -> ModerationStatus:
-    """Get all of one's photos and their verdicts."""
-    summary, photos = parts.uploads.status(user)
+@router.get(
+    "/users/media/moderation-status",
+    response_model_exclude_unset=True,
+    responses=problems(401, 422, 503),
+    tags=["photos"],
+)
+def moderation_status(
+    user: User,
+    parts: Parts,
+    limit: Annotated[int, Query(ge=1, le=100)] = 100,
+    cursor: Annotated[
+        str | None,
+        Query(max_length=200, description="`next_cursor` of the answer before: the next page."),
+    ] = None,
+) -> ModerationStatus:
+    """Get one's photos and their verdicts, newest first."""
+    status = parts.uploads.status(user, limit=limit, cursor=cursor)
     return ModerationStatus(
-        summary=Summary.of(summary, min_approved=parts.min_approved_photos),
-        photos=[Photo.of(photo, url) for photo, url in photos],
+        summary=Summary.of(status.summary, min_approved=parts.min_approved_photos),
+        photos=[Photo.of(p, url, scores=parts.status_scores) for p, url in status.photos],
+        more=status.next_cursor is not None,
+        next_cursor=status.next_cursor,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -121,11 +121,16 @@ class Photo(BaseModel):
     )
     created_at: datetime = Field(examples=["2026-11-23T12:00:00Z"])
     moderated_at: datetime | None = Field(examples=["2026-11-23T12:00:01Z"])
+    moderation_scores: dict[str, Any] | None = Field(
+        None, description="Only where the installation tells them.", examples=[None]
+    )
 
     @classmethod
-    def of(cls, photo: PhotoRow, url: str) -> Photo:
+    def of(cls, photo: PhotoRow, url: str, *, scores: bool) -> Photo:
         """Translate a row."""
+        told = {"moderation_scores": photo.scores} if scores else {}
         return cls(
+            **told,
             id=photo.id,
             file_key=photo.file_key,
             batch_id=photo.batch_id,
@@ -139,7 +144,11 @@ class Photo(BaseModel):
 
 
 class ModerationStatus(BaseModel):
-    """All of a user's photos."""
+    """A user's photos."""
 
-    summary: Summary
-    photos: list[Photo]
+    summary: Summary = Field(description="Of all of them.")
+    photos: list[Photo] = Field(description="A page of them, newest first.")
+    more: bool = Field(description="There are further photos.", examples=[False])
+    next_cursor: str | None = Field(
+        description="Give it as `cursor` for the next page; null on the last one.", examples=[None]
+    )

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from photogate.adapters.postgres.changes import PostgresChanges
+from photogate.adapters.postgres.copies import PostgresCopies
 from photogate.adapters.postgres.deliveries import PostgresDeliveries
 from photogate.adapters.postgres.intake import PostgresIntake
 from photogate.adapters.postgres.outbox import PostgresOutbox
@@ -24,10 +26,12 @@ from photogate.domain import (
     OpenBatch,
     Principal,
     Role,
+    Signals,
     Status,
     Verdict,
     WorkerInfo,
 )
+from photogate.domain.changes import judged
 from photogate.errors import DatabaseUnavailable, QueueUnavailable
 from photogate.messages import Job
 from tests import authors
@@ -108,6 +112,35 @@ def concluded(pool: Pool) -> Given:
     return given
 
 
+def copies_wanted(pool: Pool) -> Given:
+    given = begun(pool)
+    finding = Finding(
+        photo_id=given.ids["a"],
+        verdict=Verdict(status=Status.APPROVED),
+        signals=Signals(width=8, height=8),
+        original_key="kept/a",
+    )
+    PostgresChanges(pool).make([judged(finding, generation=1)])
+    pool.transaction(
+        lambda s: s.rows("UPDATE media SET copies_due_at = now() WHERE copies_due_at IS NOT NULL")
+    )
+    return given
+
+
+def copied(pool: Pool) -> Given:
+    given = copies_wanted(pool)
+    made(pool, given)
+    return given
+
+
+def upload_over(pool: Pool) -> Given:
+    issue(pool, accepted(pool))
+    pool.transaction(
+        lambda s: s.rows("UPDATE upload_urls SET expires_at = now() - interval '1 hour'")
+    )
+    return Given(job=Job(batch_id="none", generation=1), open=None, ids={})
+
+
 def rejected(pool: Pool) -> Given:
     given = accepted(pool)
     decide(pool, given)
@@ -166,6 +199,34 @@ def accept(pool: Pool, given: Given) -> Any:
 def find(pool: Pool, given: Given) -> Any:
     batch = PostgresIntake(pool).find("u", ["c", "b", "a"])
     return batch and batch.file_keys
+
+
+def issue(pool: Pool, given: Given) -> Any:
+    PostgresIntake(pool).issue(
+        "u", "incoming/x", size_bytes=5, expires_in_s=900, most_urls=1, most_bytes=9
+    )
+
+
+def made(pool: Pool, given: Given) -> Any:
+    return PostgresCopies(pool).made(
+        given.ids["a"], display_key="copies/display/a.jpg", original_key="kept/a"
+    )
+
+
+def put_off(pool: Pool, given: Given) -> Any:
+    PostgresCopies(pool).put_off([given.ids["a"]], for_s=0)
+
+
+def copies_due(pool: Pool, given: Given) -> Any:
+    return len(PostgresCopies(pool).take_due(limit=9))
+
+
+def release_uploads(pool: Pool, given: Given) -> Any:
+    PostgresCopies(pool).release_uploads(limit=9)
+
+
+def release_originals(pool: Pool, given: Given) -> Any:
+    PostgresCopies(pool).release_originals(days=0, limit=9)
 
 
 def decide(pool: Pool, given: Given) -> Any:
@@ -259,6 +320,13 @@ STEPS: list[tuple[Callable[[Pool], Given], Callable[[Pool, Given], Any]]] = [
     (begun_twice, count),
     (begun, finish),
     (begun, hand_back),
+    (accepted, issue),
+    (upload_over, release_uploads),
+    (copies_wanted, made),
+    (copies_wanted, put_off),
+    (copies_wanted, copies_due),
+    (copied, release_originals),
+    (copied, delete_own),
     (accepted, decide),
     (rejected, verify),
     (accepted, delete_own),
@@ -280,8 +348,12 @@ STEPS: list[tuple[Callable[[Pool], Given], Callable[[Pool, Given], Any]]] = [
 #: Everything that a step may change, but for random ids and times. A batch whose ``sent`` is
 #: repeated may rest twice as long, so how long it rests is left out.
 STATE = (
-    "SELECT url, moderation_status, moderation_reason, moderation_error, retry_count,"
-    " decided_by, verified_by, reopened FROM media ORDER BY url",
+    "SELECT upload_key, url LIKE 'withheld/%' AS withheld, original_key, display_key,"
+    " copies_attempts, copies_due_at <= now() AS copies_due, moderation_status,"
+    " moderation_reason, moderation_error, retry_count, decided_by, verified_by, reopened"
+    " FROM media ORDER BY upload_key",
+    "SELECT file_key, handed_in_at IS NOT NULL AS handed_in, wanted FROM upload_urls"
+    " ORDER BY file_key",
     "SELECT file_keys, generation, finished_at IS NULL AS open, deliveries, last_error,"
     " lease_job_id, attempt_id IS NULL AS free, next_enqueue_at <= now() AS due"
     " FROM batches ORDER BY file_keys",

@@ -97,6 +97,20 @@ def test_what_was_never_decoded_wants_none(records: Records) -> None:
     assert records.copies.progress().waiting == 0
 
 
+def test_what_a_person_approves_unseen_by_the_machine_is_copied_and_kept_first(
+    records: Records,
+) -> None:
+    photo_id = handed_in(records, "incoming/a")["incoming/a"]
+    decide(records, photo_id, Verdict(status=Status.APPROVED), by=MODERATOR)
+    records.age_uploads(minutes=60)
+    assert records.copies.release_uploads(limit=10) == 0
+    (wanted,) = records.copies.begin([photo_id], lease_s=60)
+    assert (wanted.original_key, wanted.etag, wanted.sha256) == ("incoming/a", "e", None)
+    made(records, photo_id)
+    assert photo(records, photo_id).shown_key is not None
+    assert records.copies.release_uploads(limit=10) == 1
+
+
 def test_two_deliveries_do_not_work_on_the_same(records: Records, approved: str) -> None:
     assert len(records.copies.begin([approved], lease_s=60)) == 1
     assert records.copies.begin([approved], lease_s=60) == []

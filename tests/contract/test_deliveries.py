@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 from pg8000.exceptions import DatabaseError
@@ -28,6 +30,7 @@ from tests.conftest import on_postgres
 from tests.contract.test_intake import new_batch
 from tests.records import Records
 
+ROOT = Path(__file__).parents[2]
 MODERATOR = Principal(user_id="mod", role=Role.MODERATOR)
 
 
@@ -270,6 +273,16 @@ class TestOutages:
     ) -> None:
         assert self.put_off(attempts, job, attempt_id=None) is not None
         assert (records.batch()["deliveries"], records.batch()["waits_for"]) == (0, "storage")
+
+    @on_postgres
+    def test_the_statement_of_the_docs_tells_who_waits(
+        self, attempts: Deliveries, pool: Pool, job: Job
+    ) -> None:
+        self.put_off(attempts, job, attempt_id=None)
+        page = (ROOT / "docs" / "logs.md").read_text(encoding="utf-8")
+        (statement,) = re.findall(r"```sql\n([^`]*waits_for[^`]*)```", page)
+        (row,) = pool.transaction(lambda s: s.rows(statement))
+        assert (row["waits_for"], row["count"], row["error"]) == ("storage", 1, "down")
 
     def test_pauses_grow_and_end_at_a_minute_while_few_wait(
         self, attempts: Deliveries, job: Job

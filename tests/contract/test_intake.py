@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from threading import Barrier
 from typing import Any, TypeVar
 
 import pytest
 
+from photogate.adapters.postgres.intake import PostgresIntake
+from photogate.adapters.postgres.migrate import migrate
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.domain import Batch, NewBatch, NewPhoto, StoredObject
 from photogate.errors import Conflict, PhotogateError, RateLimited
@@ -134,6 +137,42 @@ def test_thirty_means_thirty_under_concurrency(
 
     assert sum(at_once(pool, migrated_url, attempt)) == 7
     assert records.count("media") == 28
+
+
+def test_thirty_mean_thirty_whatever_isolation_the_role_defaults_to(fresh_url: str) -> None:
+    # REPEATABLE READ would take its snapshot before the lock, and count nobody else's photos.
+    with closing(Pool(fresh_url)) as pool:
+        migrate(pool)
+        pool.transaction(
+            lambda s: s.rows(
+                "DO $$ BEGIN EXECUTE format('ALTER ROLE CURRENT_USER IN DATABASE %I"
+                " SET default_transaction_isolation = ''repeatable read''', current_database());"
+                " END $$"
+            )
+        )
+    with closing(Pool(fresh_url, size=40)) as pool, closing(Pool(fresh_url)) as other:
+        intake = PostgresIntake(pool)
+
+        def attempt(number: int) -> bool:
+            try:
+                return intake.accept(new_batch(str(number)), photos_per_day=30).created
+            except RateLimited:
+                return False
+
+        together = Barrier(40)  # connecting takes longer than a lock is waited for
+        with ThreadPoolExecutor(40) as threads:
+            for _ in range(40):
+                threads.submit(pool.transaction, lambda _: together.wait(30))
+
+        def race(session: Session) -> list[Future[bool]]:
+            session.rows("SELECT pg_advisory_xact_lock(hashtextextended('upload:u', 0))")
+            calls = [threads.submit(attempt, number) for number in range(60)]
+            waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+            eventually(lambda: len(session.rows(waiting)) == 40, within_s=4)
+            return calls
+
+        with ThreadPoolExecutor(60) as threads:
+            assert sum(call.result() for call in other.transaction(race)) == 30
 
 
 @on_postgres

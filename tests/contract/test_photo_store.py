@@ -370,6 +370,13 @@ class TestFiles:
             broken.check()
         assert time.monotonic() - started < 1
 
+    @pytest.mark.parametrize("kind", ["webp", "avif", "png"])
+    def test_a_view_says_its_type(self, files_store: Store, kind: str) -> None:
+        key = files_store.copy.replace(".jpg", f".{kind}")
+        files_store.port.put(key, BODY, content_type=f"image/{kind}")
+        seen = requests.get(files_store.port.presign_get(key, expires_in_s=60), timeout=5)
+        assert seen.headers["Content-Type"] == f"image/{kind}"
+
     def test_a_disk_that_fails_halfway_leaves_what_was_there(
         self, files_store: Store, folder: Path
     ) -> None:

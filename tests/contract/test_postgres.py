@@ -263,7 +263,7 @@ class TestMigrations:
             ):
                 with pytest.raises(DatabaseError, match="permission denied"):
                     application.transaction(partial(Session.rows, sql=statement))
-            assert PostgresOutbox(application).prune_history(limit=10) == 1
+            assert PostgresOutbox(application).prune(limit=10) == 1
         finally:
             application.close()
             empty.transaction(lambda s: s.rows(f"DROP OWNED BY {role}; DROP ROLE {role}"))

@@ -10,8 +10,10 @@ import redis
 from photogate.adapters import photos_s3
 from photogate.adapters.photos_s3 import S3PhotoStore
 from photogate.adapters.postgres.changes import PostgresChanges
+from photogate.adapters.postgres.copies import PostgresCopies
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.rounds import PostgresRounds
 from photogate.adapters.queue_redis import RedisQueue
 from photogate.service.sweep import Sweep
 from tests.contract.conftest import AWS_KEY, AWS_SECRET, Fault, FaultyServer
@@ -42,10 +44,16 @@ def test_deletions_in_a_store_that_stalls_do_not_keep_batches_waiting(
             sender=queue,
             monitor=queue,
             store=store,
+            rounds=PostgresRounds(pool),
+            copies=PostgresCopies(pool),
             delete_within_s=1,
         )
         started = time.monotonic()
         sweep.run()
         assert time.monotonic() - started < 6
     assert faulty.bodies
-    assert len(outbox.take_deletions(limit=50)) == 20
+    rows = pool.transaction(lambda s: s.rows("SELECT attempts, removed_at FROM object_deletions"))
+    assert [row["removed_at"] for row in rows] == [None] * 20
+    tried = sum(row["attempts"] for row in rows)
+    assert tried >= 1
+    assert len(outbox.take_deletions(limit=50)) == 20 - tried

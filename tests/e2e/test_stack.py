@@ -149,6 +149,35 @@ def test_killed_workers_lose_nothing(stack: RunningStack) -> None:
     admin.close()
 
 
+def test_a_frozen_worker_is_ended_and_started_again(start: Callable[..., RunningStack]) -> None:
+    """SIGSTOP in the middle of batches, for ever: the only worker, and then its successor works."""
+    stack = start("--workers", "1", QUEUE_VISIBILITY_S="2", JOB_DEADLINE_S="30")
+    (worker,) = stack.children("local.worker")
+    client, admin = stack.client("u"), stack.client("a", Role.ADMIN)
+    keys = [client.put(Upload(name="x", data=two_megapixels())) for _ in range(9)]
+    client.complete(keys)
+    eventually(lambda: admin.call("GET", "/admin/queue-stats")["queue"]["in_flight"] > 0)
+    worker.suspend()
+    token = stack.run("token", "a", "--role", "admin").strip()
+
+    def health() -> dict[str, Any]:
+        url, headers = f"{stack.url}/api/v1/admin/health", {"Authorization": f"Bearer {token}"}
+        report: dict[str, Any] = requests.get(url, headers=headers, timeout=10).json()
+        return report
+
+    eventually(lambda: not health()["parts"]["workers"]["ok"], within_s=12)
+    assert "no worker" in health()["parts"]["workers"]["error"]
+    verdicts = client.wait(keys, within_s=90)
+    assert {v["moderation_status"] for v in verdicts.values()} == {"approved"}
+    assert not worker.is_running()
+    said = stack.said()
+    assert re.search(r"^worker-1 showed no life for 20 s and is ended$", said, re.M), said
+    assert re.search(r"^worker-1 was killed by SIGKILL; it starts again in", said, re.M), said
+    assert health()["status"] == "ok"
+    client.close()
+    admin.close()
+
+
 def test_it_says_at_once_why_no_worker_lives(
     start: Callable[..., RunningStack], bundle: Path, tmp_path: Path
 ) -> None:
@@ -198,8 +227,10 @@ def test_what_was_given_up_is_redriven(start: Callable[..., RunningStack]) -> No
     with contextlib.closing(Pool(environment["DATABASE_URL"])) as pool:
 
         def concluded() -> bool:
-            # Its delays would take minutes: the sweep sends it again at once.
-            pool.transaction(lambda s: s.count("UPDATE batches SET next_enqueue_at = now()"))
+            # Its delays would take minutes: the sweep sends it again, as if it were due for long.
+            pool.transaction(
+                lambda s: s.count("UPDATE batches SET next_enqueue_at = now() - interval '2 hours'")
+            )
             return bool(client.photos()[0]["moderation_status"] == "review")
 
         eventually(concluded, within_s=30)

@@ -24,6 +24,7 @@ from tests.faults.ports import Plan
 
 #: What a worker imports only when its settings ask for it.
 _LAZY = (
+    "photogate.adapters.faces_compreface",
     "photogate.adapters.photos_files",
     "photogate.adapters.photos_s3",
     "photogate.adapters.postgres.deliveries",
@@ -31,6 +32,7 @@ _LAZY = (
     "photogate.adapters.postgres.workers",
     "photogate.adapters.queue_redis",
     "photogate.service.moderate",
+    "photogate.service.outages",
     "photogate_vision.analyzer",
     "photogate_vision.decoding.sandbox",
     "tests.faults.worker",

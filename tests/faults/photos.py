@@ -23,6 +23,8 @@ class Truth(StrEnum):
     BROKEN = "broken"
     #: Its signals go missing in the worker (``tests.faults.ports``).
     UNMEASURED = "unmeasured"
+    #: Whatever looks at it never comes back; only where a test asks for it.
+    HANGS = "hangs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,7 @@ class Album:
 
     def _next(self, truth: Truth | None) -> Photo:
         self._count += 1
-        kinds = [Truth.GOOD] * 12 + [t for t in Truth if t is not Truth.GOOD]
+        kinds = [Truth.GOOD] * 12 + [t for t in Truth if t not in (Truth.GOOD, Truth.HANGS)]
         truth = truth or self._random.choice(kinds)
         name = self._random.choice(("astronaut.png", "chelsea.png", "coffee.png"))
         mark = f"{self._seed}/{self._count}/{truth}"

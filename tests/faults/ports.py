@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -24,6 +25,7 @@ from photogate_vision.decoding.sandbox import Sandbox
 from tests.faults.photos import Truth, mark_of
 
 #: In the order in which a job passes them.
+HANGS = 0
 STAGES = ("received", "attempt committed", "inferred", "verdict committed", "before ack")
 
 
@@ -35,11 +37,12 @@ class Plan:
     notes: str
     #: One of ``STAGES`` at which it is stopped; None for a worker that lives.
     stops_at: str | None = None
-    #: The signal that stops it: SIGKILL, or SIGSTOP, until a test sends SIGCONT.
+    #: The signal that stops it: SIGKILL, or SIGSTOP, until a test sends SIGCONT; ``HANGS`` lets
+    #: its loop wait for ever while its other threads go on.
     by: int = signal.SIGKILL
     #: At which occurrence of that stage, from 1.
     occurrence: int = 1
-    #: Handed-back jobs wait this share of their delay.
+    #: Jobs that are handed back or put off wait this share of their delay.
     delay_factor: float = 1.0
     #: Each delivery comes this many times, in an order that the seed gives.
     deliveries: int = 1
@@ -80,6 +83,8 @@ class Recorder:
         self._passed += 1
         if self._passed == self.plan.occurrence:
             self.note("stopped", stage=stage)
+            if self.plan.by == HANGS:
+                threading.Event().wait()
             os.kill(os.getpid(), self.plan.by)
 
 
@@ -116,6 +121,12 @@ class _Queue(_Wrapper):
             self._recorder.note("received")
             self._recorder.reach("received")
         return delivery
+
+    def send(self, body: str, *, delay_s: float = 0.0) -> str:
+        """Send a fresh job, sooner than it was meant."""
+        self._recorder.note("put off" if delay_s else "woke", batch_id=Job.decode(body).batch_id)
+        shortened_s = delay_s * self._recorder.plan.delay_factor
+        return str(self._inner.send(body, delay_s=shortened_s))
 
     def ack(self, delivery: Delivery) -> bool:
         """Acknowledge, or die before it."""
@@ -158,6 +169,8 @@ class _Analyzer(_Wrapper):
         """Analyze a photo; remove a measure when the photo is marked as unmeasured."""
         mark = mark_of(data)
         self._recorder.note("looked at", mark=mark)
+        if mark.endswith(f"/{Truth.HANGS}"):
+            threading.Event().wait()
         found: Sequence[Signals] = self._inner.analyze(data, deadline)
         self._recorder.reach("inferred")
         if mark.endswith(f"/{Truth.UNMEASURED}"):

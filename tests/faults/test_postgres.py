@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import pytest
 
 from local.client import ApiRefused
+from photogate.adapters.postgres.pool import Pool
 from tests.faults.client import Load, User
 from tests.faults.conftest import Close, Scale
 from tests.faults.installation import Installation, Servers, fleet, steady
@@ -179,9 +180,12 @@ def test_thirty_stay_thirty(
     scale: Scale,
     close: Close,
 ) -> None:
-    """Users who hand in too much, at once and again, while every other COMMIT breaks."""
+    """Users who hand in too much, at once and again, while every other COMMIT breaks.
+
+    Their role's transactions default to REPEATABLE READ, whose snapshot is older than a lock.
+    """
     users = scale.of(1, 10)
-    with _behind_proxy(servers, installation) as (proxy, broken):
+    with _role_repeats_reads(servers), _behind_proxy(servers, installation) as (proxy, broken):
         proxy.decide = by_chance(
             scale.seed, 0.5, Break.BEFORE, Break.AFTER, when=lambda sent: b"COMMIT" in sent
         )
@@ -195,6 +199,21 @@ def test_thirty_stay_thirty(
     assert account.photos == users * 27
     assert ledger.statuses[429] == users
     assert ledger.statuses.keys() <= {200, 429, 503}
+
+
+@contextmanager
+def _role_repeats_reads(servers: Servers) -> Iterator[None]:
+    """Let new connections of Photogate's role default to REPEATABLE READ."""
+    role = "DO $$ BEGIN EXECUTE format('ALTER ROLE CURRENT_USER IN DATABASE %I {}', {}); END $$"
+    database = "current_database()"
+    with closing(Pool(servers.database_url)) as pool:
+        change = "SET default_transaction_isolation = ''repeatable read''"
+        pool.transaction(lambda s: s.rows(role.format(change, database)))
+        try:
+            yield
+        finally:
+            change = "RESET default_transaction_isolation"
+            pool.transaction(lambda s: s.rows(role.format(change, database)))
 
 
 def _hand_in_too_much(broken: Installation, ledger: Ledger, album: Album, name: str) -> None:

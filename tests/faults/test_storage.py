@@ -50,7 +50,7 @@ def test_storage(
     close: Close,
 ) -> None:
     """Reads break in the worker, and looking an upload up breaks in the API."""
-    with _behind_proxy(servers, moto_server) as (proxy, broken):
+    with behind_proxy(servers, moto_server) as (proxy, broken):
         proxy.decide = by_chance(
             scale.seed, share, *kinds, when=lambda sent: sent.startswith((b"GET ", b"HEAD "))
         )
@@ -73,7 +73,7 @@ def test_storage(
 
 
 @contextmanager
-def _behind_proxy(servers: Servers, moto: str) -> Iterator[tuple[Proxy, Installation]]:
+def behind_proxy(servers: Servers, moto: str) -> Iterator[tuple[Proxy, Installation]]:
     """Run an API and a sweep whose way to the bucket leads through a proxy."""
     bucket = f"photos-{uuid4()}"
     boto3.client(

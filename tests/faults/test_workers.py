@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
+import psutil
 import pytest
 
 from local.process import start_module, stop
@@ -19,13 +20,17 @@ from tests.faults.conftest import Close, Scale
 from tests.faults.installation import VISIBILITY_S, Fleet, Installation, Servers, fleet, steady
 from tests.faults.ledger import Ledger
 from tests.faults.notes import recoveries_s
-from tests.faults.photos import Album
-from tests.faults.ports import STAGES, Plan
+from tests.faults.photos import Album, Truth
+from tests.faults.ports import HANGS, STAGES, Plan
+from tests.faults.worker import OVERRUN_S
 from tests.proxy import Break, Cut, scripted
 from tests.servers import eventually
 
 #: What the project promises: the visibility timeout and 2 s more.
 RECOVERED_WITHIN_S = VISIBILITY_S + 2.0
+#: A hung worker may take 30 s to receive a job, or 5 s for it, and what ``tests.faults.worker``
+#: adds; and has time to end.
+HUNG_WITHIN_S = 30.0 + OVERRUN_S + 5.0
 
 
 def test_killed_at_each_stage(
@@ -152,6 +157,45 @@ def test_frozen_workers_come_too_late(
     close("workers: frozen past the visibility timeout", injected=len(stages))
 
 
+def test_hung_workers_end_themselves(
+    installation: Installation, ledger: Ledger, album: Album, scale: Scale, close: Close
+) -> None:
+    """The loop of a worker waits for ever, while its other threads go on: no other worker lives."""
+    stages = list(STAGES) * scale.of(1, 2)
+    random.Random(scale.seed).shuffle(stages)
+    plans = iter([Plan(notes="", stops_at=stage, by=HANGS) for stage in stages])
+    ended_before = _ended_by_themselves(installation)
+    with fleet(installation, lambda: next(plans, Plan(notes=""))) as workers:
+        for number in range(1, len(stages) + 1):
+            while len(hung := workers.notes.kills({})) < number:
+                workers.wait_until_ready()
+                _hand_in_nine(installation, ledger, album)
+            eventually(partial(_is_gone, hung[-1].pid), within_s=HUNG_WITHIN_S)
+        installation.settle()
+    recoveries = recoveries_s(installation.pool, hung)
+    assert _ended_by_themselves(installation) - ended_before == len(stages)
+    close("workers: hang", injected=len(stages), recovery_s=max(recoveries))
+
+
+def test_a_photo_on_which_every_worker_hangs_goes_to_a_person(
+    installation: Installation, ledger: Ledger, album: Album, close: Close
+) -> None:
+    """It costs three workers; the eight photos beside it get their verdicts."""
+    ended_before = _ended_by_themselves(installation)
+    user = User(installation, ledger)
+    with fleet(installation, steady(), steady()):
+        photos = [*album.take(8, truth=Truth.GOOD), *album.take(1, truth=Truth.HANGS)]
+        user.hand_in(photos)
+        installation.settle(within_s=120)
+        # The last of them may still be at it when another has sent the photo to a person.
+        eventually(
+            lambda: _ended_by_themselves(installation) == ended_before + 3, within_s=HUNG_WITHIN_S
+        )
+    user.close()
+    account = close("workers: a photo on which they hang", injected=1)
+    assert account.statuses == {"approved": 8, "review": 1}
+
+
 @pytest.mark.long
 def test_stopped_while_the_database_is_stuck(
     installation: Installation, servers: Servers, ledger: Ledger, album: Album, close: Close
@@ -188,3 +232,13 @@ def _is_finished(installation: Installation, batch_id: str) -> bool:
         lambda s: s.row("SELECT finished_at FROM batches WHERE id = :id", id=batch_id)
     )
     return found is not None and found["finished_at"] is not None
+
+
+def _is_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid)
+
+
+def _ended_by_themselves(installation: Installation) -> int:
+    """Count the workers whose logs say so."""
+    logs = installation.log("worker-0").parent.glob("worker-*.log")
+    return sum(log.read_text().count("this worker hangs and ends itself") for log in logs)

@@ -7,6 +7,9 @@ from local import worker
 from photogate import bootstrap
 from tests.faults.ports import FaultyPorts, Plan
 
+#: Beyond its deadline a job has so long here before its worker ends itself.
+OVERRUN_S = 2.0
+
 
 def run(plan: Plan) -> None:
     """Work until SIGTERM, or until the plan ends it."""
@@ -15,4 +18,4 @@ def run(plan: Plan) -> None:
         parts = bootstrap.moderate(app.EventLog(), wrap=FaultyPorts(plan))
         return worker.Worker(parts, app.make_handler(lambda: parts))
 
-    worker.main(make_worker)
+    worker.main(make_worker, overrun_s=OVERRUN_S)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from photogate import bootstrap
 from photogate.adapters.postgres.pool import Pool
 from photogate.auth import issue_token
 from photogate.domain import Role
+from photogate.messages import CopyJob, Job, decode
 from tests.conftest import SECRET
 from tests.servers import serve
 
@@ -41,6 +44,18 @@ class Installation:
         keys = [client.put(Upload(name="x", data=data)) for data in photos]
         client.complete(keys)
         return keys
+
+
+def make_copies() -> None:
+    """Do what jobs for copies do, for all photos that want copies."""
+    with closing(Pool(os.environ["DATABASE_URL"], size=1)) as pool:
+        rows = pool.transaction(
+            lambda s: s.rows(
+                "SELECT CAST(id AS text) AS id FROM media WHERE copies_due_at IS NOT NULL"
+            )
+        )
+    job = CopyJob(photo_ids=tuple(row["id"] for row in rows))
+    moderate_module.parts().copying.run(job, time_left_s=lambda: 60.0)
 
 
 def reset_bootstrap() -> None:
@@ -81,7 +96,10 @@ def installation(
 
 @pytest.fixture
 def deliver(installation: Installation) -> Callable[..., list[str]]:
-    """Give a worker's turn: each visible job, ``most`` at most, goes through the function once."""
+    """Give a worker's turn: each visible job, ``most`` at most, goes through the function once.
+
+    The turn gives the jobs for verdicts; those for copies are done with them.
+    """
     from local.worker import Worker
 
     worker = Worker(moderate_module.parts())
@@ -90,7 +108,8 @@ def deliver(installation: Installation) -> Callable[..., list[str]]:
         bodies: list[str] = []
         while len(bodies) < most and (delivery := worker._queue.receive(wait_s=0)) is not None:
             worker._work(delivery)
-            bodies.append(delivery.body)
+            if isinstance(decode(delivery.body), Job):
+                bodies.append(delivery.body)
         return bodies
 
     return turn

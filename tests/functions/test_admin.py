@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import requests
 from PIL import Image
 
 from functions.moderate import app as moderate
@@ -16,7 +16,7 @@ from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.domain import Role
 from photogate.policies import preset
-from tests.functions.conftest import Installation
+from tests.functions.conftest import Installation, make_copies
 
 COMMUNITY_BLANK = next(
     t.reject for t in preset("community").thresholds if t.measure == "rms_contrast"
@@ -39,8 +39,8 @@ def test_what_waits_for_a_person_is_decided_by_one(
     moderator = installation.client("mod", Role.MODERATOR)
     waiting = moderator.call("GET", "/admin/moderation/pending")["photos"]
     assert [photo["user_name"] for photo in waiting] == ["Ada", "Ada"]
-    assert requests.get(waiting[0]["thumbnail_url"], timeout=10).status_code == 200
     known = ids(installation)
+    assert waiting[0]["url"] == f"/api/v1/admin/moderation/{waiting[0]['id']}/photo"
 
     approved = moderator.call("PUT", f"/admin/moderation/{known[good]}/approve")
     assert (approved["is_approved"], approved["decided_by"]) == (True, "mod")
@@ -48,6 +48,7 @@ def test_what_waits_for_a_person_is_decided_by_one(
         "PUT", f"/admin/moderation/{known[bad]}/reject", json={"reason": " Show your face. "}
     )
     assert moderator.call("GET", "/admin/moderation/pending")["photos"] == []
+    make_copies()
     by_key = {p["file_key"]: p for p in installation.client().photos()}
     assert by_key[good]["moderation_status"] == "approved"
     assert (by_key[bad]["moderation_reason"], by_key[bad]["message"]) == (
@@ -97,19 +98,33 @@ def test_the_dashboard_pages_and_filters(
         return answer
 
     whole = page()
-    assert whole["pagination"] == {"page": 1, "limit": 20, "total": 3, "total_pages": 1}
+    assert whole["pagination"] == {
+        "page": 1,
+        "limit": 20,
+        "total": 3,
+        "total_is": "exact",
+        "total_pages": 1,
+        "next_cursor": None,
+    }
     rejected = page(status="rejected")
     assert rejected["filters"] == {"status": "rejected"}
     assert [m["moderation_reason"] for m in rejected["media"]] == ["unreadable"]
     first, second = page(limit=2), page(limit=2, page=2)
     assert first["pagination"]["total_pages"] == 2
-    assert [m["id"] for m in first["media"] + second["media"]] == [m["id"] for m in whole["media"]]
+    newest_first = [m["id"] for m in whole["media"]]
+    assert [m["id"] for m in first["media"] + second["media"]] == newest_first
+    by_cursor = page(limit=2, cursor=first["pagination"]["next_cursor"])
+    assert by_cursor["media"][0]["id"] == newest_first[2]
+    assert (by_cursor["pagination"]["page"], by_cursor["pagination"]["next_cursor"]) == (None, None)
     explained = page(status="approved")["media"][0]["moderation_scores"]
     assert explained["policy"] == "community@3"
     assert set(explained["nsfw_scores"]) == {"porn", "sexy", "hentai", "neutral", "drawing"}
-    for wrong in ({"status": "nice"}, {"page": 0}, {"limit": 101}):
+    for wrong in ({"status": "nice"}, {"page": 0}, {"limit": 101}, {"cursor": "MQ"}):
         with pytest.raises(ApiRefused, match="422"):
             page(**wrong)
+    assert page(page=100)["media"] == []
+    with pytest.raises(ApiRefused, match=r"422: page must be at most 100; .*next_cursor"):
+        page(page=101)
 
 
 def test_the_rule_that_decided_is_told_with_its_value_and_bound(
@@ -161,7 +176,10 @@ def test_queue_stats_count_jobs_photos_and_verdicts(
         "dead": 0,
         "oldest_age_s": None,
         "pending_media": 0,
+        "pending_media_is": "exact",
     }
+    since = datetime.fromisoformat(after["last_24h"].pop("since"))
+    assert timedelta(hours=24) <= datetime.now(UTC) - since < timedelta(hours=25, minutes=1)
     assert after["last_24h"] == {
         "total": 2,
         "approved": 1,

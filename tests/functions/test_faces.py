@@ -27,7 +27,8 @@ from photogate_vision.faces.detector import EmbeddedFaces
 from tests.authors import conclude
 from tests.compreface import KEY, Compreface
 from tests.conftest import SECRET
-from tests.functions.conftest import Installation, reset_bootstrap
+from tests.contract.conftest import Fault, misbehaving
+from tests.functions.conftest import Installation, make_copies, reset_bootstrap
 from tests.functions.test_moderate import Context, event
 from tests.records import PostgresRecords
 
@@ -88,19 +89,22 @@ def attempt(pool: Pool) -> Callable[[], bool]:
     Straight to the function, so that no retry has to be waited for.
     """
 
-    def deliver() -> bool:
-        rows = pool.transaction(
+    def open_batches() -> list[dict[str, Any]]:
+        return pool.transaction(
             lambda s: s.rows("SELECT id, generation FROM batches WHERE finished_at IS NULL")
         )
-        (batch,) = rows
+
+    def deliver() -> bool:
+        (batch,) = open_batches()
         body = Job(batch_id=batch["id"], generation=batch["generation"]).encode()
-        answer = app.handler(event(body), cast(LambdaContext, Context()))
-        return not answer["batchItemFailures"]
+        app.handler(event(body), cast(LambdaContext, Context()))
+        return not open_batches()
 
     return deliver
 
 
 def verdicts(installation: Installation) -> list[tuple[str, str | None]]:
+    make_copies()
     photos = installation.client().photos()
     return [(photo["moderation_status"], photo["moderation_reason"]) for photo in photos]
 
@@ -193,11 +197,12 @@ class TestCompreface:
         assert verdicts(dating) == [("pending", None)] * 2
         # when it comes back
         compreface.start()
+        reset_bootstrap()  # a process that knows of no outage need not wait for the next trial
         # then they get their verdicts
         assert attempt()
         assert verdicts(dating) == [("approved", None)] * 2
 
-    def test_dead_for_good_all_go_to_a_person(
+    def test_however_long_it_is_dead_nobody_has_work_from_it(
         self,
         dating: Installation,
         compreface: Switched,
@@ -207,12 +212,37 @@ class TestCompreface:
     ) -> None:
         compreface.kill()
         dating.hand_in(portrait, portrait, portrait)
-        for _ in range(MAX_DELIVERIES):
+        for _ in range(2 * MAX_DELIVERIES):
             assert not attempt()
-        assert conclude(PostgresRecords(pool)) == 3
-        assert verdicts(dating) == [("review", None)] * 3
-        rows = pool.transaction(lambda s: s.rows("SELECT moderation_error FROM media"))
-        assert all("CompreFace does not answer" in row["moderation_error"] for row in rows)
+        assert conclude(PostgresRecords(pool)) == 0
+        assert verdicts(dating) == [("pending", None)] * 3
+        (row,) = pool.transaction(lambda s: s.rows("SELECT * FROM batches"))
+        assert "CompreFace does not answer" in row["last_error"]
+        assert (row["deliveries"], row["waits_for"]) == (0, "faces")
+        compreface.start()
+        reset_bootstrap()
+        assert attempt()
+        assert verdicts(dating) == [("approved", None)] * 3
+
+    def test_one_that_stalls_is_down_too(
+        self,
+        dating: Installation,
+        attempt: Callable[[], bool],
+        portrait: bytes,
+        pool: Pool,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        with misbehaving() as silent:
+            silent.fault = Fault(then="stall")
+            monkeypatch.setenv("COMPREFACE_URL", silent.url)
+            monkeypatch.setenv("COMPREFACE_TIMEOUT_S", "0.5")
+            reset_bootstrap()
+            dating.hand_in(portrait, portrait, portrait)
+            assert not attempt()
+            # one photo and the probe, not every photo
+            assert len(silent.bodies) == 2
+        (row,) = pool.transaction(lambda s: s.rows("SELECT * FROM batches"))
+        assert (row["deliveries"], row["waits_for"]) == (0, "faces")
 
     def test_a_key_that_was_taken_back_is_an_outage_until_it_is_mended(
         self,
@@ -231,16 +261,16 @@ class TestCompreface:
         (row,) = pool.transaction(lambda s: s.rows("SELECT retry_count FROM media"))
         assert row["retry_count"] == 0
         compreface.service.keys.add(KEY)
+        reset_bootstrap()
         assert attempt()
         assert verdicts(dating) == [("approved", None)]
 
-    def test_no_photo_is_begun_that_it_could_keep_beyond_the_time(
+    def test_no_photo_is_begun_below_10_s(
         self, dating: Installation, compreface: Switched, portrait: bytes, pool: Pool
     ) -> None:
-        # given less time than it may take for one photo, 12 s, and what writing needs
         class Short(Context):
             def get_remaining_time_in_millis(self) -> int:
-                return 13_000
+                return 9_900
 
         dating.hand_in(portrait, portrait)
         (batch,) = pool.transaction(lambda s: s.rows("SELECT id, generation FROM batches"))

@@ -20,7 +20,7 @@ import pytest
 import requests
 
 from local.home import Home
-from tests.functions.conftest import Installation
+from tests.functions.conftest import Installation, make_copies
 from tests.servers import eventually
 
 IMAGE, EMULATOR = os.environ.get("PHOTOGATE_IMAGE"), os.environ.get("PHOTOGATE_RIE")
@@ -139,6 +139,7 @@ def sample(name: str) -> dict[str, Any]:
 
 
 def states(installation: Installation) -> list[str]:
+    make_copies()
     return [photo["moderation_status"] for photo in installation.client().photos()]
 
 

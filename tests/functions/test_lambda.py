@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +24,7 @@ from photogate.domain import Role
 from photogate.messages import Job
 from photogate.policies import preset
 from tests.conftest import SECRET
-from tests.functions.conftest import Installation
+from tests.functions.conftest import Installation, make_copies
 from tests.functions.test_moderate import event
 from tests.functions.test_upload import api_gateway_event
 from tests.servers import eventually
@@ -51,6 +53,7 @@ def moderate(installation: Installation, tmp_path: Path) -> Iterator[LambdaRunti
 
 
 def states(client: PhotogateClient) -> set[str]:
+    make_copies()
     return {photo["moderation_status"] for photo in client.photos()}
 
 
@@ -196,6 +199,49 @@ def test_after_a_storage_fault_the_job_comes_again_within_seconds(
     assert states(on_aws.client()) == {"approved"}
     s3.close()
     sqs.close()
+
+
+def test_a_round_of_the_sweep_with_a_part_that_failed_is_an_error_and_does_the_others(
+    installation: Installation, portrait: bytes, pool: Pool, tmp_path: Path
+) -> None:
+    installation.hand_in(portrait)
+    pool.transaction(
+        lambda s: s.count(
+            "UPDATE batches SET deliveries = 5, lease_until = NULL, last_error = 'no luck'"
+        )
+    )
+    log = tmp_path / "sweep.log"
+    nobody = {"REDIS_URL": "redis://127.0.0.1:1/0"}
+    with (
+        run_function("functions.sweep.app.handler", nobody, log=log) as sweep,
+        pytest.raises(FunctionFailed, match=r"parts of the sweep failed.*: count;"),
+    ):
+        sweep.invoke({})
+    assert states(installation.client()) == {"review"}
+    (failures,) = [m for m in read_metrics([log], after=None) if m.name == "SweepFailures"]
+    assert ("part=count" in failures.dimensions, list(failures.values)) == (True, [1])
+    rows = pool.transaction(lambda s: s.rows("SELECT holder, ended_at FROM sweeps"))
+    assert [(row["holder"], row["ended_at"] is not None) for row in rows] == [(None, True)]
+
+
+def test_a_container_whose_sweep_ends_no_round_is_not_healthy(
+    installation: Installation, pool: Pool, tmp_path: Path
+) -> None:
+    def health() -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "local.health", "sweep"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stderr
+
+    assert health() == (1, "no round of the sweep has ended lately\n")
+    with run_function("functions.sweep.app.handler", {}, log=tmp_path / "sweep.log") as sweep:
+        sweep.invoke({})
+    assert health() == (0, "")
+    pool.transaction(lambda s: s.rows("UPDATE sweeps SET ended_at = now() - interval '1 hour'"))
+    assert health()[0] == 1
 
 
 def test_the_sweep_and_the_migration_tell_what_they_did(

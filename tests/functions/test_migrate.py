@@ -17,17 +17,18 @@ import pytest
 from functions.migrate.app import handler
 from local.lambda_runtime import FunctionFailed, LambdaRuntime, run_function
 from photogate import bootstrap
-from photogate.adapters.postgres.migrate import _LOCK, migrate, shipped
+from photogate.adapters.postgres.migrate import migrate, shipped
 from photogate.adapters.postgres.pool import Pool
 from photogate.errors import ConfigError
 from tests.servers import eventually
-from tests.unit.test_deployment_order import RESOURCES, SERVING, order
+from tests.unit.test_deployment_order import RESOURCES, RUNS, SERVING, order
 
 pytest.importorskip("awslambdaric", reason="the runtime interface client has wheels for Linux only")
 
 ALL = [migration.name for migration in shipped()]
 SIGNATURE = "X-Amz-Signature=0f8fad5bd9cb469fa165"
 Run = Callable[..., Any]
+OWN_TABLES = ("schema_migrations", "migration_lease", "migration_steps")
 
 
 class Answers:
@@ -89,6 +90,30 @@ def request(kind: str, url: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def call_for(name: str, function: LambdaRuntime, answers: Answers) -> dict[str, Any]:
+    """Call the function for a resource, whose values may come from the answer before; gives its."""
+    given = dict(RESOURCES[name]["Properties"])
+    if "Unfinished" in given:
+        assert given["Unfinished"]["Fn::GetAtt"] == f"{RUNS[RUNS.index(name) - 1]}.Unfinished"
+        given["Unfinished"] = answers.got[-1]["Data"]["Unfinished"]
+    else:
+        given |= properties(given["Schema"])
+    function.invoke(request("Create", answers.url, ResourceProperties=given))
+    return answers.got[-1]
+
+
+@contextmanager
+def in_the_way(pool: Pool, table: str) -> Iterator[None]:
+    """Keep a migration that makes this table waiting."""
+    blocker = pool._take()
+    blocker.run("BEGIN")
+    blocker.run(f"CREATE TABLE {table} ()")
+    try:
+        yield
+    finally:
+        blocker.close()
+
+
 def properties(schema: int, database: str = "arn") -> dict[str, Any]:
     """The resource's values, as texts, which is how CloudFormation passes them on."""
     return {"ServiceToken": "arn", "Schema": str(schema), "Database": database, "Network": []}
@@ -107,6 +132,7 @@ def tables(url: str) -> set[str]:
         rows = pool.transaction(
             lambda s: s.rows(
                 "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+                " AND relkind <> 'i'"
             )
         )
     return {row["relname"] for row in rows}
@@ -132,7 +158,7 @@ class TestDeployment:
             assert answer == {
                 "Status": "SUCCESS",
                 "PhysicalResourceId": "photogate-schema",
-                "Data": {"Applied": applied},
+                "Data": {"Applied": applied, "Unfinished": "no"},
                 **copied,
             }
         assert answers.headers[0].get("Content-Type", "") == ""
@@ -148,7 +174,8 @@ class TestDeployment:
         assert answer["Status"] == "FAILED"
         assert answer["Reason"].startswith(f"migration {ALL[0]} failed: ")
         assert "\n" not in answer["Reason"]
-        assert tables(fresh_url) == {"media"}
+        # What is in the way, and the migrator's own notes.
+        assert tables(fresh_url) == {"media", *OWN_TABLES}
 
     def test_no_code_that_serves_is_deployed_before_the_schema(
         self, fresh_url: str, answers: Answers, tmp_path: Path
@@ -158,8 +185,8 @@ class TestDeployment:
         def deploy(function: LambdaRuntime) -> set[str]:
             done = set[str]()
             for name in order():
-                if RESOURCES[name]["Type"] == "Custom::Migration":
-                    function.invoke(request("Create", answers.url))
+                if name in RUNS:
+                    call_for(name, function, answers)
                     if answers.got[-1]["Status"] != "SUCCESS":
                         break
                 done.add(name)
@@ -178,6 +205,59 @@ class TestDeployment:
         with migrate_function("postgresql://u:p@127.0.0.1:1/d", tmp_path / "log") as function:
             function.invoke(request("Delete", answers.url))
         assert [answer["Status"] for answer in answers.got] == ["SUCCESS"]
+
+
+class TestManyRuns:
+    def test_what_a_run_cannot_finish_the_next_one_continues(
+        self, fresh_url: str, answers: Answers, tmp_path: Path
+    ) -> None:
+        first, second, *others = RUNS
+        with closing(Pool(fresh_url)) as pool:
+            with (
+                in_the_way(pool, "batches"),
+                migrate_function(fresh_url, tmp_path / "log", timeout_s=8) as function,
+            ):
+                answer = call_for(first, function, answers)
+                assert answer["Status"] == "SUCCESS"
+                assert "the next run goes on there" in answer["Data"]["Unfinished"]
+            with migrate_function(fresh_url, tmp_path / "log") as function:
+                assert call_for(second, function, answers)["Data"] == {
+                    "Applied": ", ".join(ALL),
+                    "Unfinished": "no",
+                }
+        # Nothing is left to do, so that the database is not asked either.
+        with migrate_function("postgresql://u:p@127.0.0.1:1/d", tmp_path / "log") as function:
+            for name in others:
+                assert call_for(name, function, answers)["Status"] == "SUCCESS"
+
+    def test_the_last_one_has_to_finish(
+        self, fresh_url: str, answers: Answers, tmp_path: Path
+    ) -> None:
+        with (
+            closing(Pool(fresh_url)) as pool,
+            in_the_way(pool, "batches"),
+            migrate_function(fresh_url, tmp_path / "log", timeout_s=8) as function,
+        ):
+            call_for(RUNS[0], function, answers)
+            answers.got[-1]["Data"]["Unfinished"] += " or not"
+            # It gets nothing done, and would not the next time.
+            answer = call_for(RUNS[-1], function, answers)
+        assert answer["Status"] == "FAILED"
+        assert 'step "tables beside media"' in answer["Reason"]
+
+    def test_two_runs_that_end_at_the_same_place_are_told_apart(
+        self, fresh_url: str, answers: Answers, tmp_path: Path
+    ) -> None:
+        """CloudFormation calls the next resource only when its values have changed."""
+        with closing(Pool(fresh_url)) as pool, in_the_way(pool, "batches"):
+            for id_of_request in "ab":
+                sent = request("Create", answers.url, RequestId=id_of_request)
+                sent["ResourceProperties"]["MayBeUnfinished"] = "true"
+                with migrate_function(fresh_url, tmp_path / "log", timeout_s=8) as function:
+                    function.invoke(sent)
+                pool.transaction(lambda s: s.rows("DROP TABLE media; DELETE FROM migration_steps"))
+        first, second = (answer["Data"]["Unfinished"] for answer in answers.got)
+        assert first != second
 
 
 class TestRollback:
@@ -210,7 +290,7 @@ class TestRollback:
         update = {"ResourceProperties": new, "OldResourceProperties": old}
         with migrate_function(fresh_url, tmp_path / "log") as function:
             function.invoke(request("Update", answers.url, **update))
-        assert answers.got[0]["Data"] == {"Applied": ", ".join(ALL)}
+        assert answers.got[0]["Data"] == {"Applied": ", ".join(ALL), "Unfinished": "no"}
 
 
 class TestFailures:
@@ -241,17 +321,17 @@ class TestFailures:
     def test_time_that_ends_is_told_and_the_database_is_let_go(
         self, fresh_url: str, answers: Answers, tmp_path: Path
     ) -> None:
-        with closing(Pool(fresh_url)) as pool:
-            blocker = pool._take()
-            blocker.run("SELECT pg_advisory_lock(:lock)", lock=_LOCK)
-            with migrate_function(fresh_url, tmp_path / "log", timeout_s=2) as function:
-                function.invoke(request("Create", answers.url))
-                (answer,) = answers.got
-                assert answer["Status"] == "FAILED"
-                assert "took longer than the function may run" in answer["Reason"]
-                # It would take the lock, and keep it, if it were still there.
-                eventually(lambda: waiting(pool) == 0)
-            blocker.close()
+        with (
+            closing(Pool(fresh_url)) as pool,
+            in_the_way(pool, "media"),
+            migrate_function(fresh_url, tmp_path / "log", timeout_s=4) as function,
+        ):
+            function.invoke(request("Create", answers.url))
+            (answer,) = answers.got
+            assert answer["Status"] == "FAILED"
+            assert "took longer than the function may run" in answer["Reason"]
+            # It would make the table, and keep its locks, if it were still there.
+            eventually(lambda: waiting(pool) == 0)
         with migrate_function(fresh_url, tmp_path / "log") as function:
             function.invoke(request("Create", answers.url))
         assert answers.got[1]["Status"] == "SUCCESS"
@@ -284,6 +364,16 @@ class TestByHand:
             assert function.invoke({}) == {"applied": ALL}
             assert function.invoke({}) == {"applied": []}
 
+    def test_it_says_that_the_time_was_up(self, fresh_url: str, tmp_path: Path) -> None:
+        with (
+            closing(Pool(fresh_url)) as pool,
+            in_the_way(pool, "jobs"),
+            migrate_function(fresh_url, tmp_path / "log", timeout_s=8) as function,
+        ):
+            answer = function.invoke({})
+        assert answer["applied"] == ALL[:3]
+        assert "0004_queue.sql" in answer["unfinished"]
+
     def test_a_failure_is_an_error_of_the_function(self, fresh_url: str, tmp_path: Path) -> None:
         spoil(fresh_url)
         with (
@@ -312,7 +402,9 @@ class TestByHand:
         bootstrap.reset()
         with closing(Pool(fresh_url, timeout_s=10)) as pool, ThreadPoolExecutor(1) as thread:
             blocker = pool._take()
-            blocker.run("SELECT pg_advisory_lock(:lock)", lock=_LOCK)
+            # An index is built beside others only when no one is left who reads older rows.
+            blocker.run("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            blocker.run("SELECT 1")
             migrating = thread.submit(bootstrap.migrate)
             eventually(lambda: waiting(pool, longer_than_s=2) == 1)
             blocker.close()
@@ -321,11 +413,11 @@ class TestByHand:
 
 
 def waiting(pool: Pool, *, longer_than_s: float = 0) -> int:
-    """Count the migrations that wait for another one."""
+    """Count the migrations that wait for somebody."""
     row = pool.transaction(
         lambda s: s.row(
             "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()"
-            " AND wait_event = 'advisory' AND now() - query_start > make_interval(secs => :s)",
+            " AND wait_event_type = 'Lock' AND now() - query_start > make_interval(secs => :s)",
             s=longer_than_s,
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -18,7 +19,8 @@ import pytest
 
 from local.lambda_runtime import FunctionFailed
 from photogate.adapters.postgres.migrate import shipped
-from tests.functions.test_migrate import migrate_function, spoil
+from photogate.adapters.postgres.pool import Pool
+from tests.functions.test_migrate import in_the_way, migrate_function, spoil
 
 PHOTOGATE = Path(sys.executable).with_name("photogate")
 AWS = {
@@ -130,6 +132,28 @@ def test_it_tells_what_the_function_applied(
         assert command(url) == (0, "the schema is up to date\n")
     path = "/2015-03-31/functions/photogate-MigrateFunction-1A2B3C/invocations"
     assert calls == [path, path]
+
+
+def test_it_calls_again_until_it_is_finished(
+    command: Callable[..., tuple[int, str]], fresh_url: str, tmp_path: Path
+) -> None:
+    with closing(Pool(fresh_url)) as pool, contextlib.ExitStack() as first:
+        first.enter_context(in_the_way(pool, "jobs"))
+
+        def invoke(event: dict[str, Any]) -> Any:
+            with migrate_function(fresh_url, tmp_path / "log", timeout_s=8) as function:
+                answer = function.invoke(event)
+            first.close()
+            return answer
+
+        with lambda_api(invoke) as (url, calls):
+            status, said = command(url)
+    assert (status, len(calls)) == (0, 2)
+    names = [m.name for m in shipped()]
+    *applied, line = said.splitlines()
+    assert applied == names
+    assert "0004_queue.sql" in line
+    assert "the next run goes on there" in line
 
 
 def test_it_fails_in_one_line_when_the_function_failed_and_calls_it_once(

@@ -35,7 +35,7 @@ from photogate.ports.photos import Store
 from photogate.service.moderate import Moderation
 from photogate.service.sweep import Sweep
 from tests.conftest import SECRET
-from tests.functions.conftest import Installation
+from tests.functions.conftest import Installation, make_copies
 from tests.proxy import Break, Cut, scripted
 
 FINE = Signals(
@@ -83,6 +83,7 @@ class TestHandler:
         unknown = Job(batch_id="gone", generation=1).encode()
         answer = app.handler(event("not a job", good, unknown), cast(LambdaContext, Context()))
         assert answer == {"batchItemFailures": [{"itemIdentifier": "m-0"}]}
+        make_copies()
         assert installation.client().photos()[0]["moderation_status"] == "approved"
 
     def test_a_whole_batch_of_failures_is_no_error_of_the_function(
@@ -90,6 +91,36 @@ class TestHandler:
     ) -> None:
         answer = app.handler(event("{}", "[]"), cast(LambdaContext, Context()))
         assert len(answer["batchItemFailures"]) == 2
+
+    def test_what_cannot_be_begun_in_time_is_handed_back_untouched(
+        self, installation: Installation, portrait: bytes, pool: Pool
+    ) -> None:
+        # given ten messages of one photo each, and time for two
+        def open_batches() -> list[dict[str, Any]]:
+            return pool.transaction(
+                lambda s: s.rows("SELECT * FROM batches WHERE finished_at IS NULL")
+            )
+
+        class TimeForTwo(Context):
+            def get_remaining_time_in_millis(self) -> int:
+                return 60_000 if len(open_batches()) > 8 else 5_000
+
+        for number in range(10):
+            installation.hand_in(portrait, user=f"u-{number}")
+        jobs = [Job(batch_id=row["id"], generation=1).encode() for row in open_batches()]
+        # when they come in one invocation
+        answer = app.handler(event(*jobs), cast(LambdaContext, TimeForTwo()))
+        # then eight come again, and nothing was counted for them
+        failed = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+        assert failed == [f"m-{number}" for number in range(2, 10)]
+        assert [row["deliveries"] for row in open_batches()] == [0] * 8
+        rows = pool.transaction(
+            lambda s: s.rows("SELECT retry_count, moderation_status FROM media")
+        )
+        assert (
+            sorted(row["moderation_status"] for row in rows) == ["approved"] * 2 + ["pending"] * 8
+        )
+        assert {r["retry_count"] for r in rows if r["moderation_status"] == "pending"} == {0}
 
     def test_scores_explain_the_verdict(
         self,
@@ -260,7 +291,10 @@ class TestSweep:
         for _ in range(5):
             # What was handed back may be there again at once: each delivery is counted here.
             assert deliver(most=1)
-            pool.transaction(lambda s: s.count("UPDATE batches SET next_enqueue_at = now()"))
+            # Its delay would take minutes; what is due for long is sent again in any case.
+            pool.transaction(
+                lambda s: s.count("UPDATE batches SET next_enqueue_at = now() - interval '2 hours'")
+            )
             bootstrap.sweep().run()
         client = installation.client()
 

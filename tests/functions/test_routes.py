@@ -28,6 +28,9 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     UPLOAD_URL: (401, 401, 200, 200, 200, 200, 200),
     COMPLETE: (401, 401, 404, 200, 404, 404, 404),
     STATUS: (401, 401, 200, 200, 200, 200, 200),
+    # Nobody has looked at it yet, so there is no picture.
+    "GET /users/media/{id}/photo": (401, 401, 404, 404, 404, 404, 404),
+    "GET /admin/moderation/{id}/photo": (401, 401, 403, 403, 403, 404, 404),
     DELETE: (401, 401, 404, 204, 404, 404, 404),
     "GET /admin/queue-stats": (401, 401, 403, 403, 403, 403, 200),
     "GET /admin/moderation/dashboard": (401, 401, 403, 403, 200, 200, 200),

@@ -67,11 +67,53 @@ def test_the_way_of_a_photo(
     (photo,) = settled["photos"]
     assert photo["moderation_status"] == "approved"
     assert photo["batch_id"] == accepted["batch_id"]
-    assert requests.get(photo["url"], timeout=10).content == portrait
+    shown = requests.get(photo["url"], timeout=10)
+    assert shown.headers["Content-Type"] == "image/jpeg"
+    assert shown.content != portrait
+    assert client.picture(f"/users/media/{photo['id']}/photo") == shown.content
 
     client.call("DELETE", f"/users/media/{photo['id']}")
     assert requests.get(photo["url"], timeout=10).status_code == 404
     assert client.photos() == []
+
+
+def test_the_status_comes_in_pages_and_says_when_there_is_more(
+    installation: Installation, deliver: Callable[[], list[str]], portrait: bytes
+) -> None:
+    keys = installation.hand_in(portrait, portrait + b"2", portrait + b"3")
+    keys = installation.hand_in(portrait + b"4") + keys
+    deliver()
+    client = installation.client()
+
+    def page(**params: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = client.call("GET", "/users/media/moderation-status", params=params)
+        assert answer["summary"]["total_photos"] == 4
+        return answer
+
+    first = page(limit=2)
+    assert first["more"]
+    second = page(limit=2, cursor=first["next_cursor"])
+    assert (second["more"], second["next_cursor"]) == (False, None)
+    assert [photo["file_key"] for photo in first["photos"] + second["photos"]] == keys
+    assert [photo["file_key"] for photo in client.photos()] == keys
+    assert "moderation_scores" not in first["photos"][0]
+    for wrong in ({"limit": 101}, {"limit": 0}, {"cursor": "nonsense"}):
+        with pytest.raises(ApiRefused, match="422"):
+            page(**wrong)
+
+
+def test_scores_are_told_where_the_installation_says_so(
+    installation: Installation,
+    deliver: Callable[[], list[str]],
+    portrait: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STATUS_SCORES", "1")
+    reset_bootstrap()
+    installation.hand_in(portrait)
+    deliver()
+    (photo,) = installation.client().photos()
+    assert photo["moderation_scores"]["policy"] == "community@3"
 
 
 def test_a_rejection_comes_with_words(

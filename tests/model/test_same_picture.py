@@ -6,6 +6,7 @@ format; .001, .1 % and .01 in another orientation of a lossless one.
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -29,12 +30,16 @@ from tests.model.files import (
     sixteen_bits,
     swapped_colours,
     tagged,
+    with_chunk,
 )
 
 PICTURES = {
     "a portrait": photograph("astronaut.png"),
     "a table": photograph("coffee.png").crop((150, 50, 550, 350)),
 }
+
+
+_SHARES = [level / 255 for level in range(256)]
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +115,38 @@ def test_in_other_colours(analyzer: VisionAnalyzer, picture: Image.Image) -> Non
     # The profile's red channel is blue, its green red, its blue green.
     swapped = Image.merge("RGB", (blue, red, green))
     assert_alike(analyzer, picture, encoded(swapped, "PNG", icc_profile=swapped_colours()))
+
+
+def test_in_other_colours_that_no_profile_names(
+    analyzer: VisionAnalyzer, picture: Image.Image
+) -> None:
+    numbers = in_display_p3(picture)
+    numbers.info.clear()  # else its profile is written
+    wide = encoded(numbers, "PNG")
+    assert_alike(analyzer, picture, with_chunk(wide, b"cICP", bytes((12, 13, 0, 1))))
+    avif = good(numbers, "AVIF")
+    at = avif.index(b"colrnclx") + 8
+    assert_alike(analyzer, picture, avif[:at] + struct.pack(">HH", 12, 13) + avif[at + 4 :])
+    # Light to the power of 1 / 1.8 instead of sRGB's curve.
+    light = [n / 12.92 if n <= 0.04045 else ((n + 0.055) / 1.055) ** 2.4 for n in _SHARES]
+    other = picture.point([round(255 * share ** (1 / 1.8)) for share in light] * 3)
+    other.info.clear()
+    gamma = struct.pack(">I", round(100_000 / 1.8))
+    assert_alike(analyzer, picture, with_chunk(encoded(other, "PNG"), b"gAMA", gamma))
+
+
+def test_behind_what_is_transparent_nowhere(analyzer: VisionAnalyzer, picture: Image.Image) -> None:
+    assert (
+        assert_alike(analyzer, picture, encoded(picture.convert("RGBA"), "PNG")).background is None
+    )
+
+
+def test_on_both_pages_the_worse_counts(analyzer: VisionAnalyzer, picture: Image.Image) -> None:
+    """A white picture that only its opacity makes is nothing on a white page."""
+    white = Image.new("RGBA", picture.size, "white")
+    white.putalpha(picture.convert("L"))
+    on_white, on_black = analyzer.analyze(encoded(white, "PNG"))
+    assert (on_white.background, on_black.background) == ("white", "black")
+    assert (on_white.rms_contrast or 0) == 0 < (on_black.rms_contrast or 0)
+    verdict, signals = judge(encoded(white, "PNG"), analyzer, preset("community"))
+    assert (verdict.reason, signals.background) == ("blank", "white")

@@ -44,6 +44,8 @@ class UnsteadyStore(MemoryPhotoStore):
 
     failures = 0
     down = False
+    #: Keys that can never be removed.
+    broken: frozenset[str] | set[str] = frozenset()
 
     def head(self, key: str) -> StoredObject | None:
         """Fail, or look."""
@@ -57,6 +59,18 @@ class UnsteadyStore(MemoryPhotoStore):
         self._fail()
         return super().get(key, etag=etag, max_bytes=max_bytes, deadline=deadline)
 
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str = "image/jpeg",
+        deadline: Deadline = NEVER,
+    ) -> None:
+        """Fail, or write."""
+        self._fail()
+        super().put(key, data, content_type=content_type, deadline=deadline)
+
     def check(self) -> dict[str, Any]:
         """Fail while it is down; else answer, whatever happens to single calls."""
         if self.down:
@@ -66,6 +80,8 @@ class UnsteadyStore(MemoryPhotoStore):
     def delete(self, key: str) -> None:
         """Fail, or remove."""
         self._fail()
+        if key in self.broken:
+            raise StorageUnavailable(f"{key} cannot be removed")
         super().delete(key)
 
     def _fail(self) -> None:

@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from photogate.adapters.memory.vision import ScriptedAnalyzer
-from photogate.domain import NEVER, Deadline, NewBatch, NewPhoto, OpenBatch, Signals
+from photogate.domain import (
+    NEVER,
+    Deadline,
+    NewBatch,
+    NewPhoto,
+    OpenBatch,
+    Signals,
+    outage_pause_s,
+)
 from photogate.errors import (
     ConfigError,
     FacesUnavailable,
@@ -21,10 +29,10 @@ from photogate.errors import (
     RetryableError,
     StorageUnavailable,
 )
-from photogate.messages import Job
+from photogate.messages import CopyJob, Job, decode
 from photogate.policies import preset
 from photogate.service.moderate import Moderation
-from photogate.service.outages import Guard
+from photogate.service.outages import Guard, working_on
 from photogate.service.sweep import Sweep
 from tests.authors import conclude
 from tests.records import Records
@@ -83,11 +91,12 @@ def guard(part: Part, clock: Clock) -> Guard:
 
 class TestGuard:
     def ask(
-        self, guard: Guard, part: Part, photo: str = "a", deadline: Deadline = NEVER
+        self, guard: Guard, part: Part, batch: str = "a", deadline: Deadline = NEVER
     ) -> str | Exception:
-        """Call for a photo; gives the error instead of raising it."""
+        """Call for a photo of a batch; gives the error instead of raising it."""
         try:
-            return guard.call(part.call, photo=lambda: photo, deadline=deadline)
+            with working_on(batch):
+                return guard.call(part.call, deadline=deadline)
         except Exception as error:
             return error
 
@@ -112,7 +121,7 @@ class TestGuard:
         assert (outage.part, outage.retry_after_s) == ("storage", 6.0)
         assert str(outage) == f"{fault} (it is asked again in 6 s)"
 
-    def test_calls_for_three_photos_in_a_row_need_no_probe(self, guard: Guard, part: Part) -> None:
+    def test_calls_for_three_batches_in_a_row_need_no_probe(self, guard: Guard, part: Part) -> None:
         part.fault = DOWN
         assert [self.ask(guard, part, photo) for photo in "abab"] == [DOWN] * 4
         assert isinstance(self.ask(guard, part, "c"), PartUnavailable)
@@ -146,7 +155,7 @@ class TestGuard:
             return "answer"
 
         with ThreadPoolExecutor(1) as threads:
-            answer = threads.submit(guard.call, trial, photo=lambda: "a", deadline=NEVER)
+            answer = threads.submit(guard.call, trial, deadline=NEVER)
             assert begun.wait(10)
             assert isinstance(self.ask(guard, part), PartUnavailable)
             ended.set()
@@ -164,7 +173,7 @@ class TestGuard:
         part.fault = answer
         assert [self.ask(guard, part) for _ in range(3)] == [answer or "answer"] * 3
 
-    def test_one_bad_photo_does_not_keep_it_down(
+    def test_one_bad_batch_does_not_keep_it_down(
         self, guard: Guard, part: Part, clock: Clock
     ) -> None:
         part.fault = DOWN
@@ -209,7 +218,7 @@ class Faces(Part):
         self.analyzer = ScriptedAnalyzer(FINE, **answers)
 
     def _look(self) -> Signals:
-        self.guard.call(self.call, photo=lambda: "x", deadline=NEVER)
+        self.guard.call(self.call, deadline=NEVER)
         return FINE
 
 
@@ -256,10 +265,12 @@ class Worker:
         done = 0
         while (delivery := self._queue.receive(wait_s=0)) is not None:
             assert delivery.receive_count == 1
+            job = decode(delivery.body)
+            if isinstance(job, CopyJob):
+                self._queue.ack(delivery)
+                continue
             with suppress(RetryableError):
-                self._moderation.run(
-                    Job.decode(delivery.body), job_id=delivery.job_id, time_left_s=lambda: 60.0
-                )
+                self._moderation.run(job, job_id=delivery.job_id, time_left_s=lambda: 60.0)
                 self._queue.ack(delivery)
                 done += 1
                 continue
@@ -346,6 +357,8 @@ class TestDeliveries:
             sender=queue,
             monitor=queue,
             store=store,
+            rounds=records.rounds,
+            copies=records.copies,
         )
         assert sweep.run().resent == 1
 
@@ -376,3 +389,10 @@ class TestReturn:
         queue.clock.advance(seconds=50)
         Worker(records, store, queue, faces).work()
         assert set(statuses(records).values()) == {"approved"}
+
+    @pytest.mark.parametrize(("waiting", "longest_s"), [(1, 40), (20, 40), (60, 120), (999, 300)])
+    def test_the_more_wait_the_longer_a_pause_may_be(self, waiting: int, longest_s: float) -> None:
+        first = [outage_pause_s(0, waiting) for _ in range(500)]
+        later = [outage_pause_s(9, waiting) for _ in range(500)]
+        assert 0 <= min(first) < max(first) <= 5
+        assert 0.8 * longest_s < max(later) <= longest_s

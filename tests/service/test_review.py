@@ -44,7 +44,12 @@ def test_what_waits_is_shown_until_it_is_decided(
     reviews: Reviews, records: Records, store: UnsteadyStore, ids: dict[str, str]
 ) -> None:
     ((photo, url),) = reviews.waiting(limit=5)
-    assert (photo.id, store.view(url)[1]) == (ids["c"], b"c")
+    assert (photo.id, url) == (ids["c"], f"/api/v1/admin/moderation/{ids['c']}/photo")
+    with pytest.raises(NotFound, match="no picture"):
+        reviews.picture(photo.id, "display")
+    store.put("copies/thumb/c.jpg", b"a thumb of c")
+    records.copies.made(photo.id, display_key="copies/display/c.jpg", original_key="kept/c")
+    assert reviews.picture(photo.id, "thumb").data == b"a thumb of c"
     assert reviews.approve(photo.id, by=MODERATOR).decided_by == "mod"
     assert reviews.waiting(limit=5) == []
     assert records.review_items() == set()
@@ -52,13 +57,15 @@ def test_what_waits_is_shown_until_it_is_decided(
 
 def test_pages_and_figures(reviews: Reviews, ids: dict[str, str]) -> None:
     pages = [reviews.dashboard(status=None, page=page, limit=2) for page in (1, 2, 3)]
-    assert [(len(found), total) for found, total in pages] == [(2, 3), (1, 3), (0, 3)]
-    assert {photo.id for found, _ in pages for photo, _ in found} == set(ids.values())
-    ((rejected, _),), total = reviews.dashboard(status=Status.REJECTED, page=1, limit=5)
-    assert (rejected.id, total) == (ids["b"], 1)
+    assert [(len(page.photos), page.total.n) for page in pages] == [(2, 3), (1, 3), (0, 3)]
+    assert {photo.id for page in pages for photo, _ in page.photos} == set(ids.values())
+    rejected = reviews.dashboard(status=Status.REJECTED, page=1, limit=5)
+    assert [photo.id for photo, _ in rejected.photos] == [ids["b"]]
+    assert (rejected.total.n, rejected.total.exactness) == (1, "exact")
     day = reviews.queue_report().last_day
     assert (day.total, day.approved, day.rejected, day.failed) == (3, 1, 1, 0)
-    assert (day.rejection_reasons, day.pending_media, day.oldest_age_s) == ({"blurry": 1}, 0, None)
+    assert (day.rejection_reasons, day.oldest_age_s) == ({"blurry": 1}, None)
+    assert (day.pending_media.n, day.pending_media.exactness) == (0, "exact")
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * (MAX_REASON_LENGTH + 1)])

@@ -35,7 +35,7 @@ SERVERS_OWN = {"POSTGRES_PASSWORD", "COMPREFACE_DB_PASSWORD"}
 #: What each of ours reads.
 MODELS: dict[str, tuple[type[s.LogSettings], ...]] = {
     "migrate": (s.MigrateSettings,),
-    "api": (s.UploadSettings, s.AdminSettings),
+    "api": (s.UploadSettings, s.AdminSettings, s.ServeSettings),
     "moderator-worker": (s.ModerateSettings,),
     "sweep": (s.SweepSettings,),
 }

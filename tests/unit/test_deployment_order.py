@@ -56,6 +56,10 @@ def before(name: str) -> set[str]:
     return found
 
 
+#: What CloudFormation calls the migrate function for, in this order.
+RUNS = [name for name in order() if RESOURCES[name]["Type"] == "Custom::Migration"]
+
+
 def test_there_is_an_order() -> None:
     assert set(order()) == set(RESOURCES)
 
@@ -67,8 +71,20 @@ def test_everything_depended_on_exists() -> None:
 
 @pytest.mark.parametrize("name", SERVING)
 def test_a_function_that_serves_comes_after_the_migration(name: str) -> None:
-    assert RESOURCES[name]["DependsOn"] == "Migration"
-    assert before(name) >= {"Migration", "MigrateFunction", "CoreLayer"}
+    assert RESOURCES[name]["DependsOn"] == RUNS[-1]
+    assert before(name) >= {*RUNS, "Migration", "MigrateFunction", "CoreLayer"}
+
+
+def test_a_migration_is_continued_where_it_stopped() -> None:
+    first, *later = RUNS
+    assert first == "Migration"
+    for name, earlier in zip(later, RUNS, strict=False):
+        assert RESOURCES[name]["Properties"]["Unfinished"] == {
+            "Fn::GetAtt": f"{earlier}.Unfinished"
+        }
+    may = [RESOURCES[name]["Properties"].get("MayBeUnfinished") for name in RUNS]
+    # The functions that serve come after the last one, which has to finish.
+    assert may == ["true"] * len(later) + [None]
 
 
 def test_the_migration_comes_after_what_it_runs_on() -> None:
@@ -98,7 +114,9 @@ class TestMigration:
     def test_cloudformation_waits_as_long_as_it_may_take_and_no_longer(self) -> None:
         waits_s = RESOURCES["MigrateOnce"]["Properties"]["MaximumEventAgeInSeconds"]
         runs_s = FUNCTIONS["MigrateFunction"]["Timeout"]
-        assert waits_s + runs_s <= self.properties["ServiceTimeout"] < 3600
+        for name in RUNS:
+            waited_s = RESOURCES[name]["Properties"]["ServiceTimeout"]
+            assert waits_s + runs_s <= waited_s < 3600
 
 
 def test_deploying_needs_no_step_after_it() -> None:

@@ -250,7 +250,7 @@ class TestPermissions:
         ends = [(rule["Prefix"], rule["ExpirationInDays"]) for rule in rules if "Prefix" in rule]
         assert ends == [("incoming/", 14)]
         # a backlog must not lose photos that wait
-        assert 14 * 86_400 >= QUEUES["Queue"]["MessageRetentionPeriod"]
+        assert QUEUES["Queue"]["MessageRetentionPeriod"] <= 14 * 86_400
 
     def test_the_migration_reaches_cloudformation_from_the_stacks_own_network(self) -> None:
         statements = resources("AWS::EC2::VPCEndpoint")["S3Endpoint"]["PolicyDocument"]["Statement"]
@@ -354,6 +354,17 @@ class TestTimes:
         event = FUNCTIONS["SweepFunction"]["Events"]["EveryMinute"]["Properties"]
         assert event["Schedule"] == "rate(1 minute)"
         assert FUNCTIONS["SweepFunction"]["Timeout"] < 60
+
+    def test_a_round_of_the_sweep_is_not_tried_again_and_never_late(self) -> None:
+        sweep = FUNCTIONS["SweepFunction"]
+        assert sweep["EventInvokeConfig"] == {
+            "MaximumRetryAttempts": 0,
+            "MaximumEventAgeInSeconds": 60,
+        }
+        event = sweep["Events"]["EveryMinute"]["Properties"]
+        assert event["RetryPolicy"] == {"MaximumRetryAttempts": 0}
+        # A reservation fails in accounts whose limit is low; a row in the database does it.
+        assert "ReservedConcurrentExecutions" not in sweep
 
     def test_dead_jobs_live_longer_than_jobs(self) -> None:
         kept = {name: queue["MessageRetentionPeriod"] for name, queue in QUEUES.items()}

@@ -21,7 +21,8 @@
     │   ├── RateLimited
     │   ├── PhotoRefused          the photo itself: unreadable, too large
     │   ├── PhotoChanged          other bytes than those that were accepted
-    │   ├── CopyDiffers           no copy of the photo shows what was judged
+    │   ├── CannotCopy            no copy of the photo can be made
+    │   │   └── CopyDiffers       … that shows what was judged
     │   └── DecoderFailed         the photo ends or exhausts whatever decodes it
     └── ConfigError               this installation is set up wrongly
 
@@ -29,13 +30,26 @@ An SDK's exceptions are translated in its adapter, once, with ``raise … from``
 ``photogate.http`` alone knows which HTTP status each of these becomes.
 """
 
+from typing import ClassVar
+
+from photogate.redaction import redact
+
 
 class PhotogateError(Exception):
-    """Root of the tree. ``str(error)`` is one line that a person can act on."""
+    """Root of the tree. ``str(error)`` is one line that a person can act on, without secrets."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redact(message))
 
 
 class RetryableError(PhotogateError):
-    """A fault of ours or of a service that we use; the same call may work later."""
+    """A fault of ours or of a service that we use; the same call may work later.
+
+    ``str(error)`` may name hosts and what to mend: it is for logs and operators. Clients are
+    told ``outside``.
+    """
+
+    outside: ClassVar = "a part of this installation does not answer; try again"
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -46,17 +60,25 @@ class RetryableError(PhotogateError):
 class DatabaseUnavailable(RetryableError):
     """PostgreSQL could not be reached, or the connection broke mid-way."""
 
+    outside = "the database does not answer; try again"
+
 
 class QueueUnavailable(RetryableError):
     """The queue could not be reached."""
+
+    outside = "the queue does not answer; try again"
 
 
 class StorageUnavailable(RetryableError):
     """The photo store did not answer, or answered with a fault."""
 
+    outside = "the photo store does not answer; try again"
+
 
 class FacesUnavailable(RetryableError):
     """The face service did not answer, or not sensibly. Never to be read as "no face"."""
+
+    outside = "the face service does not answer; try again"
 
 
 class PartUnavailable(RetryableError):
@@ -137,11 +159,12 @@ class PhotoChanged(PermanentError):
     """The stored object is not the one that upload-complete accepted."""
 
 
-class CopyDiffers(PermanentError):
-    """A copy of the photo would show something else than what was judged.
+class CannotCopy(PermanentError):
+    """No copy of the photo can be made: nothing of it is shown, and a person has to look."""
 
-    Nothing of it is shown: a person has to look.
-    """
+
+class CopyDiffers(CannotCopy):
+    """A copy of the photo would show something else than what was judged."""
 
 
 class DecoderFailed(PermanentError):

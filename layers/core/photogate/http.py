@@ -21,7 +21,7 @@ from photogate import __version__, errors
 from photogate.api_docs import docs_router
 from photogate.auth import TokenVerifier
 from photogate.domain import Principal, Role
-from photogate.problems import PROBLEM_HANDLERS, PROBLEM_TYPE, document, problem
+from photogate.problems import PROBLEM_HANDLERS, PROBLEM_TYPE, document, fault, problem
 from photogate.telemetry import (
     correlate,
     emit,
@@ -45,6 +45,8 @@ class RequestReport:
     route: str
     status: int
     duration_ms: float
+    #: Address of the caller, as far as proxies are trusted.
+    client: str | None
     user_id: str | None
     batch_id: str | None
 
@@ -201,12 +203,12 @@ class _LastResort:
         try:
             refusal = _refusal(headers)
             await (refusal or self._app)(scope, receive, watched)
-        except Exception:
-            logger.exception("unforeseen error in %s %s", scope["method"], scope["path"])
+        except Exception as error:
+            logger.warning("unforeseen error in %s %s", scope["method"], scope["path"])
             if status:
                 raise
-            answer = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "an unforeseen error; see the log")
-            await answer(scope, receive, watched)
+            words = "an unforeseen error; see the log"
+            await fault(HTTPStatus.INTERNAL_SERVER_ERROR, words, error)(scope, receive, watched)
         finally:
             self._observe(_report(scope, status, (time.perf_counter() - started) * 1000))
 
@@ -228,6 +230,7 @@ def _report(scope: _Scope, status: int, duration_ms: float) -> RequestReport:
         route=getattr(scope.get("route"), "path", "unknown"),
         status=status,
         duration_ms=round(duration_ms, 2),
+        client=(scope.get("client") or (None,))[0],
         user_id=state.get("user_id"),
         batch_id=state.get("batch_id"),
     )

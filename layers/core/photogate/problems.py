@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from photogate import errors
+from photogate.telemetry import correlate, correlation_id
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,9 @@ class Problem(BaseModel):
     title: str = Field(examples=["Conflict"])
     status: int = Field(examples=[409])
     detail: str = Field(examples=["some photos have not been uploaded"])
+    correlation_id: str | None = Field(
+        None, description="Of a fault: the log has more under it.", examples=[None]
+    )
     error: str = Field(
         description="The same line as `detail`, for clients of the earlier API.",
         examples=["some photos have not been uploaded"],
@@ -82,7 +86,7 @@ _EXAMPLES = {
     409: "some photos have not been uploaded",
     422: "photos: List should have at most 9 items",
     429: "at most 30 photos in 24 hours",
-    503: "the database does not answer: Connection refused",
+    503: errors.DatabaseUnavailable.outside,
 }
 
 
@@ -101,6 +105,17 @@ def problem(
     return JSONResponse(body, status.value, headers=headers, media_type=PROBLEM_TYPE)
 
 
+def fault(status: HTTPStatus, message: str, error: Exception) -> JSONResponse:
+    """Answer a fault of ours: in general words, with the id under which the log has the rest."""
+    correlation = correlation_id.get() or correlate()
+    logger.error("%s", error, exc_info=None if isinstance(error, errors.PhotogateError) else error)
+    headers = {}
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        retry_after_s = getattr(error, "retry_after_s", None) or 2
+        headers["Retry-After"] = str(max(1, math.ceil(retry_after_s)))
+    return problem(status, message, headers=headers, correlation_id=correlation)
+
+
 async def _answer_error(_: Request, error: Exception) -> JSONResponse:
     """Answer a ``PhotogateError`` with the problem that it is."""
     status = next(
@@ -108,14 +123,15 @@ async def _answer_error(_: Request, error: Exception) -> JSONResponse:
         HTTPStatus.INTERNAL_SERVER_ERROR,
     )
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
-        logger.error("%s", error)
-        return problem(status, "this installation is not set up rightly; see its log")
+        return fault(status, "this installation is not set up rightly; see its log", error)
+    if isinstance(error, errors.RetryableError):
+        return fault(status, error.outside, error)
     headers, more = {}, {}
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     retry_after_s = getattr(error, "retry_after_s", None)
-    if retry_after_s is not None or status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(max(1, math.ceil(retry_after_s or 2)))
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(retry_after_s)))
     if isinstance(error, errors.Conflict) and error.file_keys:
         more["file_keys"] = list(error.file_keys)
     return problem(status, str(error), headers=headers, **more)

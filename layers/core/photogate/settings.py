@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 from urllib.parse import quote, urlsplit
@@ -17,6 +18,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from photogate.errors import ConfigError
+from photogate.redaction import remember
 
 #: RFC 7518, 3.2: an HS256 key of at least the hash's size.
 MIN_SECRET_BYTES = 32
@@ -57,13 +59,48 @@ def _is_address(url: str) -> str:
     return url
 
 
+def _is_safe_address(url: str) -> str:
+    parts = urlsplit(url)
+    # Whoever can answer in the issuer's place can sign for anybody.
+    safe = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
+    if not safe or not parts.hostname or "@" in parts.netloc:
+        raise ValueError(
+            "must be like https://id.example/.well-known/jwks.json; http is for 127.0.0.1 only"
+        )
+    return url
+
+
+def _networks(text: str) -> str:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    try:
+        networks = [ip_network(name, strict=False) for name in names]
+    except ValueError:
+        raise ValueError("must be like 127.0.0.1,10.0.0.0/8") from None
+    if any(network.prefixlen == 0 for network in networks):
+        raise ValueError("must not be everybody: whoever connects could choose his address")
+    return ",".join(map(str, networks))
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
 Secret = Annotated[SecretStr, AfterValidator(_strong)]
 
 
 class LogSettings(BaseSettings):
     """What every process has."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        # A traceback would show all that was read, passwords included.
+        hide_input_in_errors=True,
+    )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="How much is logged."
@@ -207,17 +244,37 @@ class AuthSettings(LogSettings):
     """How callers' tokens are checked."""
 
     jwt_secret: Secret | None = Field(None, description="Secret of HS256 tokens.")
-    jwt_jwks_url: str | None = Field(
-        None, description="Instead of `JWT_SECRET`: keys of RS256 or ES256 tokens."
+    jwt_jwks_url: Annotated[str, AfterValidator(_is_safe_address)] | None = Field(
+        None,
+        description="Instead of `JWT_SECRET`: the https address of the keys of RS256 or ES256"
+        " tokens.",
     )
-    jwt_issuer: str | None = Field(None, description="Required `iss`, when set.")
-    jwt_audience: str | None = Field(None, description="Required `aud`, when set.")
+    jwt_issuer: str | None = Field(
+        None, description="Required `iss`; must be set with `JWT_JWKS_URL`."
+    )
+    jwt_audience: str | None = Field(
+        None, description="Required `aud`; must be set with `JWT_JWKS_URL`."
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> AuthSettings:
         if (self.jwt_secret is None) == (self.jwt_jwks_url is None):
             raise ValueError("set either JWT_SECRET or JWT_JWKS_URL")
+        if self.jwt_jwks_url and not (self.jwt_issuer and self.jwt_audience):
+            raise ValueError(
+                "JWT_ISSUER and JWT_AUDIENCE are required with JWT_JWKS_URL, whose keys may sign"
+                " tokens for other applications: set them to the iss and aud of yours"
+            )
         return self
+
+
+class ServeSettings(LogSettings):
+    """The local app, which serves both functions and the photos of a folder."""
+
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+        "",
+        description="Addresses or networks, by commas, whose `X-Forwarded-For` and `-Proto` count.",
+    )
 
 
 class ServiceSettings(DatabaseSettings, QueueSettings, StorageSettings):
@@ -264,11 +321,27 @@ class UploadSettings(ServiceSettings, UrlSettings, AuthSettings, PolicySettings)
     )
     upload_url_s: int = Field(900, ge=30, le=900, description="Lifetime of an upload URL.")
     view_url_s: int = Field(300, ge=30, le=3600, description="Lifetime of a photo's URL.")
+    open_uploads: int = Field(
+        30,
+        ge=1,
+        le=10_000,
+        description="Uploads of one user that are under way: begun, and not handed in.",
+    )
+    open_upload_bytes: int = Field(
+        600_000_000,
+        ge=1,
+        le=10**12,
+        description="Bytes of these; one without `size` counts as `MAX_PHOTO_BYTES`.",
+    )
     accept_heic: bool = Field(
         False, description="Take HEIC uploads as well: workers need the extra `heic`."
     )
     min_approved_photos: int = Field(
         1, ge=0, le=100, description="Below this a user's status says `needs_more_photos`."
+    )
+    status_scores: bool = Field(
+        False,
+        description="Tell users the scores of their photos, too: it helps who probes the bounds.",
     )
 
     @property
@@ -309,7 +382,7 @@ class CopySettings(LogSettings):
 
     copy_format: Literal["jpeg", "webp"] = Field(
         "jpeg",
-        description="Format of copies: `webp` takes a fifth less bytes and ten times the time.",
+        description="Format of copies: `webp` takes up to a fifth less bytes and twice the time.",
     )
     copy_quality: int = Field(
         85, ge=60, le=95, description="Quality of copies, lowered where one would exceed 1 MB."
@@ -329,8 +402,8 @@ class ModerateSettings(ServiceSettings, ModelSettings, CopySettings):
 
     @model_validator(mode="after")
     def _has_time_for_faces(self) -> ModerateSettings:
-        # No photo is begun that CompreFace could keep beyond the deadline; connecting and
-        # writing have 4 s, and half of the time is left to begin in.
+        # CompreFace's own timeout has to end a call, not the photo's deadline: only then is it
+        # known to be down. Connecting and writing have 4 s, its probe and other photos the rest.
         if self.compreface_url is not None and (
             self.compreface_timeout_s + 4 > self.job_deadline_s / 2
         ):
@@ -343,6 +416,18 @@ class SweepSettings(ServiceSettings):
 
     sweep_interval_s: float = Field(
         60.0, ge=0.1, le=3600, description="Seconds between two rounds of the local sweep."
+    )
+    originals_days: float = Field(
+        30.0, ge=0, le=36_500, description="Days that the original of an approved photo is kept."
+    )
+    earlier_copies_per_minute: int = Field(
+        500,
+        ge=0,
+        le=100_000,
+        description="Photos of an installation without copies for which copies are made.",
+    )
+    batch_days: int = Field(
+        90, ge=1, le=36_500, description="Days that rows of finished batches are kept."
     )
 
 
@@ -398,7 +483,7 @@ def read(model: type[S], **known: Any) -> S:
         if name.lower() in model.model_fields and value and not os.environ.get(name)
     }
     try:
-        return model(**(kept | known))
+        settings = model(**(kept | known))
     except ValidationError as error:
         found = []
         for problem in error.errors(include_url=False, include_input=False):
@@ -406,3 +491,9 @@ def read(model: type[S], **known: Any) -> S:
             message = problem["msg"].removeprefix("Value error, ")
             found.append(f"{name}: {message}" if name else message)
         raise ConfigError("; ".join(found)) from error
+    for _, value in settings:
+        if isinstance(value, SecretStr):
+            remember(value.get_secret_value())
+    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        remember(os.environ.get(name, ""))
+    return settings

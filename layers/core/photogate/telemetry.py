@@ -7,6 +7,7 @@ reads from a file. One correlation id runs from the upload request to the verdic
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from photogate.domain import Reason
 from photogate.domain.changes import By, Outcome
+from photogate.redaction import redact
 
 NAMESPACE = "Photogate"
 _REASONS = {"none", *Reason}
@@ -44,7 +46,9 @@ def make_logger(service: str, *, level: str | None = None) -> Logger:
         service: upload, admin, moderate, sweep.
         level: else ``LOG_LEVEL``, else INFO.
     """
-    logger = Logger(service=service, level=level, utc=True, use_rfc3339=True)
+    logger = Logger(
+        service=service, level=level, utc=True, use_rfc3339=True, json_serializer=_serialized
+    )
     for handler in logger.handlers:
         handler.addFilter(_add_correlation)
     for name in ("photogate", "functions", "local", "uvicorn.error"):
@@ -117,6 +121,11 @@ def report_change(service: str, outcome: Outcome) -> None:
                 "reason": reason,
             },
         )
+
+
+def _serialized(event: object) -> str:
+    """Write an event as JSON without secrets, also where a traceback quotes one."""
+    return redact(json.dumps(event, default=str, separators=(",", ":"), ensure_ascii=False))
 
 
 def _add_correlation(record: logging.LogRecord) -> bool:

@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import hmac
 import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import Any, BinaryIO, cast
 from urllib.parse import quote, urlencode
 
 from photogate.domain import NEVER, Deadline, Reason, StoredObject, UploadTicket
@@ -26,6 +27,7 @@ from photogate.errors import (
     Forbidden,
     InvalidRequest,
     NotFound,
+    OutOfTime,
     PhotoChanged,
     PhotoRefused,
     StorageUnavailable,
@@ -33,6 +35,8 @@ from photogate.errors import (
 
 #: Path under which the URLs are served.
 MOUNT = "/files"
+#: Begins the names of uploads that are not complete; no key begins so.
+_PART = ".part-"
 
 _SAFE_KEY = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 
@@ -109,27 +113,60 @@ class FilePhotoStore:
     def receive(
         self, grant: Grant, body: bytes | bytearray, *, content_type: str | None
     ) -> StoredObject:
-        """Store a client's upload. Write-once: what was looked at is what stays.
+        """Store a client's upload that is in memory; see ``keep``."""
+        with self.part() as part:
+            part.write(body)
+            return self.keep(grant, part, content_type=content_type)
+
+    @contextmanager
+    def part(self) -> Iterator[BinaryIO]:
+        """Give an empty file for an upload; it is gone afterwards, unless it was kept.
+
+        Raises:
+            StorageUnavailable: the disk is full or fails, also while it is written to.
+        """
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=self._root, prefix=_PART) as part:
+                yield cast(BinaryIO, part)
+        except OSError as error:
+            raise StorageUnavailable(f"cannot store the photo: {error.strerror}") from error
+
+    def remove_parts(self, *, older_than_s: float) -> None:
+        """Remove what uploads left behind whose process was killed."""
+        for part in self._root.glob(f"{_PART}*"):
+            with suppress(OSError):
+                if part.stat().st_mtime < time.time() - older_than_s:
+                    part.unlink()
+
+    def keep(self, grant: Grant, part: BinaryIO, *, content_type: str | None) -> StoredObject:
+        """Store a client's upload that was written to ``part``.
+
+        Write-once: what was looked at is what stays.
 
         Raises:
             InvalidRequest: another type or size than was signed.
             Conflict: other bytes are already there.
             StorageUnavailable: the disk is full or fails.
         """
+        size = part.tell()
         if content_type != grant.content_type:
             raise InvalidRequest(f"Content-Type must be {grant.content_type}")
-        if grant.size_bytes is not None and len(body) != grant.size_bytes:
+        if grant.size_bytes is not None and size != grant.size_bytes:
             raise InvalidRequest(f"the body must have {grant.size_bytes} bytes")
         path = self._path(grant.key)
-        with _written_beside(path, body) as part:
-            try:
-                os.link(part, path)
-            except FileExistsError:
-                if path.read_bytes() != body:
-                    raise Conflict(
-                        "another photo is already there", file_keys=(grant.key,)
-                    ) from None
-        return StoredObject(size_bytes=len(body), etag=_etag(body))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.flush()
+        os.fsync(part.fileno())
+        try:
+            os.link(part.name, path)
+        except FileExistsError:
+            if not filecmp.cmp(part.name, path, shallow=False):
+                raise Conflict("another photo is already there", file_keys=(grant.key,)) from None
+        _sync(path.parent)
+        with path.open("rb") as stored:
+            etag = _shortened(hashlib.file_digest(stored, "sha256"))
+        return StoredObject(size_bytes=size, etag=etag)
 
     def put(
         self,
@@ -137,8 +174,11 @@ class FilePhotoStore:
         data: bytes,
         *,
         content_type: str,  # noqa: ARG002 - of the port; the key's suffix tells it
+        deadline: Deadline = NEVER,
     ) -> None:
         """See ``photogate.ports.photos.PhotoStore.put``."""
+        if deadline.passed:
+            raise OutOfTime(f"there is no time left to write {key}")
         path = self._path(key)
         with _written_beside(path, data) as part:
             part.replace(path)
@@ -244,13 +284,18 @@ def _written_beside(path: Path, data: bytes | bytearray) -> Iterator[Path]:
                 yield part
             finally:
                 part.unlink(missing_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync(path.parent)
     except OSError as error:
         raise StorageUnavailable(f"cannot store the photo: {error.strerror}") from error
+
+
+def _sync(folder: Path) -> None:
+    """Wait until the disk has the folder's names for good."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _check(method: str, key: str) -> None:
@@ -260,4 +305,8 @@ def _check(method: str, key: str) -> None:
 
 
 def _etag(data: bytes | bytearray) -> str:
-    return hashlib.sha256(data).hexdigest()[:32]
+    return _shortened(hashlib.sha256(data))
+
+
+def _shortened(digest: hashlib._Hash) -> str:
+    return digest.hexdigest()[:32]

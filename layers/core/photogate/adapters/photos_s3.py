@@ -234,22 +234,27 @@ class S3PhotoStore:
         return bytes(data)
 
     @_translated
-    def put(self, key: str, data: bytes, *, content_type: str) -> None:
+    def put(self, key: str, data: bytes, *, content_type: str, deadline: Deadline = NEVER) -> None:
         """See ``photogate.ports.photos.PhotoStore.put``.
 
         S3 keeps an object whole or not at all, and nothing whose bytes changed on the way.
         """
         digest = hashlib.md5(data, usedforsecurity=False).digest()
-        Deadline.after(self._put_within_s).bound(
-            lambda: self._s3.put_object(
-                Bucket=self._bucket,
-                Key=key,
-                Body=data,
-                ContentType=content_type,
-                # The one checksum that every store with this API knows.
-                ContentMD5=base64.b64encode(digest).decode(),
+        try:
+            deadline.within(self._put_within_s).bound(
+                lambda: self._s3.put_object(
+                    Bucket=self._bucket,
+                    Key=key,
+                    Body=data,
+                    ContentType=content_type,
+                    # The one checksum that every store with this API knows.
+                    ContentMD5=base64.b64encode(digest).decode(),
+                )
             )
-        )
+        except TimeoutError as error:
+            if deadline.passed:
+                raise OutOfTime(f"ran out of time while writing {key}") from error
+            raise
 
     @_translated
     def delete(self, key: str) -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import wraps
 from importlib.resources import files
 from typing import Any, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import redis
@@ -47,6 +48,9 @@ def connect(url: str, *, read_timeout_s: float = READ_TIMEOUT_S) -> redis.Redis:
         ConfigError: the URL is not valid.
     """
     try:
+        parts = urlsplit(url)
+        if "@" in parts.path + parts.query + parts.fragment:
+            raise ValueError("a password with a / or # would be taken for a port and a path")
         return redis.Redis.from_url(
             url,
             socket_timeout=read_timeout_s,
@@ -55,8 +59,12 @@ def connect(url: str, *, read_timeout_s: float = READ_TIMEOUT_S) -> redis.Redis:
             retry=Retry(NoBackoff(), 1),
             decode_responses=True,
         )
-    except ValueError as error:
-        raise ConfigError(f"REDIS_URL: {error}") from error
+    except ValueError:
+        # Python's own message may quote half of a password.
+        raise ConfigError(
+            "REDIS_URL: must be like redis://:password@host:6379/0;"
+            " write special characters of the password as %XX"
+        ) from None
 
 
 def _translated(call: Callable[P, T]) -> Callable[P, T]:

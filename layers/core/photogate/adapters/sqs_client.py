@@ -63,7 +63,7 @@ def connect(
     """
     url = urlsplit(queue_url)
     if url.scheme not in ("http", "https") or not url.hostname:
-        raise ConfigError(f"QUEUE_URL: {queue_url!r} is not the URL of an SQS queue")
+        raise ConfigError("QUEUE_URL is not the URL of an SQS queue")
     found = _REGION.search(url.hostname)
     try:
         session = boto3.session.Session()

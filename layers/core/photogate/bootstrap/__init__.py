@@ -9,7 +9,7 @@ from __future__ import annotations
 from photogate import settings as s
 from photogate.bootstrap import choose
 from photogate.bootstrap.for_admin import AdminParts, admin
-from photogate.bootstrap.for_files import file_store, max_photo_bytes
+from photogate.bootstrap.for_files import file_store, max_photo_bytes, trusted_proxies
 from photogate.bootstrap.for_migrate import migrate
 from photogate.bootstrap.for_moderate import ModerateParts, ModeratePorts, analyzer, moderate
 from photogate.bootstrap.for_sweep import redrive, sweep
@@ -30,6 +30,7 @@ __all__ = [
     "redrive",
     "reset",
     "sweep",
+    "trusted_proxies",
     "upload",
 ]
 

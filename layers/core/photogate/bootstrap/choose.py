@@ -185,7 +185,7 @@ def folder(settings: s.StorageSettings) -> FilePhotoStore:
     return FilePhotoStore(
         settings.photos_dir,
         public_url=settings.public_url,
-        secret=secret and secret.get_secret_value(),
+        secret=secret.get_secret_value() if secret else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""The folder of photos that the local app serves."""
+"""What the local app serves: a folder of photos; and whom it believes."""
 
 from __future__ import annotations
 
@@ -22,3 +22,9 @@ def file_store() -> FilePhotoStore:
 def max_photo_bytes() -> int:
     """Give the largest upload that the local app takes."""
     return choose.settings_of(s.StorageSettings).max_photo_bytes
+
+
+def trusted_proxies() -> list[str]:
+    """Give the networks whose ``X-Forwarded-For`` counts."""
+    proxies = choose.settings_of(s.ServeSettings).trusted_proxies
+    return proxies.split(",") if proxies else []

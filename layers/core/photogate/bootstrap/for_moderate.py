@@ -22,9 +22,11 @@ from photogate.secrecy import hide
 if TYPE_CHECKING:
     from photogate.ports.photos import Store
     from photogate.ports.queue import Queue
-    from photogate.ports.records import Changes, Deliveries, Workers
-    from photogate.ports.vision import PhotoAnalyzer
+    from photogate.ports.records import Changes, Copies, Deliveries, Workers
+    from photogate.ports.vision import CopyMaker, PhotoAnalyzer
+    from photogate.service.copying import Copying
     from photogate.service.moderate import Moderation, Watcher
+    from photogate_vision.decoding.sandbox import Sandbox
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +37,10 @@ class ModeratePorts:
 
     deliveries: Deliveries
     changes: Changes
+    copies: Copies
     store: Store
     analyzer: PhotoAnalyzer
+    maker: CopyMaker
     workers: Workers
     queue: Queue
 
@@ -46,6 +50,7 @@ class ModerateParts:
     """What ``functions/moderate`` and the local worker run."""
 
     moderation: Moderation
+    copying: Copying
     analyzer: PhotoAnalyzer
     policy: Policy
     workers: Workers
@@ -82,19 +87,26 @@ def moderate(
     Args:
         wrap: may replace ports, e.g. by ones that fail on purpose.
     """
+    from photogate.adapters.postgres.copies import PostgresCopies
     from photogate.adapters.postgres.deliveries import PostgresDeliveries
     from photogate.adapters.postgres.workers import PostgresWorkers
+    from photogate.service.copying import Copying
     from photogate.service.moderate import Moderation
+    from photogate_vision.copies.maker import Copier
 
     settings = choose.settings_of(s.ModerateSettings)
     pool = choose.pool(settings)
     policy = choose.policy(settings)
+    # Its child starts while the models are loaded.
+    sandbox = _sandbox()
     ports = wrap(
         ModeratePorts(
             deliveries=PostgresDeliveries(pool),
             changes=choose.changes(pool, "moderate"),
+            copies=PostgresCopies(pool),
             store=choose.store(settings),
-            analyzer=analyzer(settings, policy),
+            analyzer=analyzer(settings, policy, sandbox),
+            maker=Copier(sandbox.show, choose.copy_form(settings)),
             workers=PostgresWorkers(pool),
             queue=choose.queue(settings),
         )
@@ -112,6 +124,13 @@ def moderate(
             watcher=watcher,
             faces=choose.faces_guard(settings) if policy.needs("faces") else None,
         ),
+        copying=Copying(
+            copies=ports.copies,
+            changes=ports.changes,
+            store=ports.store,
+            maker=ports.maker,
+            max_bytes=settings.max_photo_bytes,
+        ),
         analyzer=ports.analyzer,
         policy=policy,
         workers=ports.workers,
@@ -120,20 +139,21 @@ def moderate(
     )
 
 
-def analyzer(settings: s.ModelSettings, policy: Policy) -> PhotoAnalyzer:
+def analyzer(
+    settings: s.ModelSettings, policy: Policy, sandbox: Sandbox | None = None
+) -> PhotoAnalyzer:
     """Load the model, and the face detector where the policy asks for faces.
+
+    Args:
+        sandbox: decodes the photos; one of its own if there is none.
 
     Raises:
         ConfigError: a bundle is missing, damaged or not what its manifest says; or the
             policy requires what nothing here measures.
     """
     from photogate_vision.analyzer import VisionAnalyzer
-    from photogate_vision.decoding.sandbox import Sandbox
 
-    # What decodes for it runs as the same user on many a machine.
-    hide()
-    # Its child starts while the models are loaded.
-    sandbox = Sandbox()
+    sandbox = sandbox or _sandbox()
     faces = choose.faces(settings) if policy.needs("faces") else None
     built = VisionAnalyzer(
         settings.model_dir, decode=sandbox.decode, faces=faces, threads=settings.model_threads
@@ -142,6 +162,14 @@ def analyzer(settings: s.ModelSettings, policy: Policy) -> PhotoAnalyzer:
     if missing := unprovided(policy, built.measures):
         raise ConfigError(_way_out(policy, missing))
     return built
+
+
+def _sandbox() -> Sandbox:
+    """Start what decodes, after this process has hidden from it: both may have the same user."""
+    from photogate_vision.decoding.sandbox import Sandbox
+
+    hide()
+    return Sandbox()
 
 
 def _tell(confinement: dict[str, str]) -> None:

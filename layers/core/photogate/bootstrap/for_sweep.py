@@ -14,17 +14,23 @@ if TYPE_CHECKING:
 
 def sweep() -> Sweep:
     """Build the sweep."""
+    from photogate.adapters.postgres.copies import PostgresCopies
     from photogate.adapters.postgres.outbox import PostgresOutbox
+    from photogate.adapters.postgres.rounds import PostgresRounds
     from photogate.service.sweep import Sweep
 
     settings = choose.settings_of(s.SweepSettings)
     queue, pool = choose.queue(settings), choose.pool(settings)
     return Sweep(
-        outbox=PostgresOutbox(pool),
+        outbox=PostgresOutbox(pool, batch_days=settings.batch_days),
         changes=choose.changes(pool, "sweep"),
         sender=queue,
         monitor=queue,
         store=choose.store(settings),
+        rounds=PostgresRounds(pool),
+        copies=PostgresCopies(pool),
+        originals_days=settings.originals_days,
+        earlier_at_once=settings.earlier_copies_per_minute,
     )
 
 

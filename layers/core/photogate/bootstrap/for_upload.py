@@ -23,6 +23,8 @@ class UploadParts:
     verifier: TokenVerifier
     health: DeepHealth
     min_approved_photos: int
+    #: Whether users are told the scores of their photos.
+    status_scores: bool
 
 
 @cache
@@ -52,10 +54,13 @@ def upload() -> UploadParts:
                 photos_per_day=settings.photos_per_day,
                 upload_url_s=settings.upload_url_s,
                 view_url_s=settings.view_url_s,
+                open_uploads=settings.open_uploads,
+                open_bytes=settings.open_upload_bytes,
                 heic=settings.accept_heic,
             ),
         ),
         verifier=choose.verifier(settings),
         health=choose.deep_health(settings, store),
         min_approved_photos=settings.min_approved_photos,
+        status_scores=settings.status_scores,
     )

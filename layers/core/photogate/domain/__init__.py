@@ -14,11 +14,19 @@ from photogate.domain.operation import (
     WorkerInfo,
     outage_pause_s,
 )
+from photogate.domain.pages import (
+    COUNT_TO,
+    Exactness,
+    Page,
+    Place,
+    Total,
+)
 from photogate.domain.people import (
     Principal,
     Role,
 )
 from photogate.domain.photos import (
+    BATCH_DAYS,
     Batch,
     Copy,
     CopyProgress,
@@ -51,6 +59,8 @@ from photogate.domain.verdicts import (
 __all__ = [
     "ALIVE_WITHIN_S",
     "ANNOUNCE_EVERY_S",
+    "BATCH_DAYS",
+    "COUNT_TO",
     "MANY_WAIT",
     "NEVER",
     "NSFW_CATEGORIES",
@@ -62,6 +72,7 @@ __all__ = [
     "DeadJob",
     "Deadline",
     "Delivery",
+    "Exactness",
     "ExhaustedBatch",
     "Face",
     "Finding",
@@ -71,7 +82,9 @@ __all__ = [
     "NewPhoto",
     "OpenBatch",
     "OpenPhoto",
+    "Page",
     "PhotoRow",
+    "Place",
     "Principal",
     "QueueStats",
     "Reason",
@@ -80,6 +93,7 @@ __all__ = [
     "Signals",
     "Status",
     "StoredObject",
+    "Total",
     "UncopiedPhoto",
     "UnfinishedBatch",
     "UploadTicket",

@@ -12,7 +12,6 @@ from photogate.domain.verdicts import Reason, Status
 
 #: A person's own words are kept apart from these, so that they can be erased.
 _KNOWN_REASONS = frozenset(Reason)
-_DECIDED = (Status.APPROVED, Status.REJECTED)
 #: More than any photo has.
 _ALL_ATTEMPTS = 1_000_000
 
@@ -85,13 +84,23 @@ def settles(change: Change) -> bool:
 def released_upload(outcome: Outcome) -> str | None:
     """Give the key of a client's upload that no worker reads any more, or None.
 
-    It is read until we keep its bytes ourselves; where that failed, until the photo is decided.
+    It is read until we keep its bytes ourselves, which making copies does as well.
     """
     if outcome.photo is None:
         return None  # its row is gone, and all of its objects are noted for removal
     kept = outcome.change.original_key is not None
-    decided = outcome.after is not None and outcome.after.status in _DECIDED
-    return outcome.photo.file_key if kept or decided else None
+    rejected = outcome.after is not None and outcome.after.status is Status.REJECTED
+    return outcome.photo.file_key if kept or rejected else None
+
+
+def wants_copies(outcome: Outcome) -> bool:
+    """Tell whether copies are to be made, unless they are there.
+
+    Of what the machine could decode, and of what a person approves without its having looked.
+    """
+    change, after = outcome.change, outcome.after
+    approved = after is not None and after.status is Status.APPROVED
+    return change.copies_wanted or (change.action is Action.DECIDE and approved)
 
 
 def attempts_returned(outcome: Outcome) -> int:

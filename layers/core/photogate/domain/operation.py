@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime
 
+from photogate.domain.pages import Total
 from photogate.domain.verdicts import Gate
 
 #: Between two announcements of a worker.
@@ -105,14 +106,17 @@ class WorkerInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class DayStats:
-    """Verdicts of the last 24 hours."""
+    """Photos by their present state, of those that were moderated last in the last 24 hours."""
 
+    #: Whole hours are counted: this lies 24 to 25 hours back.
+    since: datetime
     total: int
     approved: int
     rejected: int
     failed: int
+    #: By code; what people wrote in words of their own counts as ``other``.
     rejection_reasons: dict[str, int]
     #: Photos that wait for the machine now, however old.
-    pending_media: int
+    pending_media: Total
     #: Age of the oldest batch that is not finished; None when there is none.
     oldest_age_s: float | None

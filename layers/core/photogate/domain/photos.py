@@ -9,6 +9,9 @@ from typing import Any
 from photogate.domain.object_keys import COPIES, copies_of, is_kept, other_copy
 from photogate.domain.verdicts import Rule, Status
 
+#: How long rows of finished batches are kept, unless ``BATCH_DAYS`` says otherwise.
+BATCH_DAYS = 90
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredObject:
@@ -100,6 +103,8 @@ class UncopiedPhoto:
     original_key: str
     #: Of an installation that kept no copies: the bytes are not ours yet.
     earlier_layout: bool
+    #: What upload-complete saw; None where the bytes are ours, or the store did not answer then.
+    etag: str | None
     #: sha256 of the bytes that were judged; None in rows that are older than this knowledge.
     sha256: str | None
     #: Attempts that began, with this one.
@@ -157,6 +162,8 @@ class PhotoRow:
     verified_by: str | None
     created_at: datetime
     moderated_at: datetime | None
+    #: Among the photos that were handed in together, from 0.
+    display_order: int
 
     @property
     def shown_key(self) -> str | None:

@@ -205,11 +205,14 @@ CREATE TABLE workers (
 );
 
 -- step: adopted batches (in batches over media)
+-- LATERAL: one look into media_batch for each, whatever PostgreSQL guesses about the part.
 INSERT INTO batches (id, user_id, file_keys, next_enqueue_at)
-    SELECT batch_id, min(user_id), array_agg(url), now()
-    FROM media
-    WHERE moderation_status = 'pending' AND media_type = 'photo' AND batch_id IN (
-        SELECT batch_id FROM media WHERE ctid >= :from AND ctid < :until
-            AND moderation_status = 'pending' AND media_type = 'photo')
-    GROUP BY batch_id
+    SELECT here.batch_id, whole.user_id, whole.file_keys, now()
+    FROM (SELECT DISTINCT batch_id FROM media
+          WHERE ctid >= :from AND ctid < :until AND batch_id IS NOT NULL
+            AND moderation_status = 'pending' AND media_type = 'photo') AS here
+    CROSS JOIN LATERAL (
+        SELECT min(user_id) AS user_id, array_agg(url) AS file_keys FROM media
+        WHERE batch_id = here.batch_id
+          AND moderation_status = 'pending' AND media_type = 'photo') AS whole
 ON CONFLICT (id) DO NOTHING;

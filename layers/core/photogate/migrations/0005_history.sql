@@ -181,16 +181,16 @@ ON CONFLICT DO NOTHING;
 -- step: earlier decisions (in batches over audit_log)
 -- Their photos are locked first, so that no change of one takes the same number meanwhile.
 WITH photos AS MATERIALIZED (
-    SELECT 1 FROM media WHERE CAST(id AS text) IN (
-        SELECT media_id FROM audit_log WHERE ctid >= :from AND ctid < :until)
-    FOR UPDATE
+    SELECT 1 FROM audit_log AS log
+    CROSS JOIN LATERAL (
+        SELECT 1 FROM media WHERE CAST(id AS text) = log.media_id FOR UPDATE) AS photo
+    WHERE log.ctid >= :from AND log.ctid < :until
 )
 SELECT audit_into_history(moved.entry) FROM (
     SELECT log AS entry FROM audit_log AS log
     WHERE ctid >= :from AND ctid < :until AND (SELECT count(*) FROM photos) >= 0
-      AND NOT EXISTS (
-        SELECT FROM history
-        WHERE photo_id = log.media_id AND at = log.at AND by = 'person'
-          AND after IS NOT DISTINCT FROM log.after->>'status')
+      AND (SELECT count(*) FROM history
+           WHERE photo_id = log.media_id AND at = log.at AND by = 'person'
+             AND after IS NOT DISTINCT FROM log.after->>'status') = 0
     ORDER BY id
 ) AS moved;

@@ -42,12 +42,13 @@ class PhotoStore(Protocol):
             PhotoRefused: it has more than ``max_bytes`` bytes (reason ``too_large``).
         """
 
-    def put(self, key: str, data: bytes, *, content_type: str) -> None:
+    def put(self, key: str, data: bytes, *, content_type: str, deadline: Deadline = NEVER) -> None:
         """Write the whole object, or nothing; replaces what is there.
 
         When it returns, the object is there for good. May be called again.
 
         Raises:
+            OutOfTime: the deadline passed; says nothing about the store.
             StorageUnavailable: it could not be written; what was there may still be.
         """
 

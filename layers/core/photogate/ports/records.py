@@ -14,7 +14,9 @@ from photogate.domain import (
     OpenBatch,
     OpenPhoto,
     PhotoRow,
+    Place,
     Status,
+    Total,
     UncopiedPhoto,
     UnfinishedBatch,
     UserSummary,
@@ -166,7 +168,10 @@ class Copies(Protocol):
         """Take photos for which a job should be sent (again); they are due anew later."""
 
     def schedule_earlier(self, *, limit: int) -> int:
-        """Let the oldest photos of the earlier layout have copies; return how many."""
+        """Let photos of the earlier layout have copies; return how many.
+
+        Those in review first, which nobody can see until then; else the oldest.
+        """
 
     def progress(self) -> CopyProgress:
         """Count what waits for copies."""
@@ -184,11 +189,19 @@ class Copies(Protocol):
 class Outbox(Protocol):
     """The sweep's side of the database."""
 
-    def take_due(self, *, limit: int) -> list[Job]:
-        """Take batches whose job should be sent (again); they are due anew in a minute."""
+    def take_due(self, *, limit: int, lost: int | None = None) -> list[Job]:
+        """Take batches whose job should be sent (again); they are due anew in a minute.
+
+        Args:
+            lost: of those whose job was sent before, take so many at most, the longest due
+                first, and what has been due for an hour; None takes all.
+        """
 
     def sent(self, batch_ids: Sequence[str]) -> None:
         """Note that their jobs are queued; each time they are due again after twice as long."""
+
+    def queued(self) -> int:
+        """Count unfinished batches whose job was sent: so many jobs the queue should hold."""
 
     def exhausted(self, *, max_deliveries: int, limit: int) -> list[ExhaustedBatch]:
         """List batches that were delivered too often and that no worker holds, oldest first.
@@ -197,13 +210,35 @@ class Outbox(Protocol):
         """
 
     def take_deletions(self, *, limit: int) -> list[str]:
-        """Give keys of deleted photos whose objects may still be there."""
+        """Give keys of deleted photos whose objects may still be there and that are due.
+
+        Those that failed least often come first.
+        """
 
     def deleted(self, file_key: str) -> None:
         """Note that the object is gone; the note goes once no upload URL can bring it back."""
 
-    def prune_history(self, *, limit: int) -> int:
-        """Remove rows of history that are older than ``HISTORY_DAYS``; return how many."""
+    def put_off(self, file_key: str) -> None:
+        """Note that a removal failed: it is due again after a minute, then two, at most an hour."""
+
+    def prune(self, *, limit: int) -> int:
+        """Remove rows that nobody asks for any more, up to ``limit`` of each kind.
+
+        Those are: what the rate limit counted, after 48 hours; batches that finished before
+        ``BATCH_DAYS``, unless a photo of theirs waits for the machine or was given up by it;
+        history, and closed review items, older than ``HISTORY_DAYS``. Returns how many; 0 when
+        there is nothing left.
+        """
+
+
+class Rounds(Protocol):
+    """Sees to it that one sweep is at work at a time, wherever it runs."""
+
+    def begin(self, holder: str, *, lasts_s: float) -> bool:
+        """Begin a round, or hold it for ``lasts_s`` more; False while another holder has it."""
+
+    def end(self, holder: str) -> None:
+        """End the round; nothing happens when another holder has it by now."""
 
 
 class Unfinished(Protocol):
@@ -225,17 +260,27 @@ class Views(Protocol):
     def photo(self, photo_id: str) -> PhotoRow | None:
         """Give one photo, or None."""
 
-    def of_user(self, user_id: str) -> list[PhotoRow]:
-        """List a user's photos, newest first."""
+    def of_user(
+        self, user_id: str, *, limit: int = 100, after: Place | None = None
+    ) -> list[PhotoRow]:
+        """List up to ``limit`` of a user's photos, newest first; those that come ``after``."""
 
-    def page(self, *, status: Status | None, page: int, limit: int) -> tuple[list[PhotoRow], int]:
-        """Give page ``page`` (from 1), newest first, and the total count."""
+    def page(
+        self, *, status: Status | None, limit: int, skip: int = 0, after: Place | None = None
+    ) -> tuple[list[PhotoRow], Total]:
+        """List up to ``limit`` photos, newest first, and count all of this status.
+
+        Begins after so many, or ``after`` that place, which costs the same however far it is.
+
+        Raises:
+            InvalidRequest: ``after`` is not of this database.
+        """
 
     def waiting(self, *, limit: int) -> list[PhotoRow]:
         """List what waits for a person, oldest first."""
 
     def last_day(self) -> DayStats:
-        """Summarise the last 24 hours."""
+        """Summarise the last 24 whole hours and the running one."""
 
 
 class Workers(Protocol):

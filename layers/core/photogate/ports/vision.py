@@ -32,12 +32,13 @@ class PhotoAnalyzer(Protocol):
 class CopyMaker(Protocol):
     """Makes the copies that are shown."""
 
-    def copies(self, data: bytes, *, within_s: float) -> Sequence[Copy]:
+    def copies(self, data: bytes, deadline: Deadline = NEVER) -> Sequence[Copy]:
         """Make all copies of one photo, the display copy first; none is larger than 1 MB.
 
         Raises:
             PhotogateError: none can be made that shows what was judged.
-            RetryableError: a fault of ours, or no answer within ``within_s`` seconds.
+            OutOfTime: the deadline passed before they were made.
+            RetryableError: a fault of ours.
         """
 
 

@@ -10,10 +10,11 @@ import hashlib
 import logging
 from collections.abc import Callable
 
-from photogate.domain import UncopiedPhoto
+from photogate.domain import Deadline, UncopiedPhoto
 from photogate.domain.changes import withheld
 from photogate.domain.object_keys import COPY_SUFFIXES, copy_key, is_kept, kept_key
 from photogate.errors import (
+    CannotCopy,
     ConfigError,
     NotFound,
     PhotoChanged,
@@ -34,12 +35,10 @@ MAX_ATTEMPTS = 3
 LEASE_S = 120.0
 #: Kept for one photo: reading, decoding twice, three times writing.
 _ENOUGH_S = 10.0
+#: Kept for writing down what was done.
+_SPARE_S = 2.0
 #: Until a part that failed is asked again.
 _PUT_OFF_S = 20.0
-
-
-class CannotCopy(PhotogateError):
-    """No copy can be made of this photo; a person looks at it."""
 
 
 class Copying:
@@ -72,50 +71,57 @@ class Copying:
         Raises:
             RetryableError: the database does not answer.
         """
-        photos = self._copies.begin(job.photo_ids, lease_s=LEASE_S)
-        for place, photo in enumerate(photos):
+        for photo_id in job.photo_ids:
             if time_left_s() < _ENOUGH_S:
-                self._copies.put_off([left.id for left in photos[place:]], for_s=0)
-                return
-            try:
-                self._copy(photo, within_s=time_left_s())
-            except RetryableError as error:
-                logger.warning("copies of photo %s are put off: %s", photo.id, error)
-                self._copies.put_off([left.id for left in photos[place:]], for_s=_PUT_OFF_S)
-                return
-            except PhotogateError as error:
-                self._give_up(photo, str(error))
-            except Exception:
-                # Unexpected: the attempt stays counted, like a crash.
-                logger.exception("copies of photo %s could not be made", photo.id)
+                return  # the others are due again by themselves
+            # One at a time: what ends this process counts for the one that did it.
+            for photo in self._copies.begin([photo_id], lease_s=LEASE_S):
+                try:
+                    self._copy(photo, Deadline.after(time_left_s() - _SPARE_S))
+                except RetryableError as error:
+                    logger.warning("copies of photo %s are put off: %s", photo.id, error)
+                    self._copies.put_off([photo.id], for_s=_PUT_OFF_S)
+                    return
+                except PhotogateError as error:
+                    self._give_up(photo, str(error))
+                except Exception:
+                    # Unexpected: the attempt stays counted, like a crash.
+                    logger.exception("copies of photo %s could not be made", photo.id)
 
-    def _copy(self, photo: UncopiedPhoto, *, within_s: float) -> None:
+    def _copy(self, photo: UncopiedPhoto, deadline: Deadline) -> None:
         if photo.attempts > MAX_ATTEMPTS:
             raise CannotCopy(f"{photo.attempts - 1} attempts at copies ended without an answer")
-        data, sha256 = self._original(photo)
+        data, sha256 = self._original(photo, deadline)
         try:
-            made = self._maker.copies(data, within_s=within_s)
+            made = self._maker.copies(data, deadline)
         except ConfigError as error:
             raise RetryableError(str(error)) from error
         original_key = photo.original_key
         if not is_kept(original_key):
             original_key = kept_key(photo.id, sha256)
-            self._store.put(original_key, data, content_type="application/octet-stream")
+            self._store.put(
+                original_key,
+                data,
+                content_type="application/octet-stream",
+                deadline=deadline,
+            )
         keys = []
         for copy in made:
             suffix = COPY_SUFFIXES[copy.format]
             key = copy_key(copy.name, photo.id, sha256, suffix=suffix)
-            self._store.put(key, copy.data, content_type=copy.content_type)
+            self._store.put(key, copy.data, content_type=copy.content_type, deadline=deadline)
             keys.append(key)
         if not self._copies.made(photo.id, display_key=keys[0], original_key=original_key):
             # Deleted meanwhile: what was just put must not stay.
             for key in [*keys, original_key]:
                 self._store.delete(key)
 
-    def _original(self, photo: UncopiedPhoto) -> tuple[bytes, str]:
+    def _original(self, photo: UncopiedPhoto, deadline: Deadline) -> tuple[bytes, str]:
         """Read the bytes that were judged, and their sha256."""
         try:
-            data = self._store.get(photo.original_key, etag=None, max_bytes=self._max_bytes)
+            data = self._store.get(
+                photo.original_key, etag=photo.etag, max_bytes=self._max_bytes, deadline=deadline
+            )
         except (NotFound, PhotoChanged, PhotoRefused) as error:
             raise CannotCopy(f"its original cannot be read: {error}") from error
         sha256 = hashlib.sha256(data).hexdigest()

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import random
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import replace
 from typing import Protocol
 
 from photogate.domain import (
@@ -21,6 +26,7 @@ from photogate.domain import (
     Verdict,
 )
 from photogate.domain.changes import judged
+from photogate.domain.object_keys import kept_key
 from photogate.domain.policy import Policy, decide_all
 from photogate.errors import (
     ConfigError,
@@ -32,12 +38,13 @@ from photogate.errors import (
     PhotoRefused,
     RetryableError,
 )
-from photogate.messages import Job
+from photogate.messages import CopyJob, Job
 from photogate.ports.photos import Store
 from photogate.ports.queue import JobSender
 from photogate.ports.records import Changes, Deliveries
 from photogate.ports.vision import PhotoAnalyzer
-from photogate.service.outages import Guard
+from photogate.service.outages import Guard, working_on
+from photogate.service.waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +56,6 @@ MAX_ATTEMPTS = 3
 #: outside: what is kept is for writing. Of a short lease both are shares.
 _BEGIN_S, _SPARE_S = 10.0, 2.0
 _BEGIN_SHARE, _SPARE_SHARE = 0.2, 0.05
-#: Jobs that one delivery sends when a part is back; the sweep sends the others.
-_MOST_WOKEN = 500
 
 
 def backoff_s(receive_count: int) -> float:
@@ -103,12 +108,15 @@ class Moderation:
         self._store = store
         self._storage = Guard("storage", store)
         self._guards = (self._storage,) if faces is None else (self._storage, faces)
+        self._waiting = Waiting(deliveries, sender)
         self._sender = sender
         self._analyzer = analyzer
         self._policy = policy
         self._lease_s = lease_s
         self._max_bytes = max_bytes
         self._watcher = watcher
+        #: Bytes are kept while they are looked at.
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="keep")
         self._begin_s = min(_BEGIN_S, _BEGIN_SHARE * lease_s)
         self._spare_s = min(_SPARE_S, _SPARE_SHARE * lease_s)
 
@@ -134,7 +142,7 @@ class Moderation:
             raise OutOfTime("ran out of time before it was begun")
         for guard in self._guards:
             if outage := guard.outage():
-                self._put_off(job, None, set(), outage)
+                self._put_off(job, outage)
                 return
         batch = self._deliveries.begin(job, job_id=job_id, lease_s=self._lease_s)
         if batch is None:
@@ -142,7 +150,8 @@ class Moderation:
         self._watcher.batch_opened(batch)
         counted: set[str] = set()
         try:
-            failed = self._work(job, batch, counted, time_left_s)
+            with working_on(batch.id):
+                failed = self._work(job, batch, counted, time_left_s)
         except RetryableError as error:
             # The database failed, not a photo.
             with contextlib.suppress(RetryableError):
@@ -150,7 +159,7 @@ class Moderation:
             raise
         for fault in failed.values():
             if isinstance(fault, PartUnavailable):
-                self._put_off(job, batch, counted, fault)
+                self._put_off(job, fault, batch, counted)
                 return
         if failed:
             first = next(iter(failed.values()))
@@ -164,7 +173,7 @@ class Moderation:
                 retry_after_s=getattr(first, "retry_after_s", None),
             ) from first
         if batch.waited_for is not None:
-            self._wake(batch.waited_for, time_left_s)
+            self._waiting.wake(batch.waited_for, has_time=lambda: time_left_s() >= self._begin_s)
 
     def _work(
         self, job: Job, batch: OpenBatch, counted: set[str], time_left_s: Callable[[], float]
@@ -212,40 +221,15 @@ class Moderation:
         return failed
 
     def _put_off(
-        self, job: Job, batch: OpenBatch | None, counted: set[str], outage: PartUnavailable
+        self,
+        job: Job,
+        outage: PartUnavailable,
+        batch: OpenBatch | None = None,
+        counted: Collection[str] = (),
     ) -> None:
-        """Let a batch wait, and send the job that it comes with."""
-        delay_s = self._deliveries.put_off(
-            job,
-            sorted(counted),
-            attempt_id=None if batch is None else batch.attempt_id,
-            part=outage.part,
-            error=str(outage),
-            at_least_s=outage.retry_after_s or 0.0,
-        )
+        delay_s = self._waiting.put_off(job, outage, batch=batch, counted=counted)
         if delay_s is not None:
-            self._send(job, delay_s)
             self._watcher.put_off(job, outage, delay_s)
-
-    def _wake(self, part: str, time_left_s: Callable[[], float]) -> None:
-        """Send the jobs of all that waited with a batch that now has its verdicts."""
-        try:
-            jobs = self._deliveries.wake(part, limit=_MOST_WOKEN)
-        except RetryableError as error:
-            logger.warning("who waits for %s is not woken, but comes by itself: %s", part, error)
-            return
-        for job in jobs:
-            if time_left_s() < self._begin_s or not self._send(job):
-                return
-
-    def _send(self, job: Job, delay_s: float = 0.0) -> bool:
-        """Send a job, or leave it to the sweep."""
-        try:
-            self._sender.send(job.encode(), delay_s=delay_s)
-        except RetryableError as error:
-            logger.warning("a job is left to the sweep: %s", error)
-            return False
-        return True
 
     def _write(
         self, job: Job, batch: OpenBatch, findings: list[Finding], counted: set[str]
@@ -257,9 +241,17 @@ class Moderation:
             ]
         )
         counted.difference_update(finding.photo_id for finding in findings)
+        copied = []
         for finding, outcome in zip(findings, outcomes, strict=True):
             if outcome.changed:  # else a person or another worker decided first
                 self._watcher.photo_settled(batch, finding)
+                if finding.decoded:
+                    copied.append(finding.photo_id)
+        if copied:
+            try:
+                self._sender.send(CopyJob(photo_ids=tuple(copied)).encode())
+            except RetryableError as error:
+                logger.warning("a job for copies is left to the sweep: %s", error)
 
     def _hand_back(
         self,
@@ -288,7 +280,6 @@ class Moderation:
                 lambda: self._store.get(
                     photo.file_key, etag=photo.etag, max_bytes=self._max_bytes, deadline=deadline
                 ),
-                photo=lambda: photo.file_key,
                 deadline=deadline,
             )
         except PhotoChanged as error:
@@ -300,11 +291,28 @@ class Moderation:
         except PhotogateError as error:
             # Not there: deleted meanwhile, or not uploaded. Retried, as it may still come.
             raise RetryableError(str(error)) from error
+        original_key = kept_key(photo.id, hashlib.sha256(data).hexdigest())
+        # In this context: a guard asks whose photo it is.
+        kept = self._keeper.submit(copy_context().run, self._keep, original_key, data, deadline)
         try:
             verdict, signals = judge(data, self._analyzer, self._policy, deadline)
+            finding = Finding(photo_id=photo.id, verdict=verdict, signals=signals)
         except DecoderFailed as error:
-            return _to_person(photo, str(error))
-        return Finding(photo_id=photo.id, verdict=verdict, signals=signals)
+            finding = _to_person(photo, str(error))
+        try:
+            kept.result(timeout=min(deadline.left_s(), threading.TIMEOUT_MAX))
+        except TimeoutError as error:
+            raise OutOfTime("the store took too long to keep a photo") from error
+        return replace(finding, original_key=original_key)
+
+    def _keep(self, key: str, data: bytes, deadline: Deadline) -> None:
+        """Write the bytes that are judged where no client can: they alone are shown later."""
+        self._storage.call(
+            lambda: self._store.put(
+                key, data, content_type="application/octet-stream", deadline=deadline
+            ),
+            deadline=deadline,
+        )
 
 
 def judge(

@@ -1,7 +1,8 @@
 """Whether the store or the face service is down; while it is, nobody calls it.
 
 A failed call is an outage when the part's probe fails as well, or when the calls for three
-different photos failed in a row. Otherwise it is the photo's own fault, and counts.
+different batches failed in a row. Otherwise it is the photo's own fault, and counts: a batch
+whose photos alone cannot be read ends with a person, and stops nobody else.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from photogate.domain import NEVER, Deadline, Face
@@ -28,11 +31,22 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Calls for so many different photos failed in a row: the part is down, whatever its probe says.
-_PHOTOS = 3
+#: Calls for so many different batches failed in a row: the part is down, whatever its probe says.
+_BATCHES = 3
 #: Seconds between two trials of one process while a part is down.
 _REST_S = 10.0
 _PROBE_WITHIN_S = 5.0
+_batch_in_hand: ContextVar[str | None] = ContextVar("batch_in_hand", default=None)
+
+
+@contextmanager
+def working_on(batch_id: str) -> Iterator[None]:
+    """Tell guards, in this thread, whose photos they are called for."""
+    token = _batch_in_hand.set(batch_id)
+    try:
+        yield
+    finally:
+        _batch_in_hand.reset(token)
 
 
 class Guard:
@@ -66,21 +80,16 @@ class Guard:
         self._down = False
         self._why = ""
         self._next_trial = 0.0
-        #: The photos of the last calls, as long as all of them failed.
-        self._failed: deque[Hashable] = deque(maxlen=_PHOTOS)
+        #: The batches of the last calls, while all of them failed; without one, each by itself.
+        self._failed: deque[object] = deque(maxlen=_BATCHES)
 
     def outage(self) -> PartUnavailable | None:
         """Say that the part is down and no trial is due; None when it may be called."""
         with self._lock:
             return self._outage()
 
-    def call(
-        self, call: Callable[[], T], *, photo: Callable[[], Hashable], deadline: Deadline
-    ) -> T:
+    def call(self, call: Callable[[], T], *, deadline: Deadline) -> T:
         """Call the part for a photo.
-
-        Args:
-            photo: tells one photo from another; asked when the call failed.
 
         Raises:
             PartUnavailable: it is down; the call failed, or was not made.
@@ -91,7 +100,7 @@ class Guard:
         except OutOfTime:
             raise  # says nothing about the part
         except (RetryableError, ConfigError) as error:
-            if outage := self._failure(error, photo(), deadline):
+            if outage := self._failure(error, deadline):
                 raise outage from error
             raise
         except PhotogateError:
@@ -118,13 +127,11 @@ class Guard:
             self._down = False
             self._failed.clear()
 
-    def _failure(
-        self, error: Exception, photo: Hashable, deadline: Deadline
-    ) -> PartUnavailable | None:
+    def _failure(self, error: Exception, deadline: Deadline) -> PartUnavailable | None:
         """Note a failed call; gives the outage that it is part of."""
         with self._lock:
-            self._failed.append(photo)
-            down = len(set(self._failed)) == _PHOTOS
+            self._failed.append(_batch_in_hand.get() or object())
+            down = len(set(self._failed)) == _BATCHES
         down = down or not self._answers(deadline)
         with self._lock:
             if down and not self._down:
@@ -160,8 +167,4 @@ class GuardedFaces:
 
     def detect(self, picture: UprightPicture, deadline: Deadline = NEVER) -> list[Face]:
         """See ``photogate.ports.vision.FaceDetector.detect``."""
-        return self._guard.call(
-            lambda: self._inner.detect(picture, deadline),
-            photo=lambda: hash(picture.rgb()),
-            deadline=deadline,
-        )
+        return self._guard.call(lambda: self._inner.detect(picture, deadline), deadline=deadline)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from photogate.domain import (
     DayStats,
+    Page,
     PhotoRow,
     Principal,
     QueueStats,
     Status,
+    Total,
     Verdict,
     WorkerInfo,
 )
@@ -21,12 +23,15 @@ from photogate.ports.queue import JobMonitor
 from photogate.ports.records import Changes, Outbox, Views, Workers
 from photogate.service.changes import make_one
 from photogate.service.deletion import remove_objects
+from photogate.service.pages import place_of
 from photogate.service.pictures import Picture, picture, url_of
 
 #: Where a photo is read that is not approved.
 PHOTO_PATH = "/api/v1/admin/moderation/{id}/photo"
 #: Long enough for any sentence, short enough for a row in a table.
 MAX_REASON_LENGTH = 500
+#: Further pages are reached by a cursor: a number means passing over all that comes before.
+MAX_PAGE = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,17 @@ class QueueReport:
     queue: QueueStats
     last_day: DayStats
     workers: Sequence[WorkerInfo]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """One page of the dashboard."""
+
+    photos: list[tuple[PhotoRow, str]]
+    #: Of all photos in this state, not of this page.
+    total: Total
+    #: Gives the next page; None when this is the last one.
+    next_cursor: str | None
 
 
 class Reviews:
@@ -69,11 +85,26 @@ class Reviews:
         )
 
     def dashboard(
-        self, *, status: Status | None, page: int, limit: int
-    ) -> tuple[list[tuple[PhotoRow, str]], int]:
-        """Give one page of photos with URLs, newest first, and the total count."""
-        photos, total = self._views.page(status=status, page=page, limit=limit)
-        return self._with_urls(photos), total
+        self, *, status: Status | None, limit: int, page: int = 1, cursor: str | None = None
+    ) -> Listing:
+        """Give one page of photos with URLs, newest first: by its number, or after a place.
+
+        Raises:
+            InvalidRequest: the number is beyond ``MAX_PAGE``, or ``cursor`` no earlier answer's.
+        """
+        after = place_of(cursor)
+        if page > MAX_PAGE and after is None:
+            raise InvalidRequest(
+                f"page must be at most {MAX_PAGE}; to go further, repeat the request with"
+                " cursor=… instead, as pagination.next_cursor of the page before says"
+            )
+        photos, total = self._views.page(
+            status=status, skip=(page - 1) * limit, limit=limit + 1, after=after
+        )
+        found = Page.cut(photos, limit)
+        return Listing(
+            photos=self._with_urls(found.photos), total=total, next_cursor=found.next_cursor
+        )
 
     def newest_worker(self) -> WorkerInfo | None:
         """Give the worker whose policy is in force."""

@@ -11,6 +11,7 @@ from photogate.domain import (
     Batch,
     NewBatch,
     NewPhoto,
+    Page,
     PhotoRow,
     Principal,
     UploadTicket,
@@ -25,6 +26,7 @@ from photogate.ports.queue import JobSender
 from photogate.ports.records import Changes, Intake, Outbox, Views
 from photogate.service.changes import make_one
 from photogate.service.deletion import remove_objects
+from photogate.service.pages import place_of
 from photogate.service.pictures import Picture, picture, url_of
 
 logger = logging.getLogger(__name__)
@@ -64,6 +66,16 @@ class UploadLimits:
     def content_types(self) -> tuple[str, ...]:
         """All that are accepted."""
         return tuple(kind for kind in SUFFIXES if self.heic or kind not in _HEIC_TYPES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserStatus:
+    """A user's photos, counted, and a page of them with URLs."""
+
+    summary: UserSummary
+    photos: list[tuple[PhotoRow, str]]
+    #: Gives the next page; None when this is the last one.
+    next_cursor: str | None
 
 
 class Uploads:
@@ -161,24 +173,33 @@ class Uploads:
             self._send(batch)
         return batch
 
-    def status(self, user: Principal) -> tuple[UserSummary, list[tuple[PhotoRow, str]]]:
-        """Count the user's photos and list them, each with a URL.
+    def status(self, user: Principal, *, limit: int, cursor: str | None = None) -> UserStatus:
+        """Count all of the user's photos and list a page of them, each with a URL.
 
         An approved photo's is short-lived and everybody's; another's is the path of ``picture``.
+
+        Raises:
+            InvalidRequest: ``cursor`` is no earlier answer's.
         """
-        photos = self._views.of_user(user.user_id)
-        return self._views.summary(user.user_id), [
-            (
-                photo,
-                url_of(
-                    self._store,
+        after = place_of(cursor)
+        found = self._views.of_user(user.user_id, limit=limit + 1, after=after)
+        page = Page.cut(found, limit)
+        return UserStatus(
+            summary=self._views.summary(user.user_id),
+            photos=[
+                (
                     photo,
-                    otherwise=PHOTO_PATH.format(id=photo.id),
-                    expires_in_s=self._limits.view_url_s,
-                ),
-            )
-            for photo in photos
-        ]
+                    url_of(
+                        self._store,
+                        photo,
+                        otherwise=PHOTO_PATH.format(id=photo.id),
+                        expires_in_s=self._limits.view_url_s,
+                    ),
+                )
+                for photo in page.photos
+            ],
+            next_cursor=page.next_cursor,
+        )
 
     def picture(self, user: Principal, photo_id: str, name: str) -> Picture:
         """Read a copy of one of the user's own photos, also of one that is not approved.

@@ -7,11 +7,11 @@ from io import BytesIO
 
 from PIL import Image, ImageFilter
 
-from photogate.domain import Copy, Deadline
+from photogate.domain import NEVER, Copy, Deadline
 from photogate.errors import CopyDiffers
 from photogate_vision.copies.encoding import CopyForm, encoded
 from photogate_vision.copies.matching import MOST_COARSE, MOST_FINE, difference
-from photogate_vision.copies.showing import fitting
+from photogate_vision.copies.showing import RESAMPLING, fitting
 from photogate_vision.decoding.decode import Picture
 
 #: Version of the steps from bytes to copies: the same bytes, form and version give the same files.
@@ -39,7 +39,7 @@ class Copier:
         self._show = show
         self._form = form
 
-    def copies(self, data: bytes, *, within_s: float) -> list[Copy]:
+    def copies(self, data: bytes, deadline: Deadline = NEVER) -> list[Copy]:
         """See ``photogate.ports.vision.CopyMaker.copies``.
 
         Files are written here, from nothing but pixels: even a decoder process that was broken
@@ -49,7 +49,6 @@ class Copier:
             CopyDiffers: the display copy does not show what was judged, or cannot be small enough.
             PhotoRefused, DecoderFailed, RetryableError: as ``Sandbox.show``.
         """
-        deadline = Deadline.after(within_s)
         judged, shown = self._show(data, self._form.display_px, deadline)
         display = self._written("display", shown.image)
         found = difference(judged, _read(display))
@@ -79,7 +78,7 @@ def _read(copy: Copy) -> Image.Image:
 
 def _reduced(image: Image.Image, longer_side_px: int) -> Image.Image:
     size = fitting(image.size, longer_side_px)
-    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return image.resize(size, RESAMPLING, reducing_gap=2.0)
 
 
 def _preview(image: Image.Image) -> Image.Image:

@@ -93,4 +93,5 @@ def _apart(
 ) -> NDArray[np.int16]:
     first = np.asarray(one.resize(size, Image.Resampling.BOX, box), np.int16)
     second = np.asarray(other.resize(size, Image.Resampling.BOX), np.int16)
-    return np.abs(first - second)
+    apart: NDArray[np.int16] = np.abs(first - second)
+    return apart

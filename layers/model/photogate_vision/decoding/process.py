@@ -15,6 +15,7 @@ import signal
 import struct
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -72,7 +73,7 @@ def main(decoder: str, shower: str, memory_fd: int, time_limit_s: float, memory_
             memory = mmap.mmap(memory_fd, shared_bytes)
         # The kernel ends it, whatever hangs, and also when nobody waits any more.
         signal.setitimer(signal.ITIMER_REAL, time_limit_s)
-        task = (lambda data: show(data, longer_side_px)) if longer_side_px else decode
+        task = partial(show, longer_side_px=longer_side_px) if longer_side_px else decode
         reply = _answer(task, memory, photo_bytes)
         signal.setitimer(signal.ITIMER_REAL, 0)
         _reply(replies, reply)

@@ -89,8 +89,9 @@ def shaped(image: Image.Image, turned: int, profile: bytes | None) -> Shaped:
         image = image.convert("RGB" if image.mode == "P" else "L")
     image = reduced(image)
     alpha = _alpha(image)
-    if alpha is not None or image.mode not in ("L", "CMYK"):
-        image = image.convert("L" if image.mode in ("L", "LA", "La") else "RGB")
+    plain = {"LA": "L", "La": "L", "L": "L", "CMYK": "CMYK"}.get(image.mode, "RGB")
+    if image.mode != plain:  # each conversion copies
+        image = image.convert(plain)
     way = conversion(profile, image.mode)
     image = way.apply(image)
     shown: dict[str | None, Image.Image]

@@ -30,6 +30,7 @@ from photogate.domain.effects import (
     history_row,
     released_upload,
     settles,
+    wants_copies,
 )
 from photogate.domain.transitions import applied
 
@@ -48,18 +49,21 @@ class MemoryChanges:
         with self._database.lock:
             now, photos = self._database.clock.now(), self._database.photos
             rows = [photos.get(change.photo_id) for change in changes]
-            batches = {row.batch_id: self._database.batches[row.batch_id] for row in rows if row}
+            known = self._database.batches
+            batches = {
+                row.batch_id: known[row.batch_id] for row in rows if row and row.batch_id in known
+            }
             outcomes = [
                 self._without_photo(change)
                 if row is None
-                else _outcome(change, row, batches[row.batch_id], now)
+                else _outcome(change, row, batches.get(row.batch_id), now)
                 for change, row in zip(changes, rows, strict=True)
             ]
             outcomes = [self._write(o, now) if o.changed else o for o in outcomes]
             for outcome in outcomes:
                 if outcome.changed and outcome.change.action is Action.REOPEN and outcome.photo:
                     reopened = outcome.photo.batch_id
-                    if reopened and batches[reopened].finished_at is not None:
+                    if reopened in batches and batches[reopened].finished_at is not None:
                         _reopen(batches[reopened], now)
             self._database.close_finished(batches, now)
             return outcomes
@@ -115,7 +119,7 @@ class MemoryChanges:
                 item.closed_at = now
 
 
-def _outcome(change: Change, row: Photo, batch: BatchRow, now: datetime) -> Outcome:
+def _outcome(change: Change, row: Photo, batch: BatchRow | None, now: datetime) -> Outcome:
     state = _state(row, batch, now)
     after = applied(change, state)
     if isinstance(after, Refusal):
@@ -127,7 +131,7 @@ def _outcome(change: Change, row: Photo, batch: BatchRow, now: datetime) -> Outc
     return Outcome(change=change, before=state, after=after)
 
 
-def _state(row: Photo, batch: BatchRow, now: datetime) -> State:
+def _state(row: Photo, batch: BatchRow | None, now: datetime) -> State:
     return State(
         user_id=row.user_id,
         status=row.status,
@@ -136,9 +140,9 @@ def _state(row: Photo, batch: BatchRow, now: datetime) -> State:
         decided_by=row.decided_by,
         verified_by=row.verified_by,
         reopened=row.reopened,
-        generation=batch.generation,
-        batch_open=batch.finished_at is None,
-        batch_leased=batch.lease_until is not None and batch.lease_until > now,
+        generation=batch.generation if batch else None,
+        batch_open=bool(batch and batch.finished_at is None),
+        batch_leased=bool(batch and batch.lease_until and batch.lease_until > now),
         undo=row.undo if row.undo_until and row.undo_until > now else None,
     )
 
@@ -158,7 +162,7 @@ def _update(row: Photo, outcome: Outcome, after: State, now: datetime) -> None:
         row.scores = json.loads(json.dumps(change.scores, allow_nan=False))
     if change.original_key is not None:
         row.original_key, row.earlier_layout = change.original_key, False
-    if change.copies_wanted and row.display_key is None:
+    if wants_copies(outcome) and row.display_key is None:
         row.copies_due_at = now + _FIRST_REST
     row.attempts = max(0, row.attempts - attempts_returned(outcome))
     row.undo = after.undo if change.action is Action.DECIDE else None
@@ -168,5 +172,5 @@ def _update(row: Photo, outcome: Outcome, after: State, now: datetime) -> None:
 def _reopen(batch: BatchRow, now: datetime) -> None:
     batch.generation += 1
     batch.finished_at = batch.last_error = None
-    batch.deliveries = 0
+    batch.deliveries, batch.queued = 0, False
     batch.next_enqueue_at, batch.enqueue_interval = now, MINUTE

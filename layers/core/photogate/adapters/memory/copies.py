@@ -34,6 +34,7 @@ class MemoryCopies:
                         id=photo.id,
                         original_key=photo.original_key,
                         earlier_layout=photo.earlier_layout,
+                        etag=None if is_kept(photo.original_key) else photo.etag,
                         sha256=(photo.scores or {}).get("sha256"),
                         attempts=photo.copies_attempts,
                     )
@@ -49,6 +50,8 @@ class MemoryCopies:
             photo.display_key, photo.original_key = display_key, original_key
             photo.copies_due_at = photo.copies_lease_until = None
             photo.earlier_layout = False
+            if (upload := self._database.upload_urls.get(photo.file_key)) is not None:
+                upload.wanted = False
             return True
 
     def put_off(self, photo_ids: Sequence[str], *, for_s: float) -> None:
@@ -81,7 +84,9 @@ class MemoryCopies:
     def schedule_earlier(self, *, limit: int) -> int:
         """See ``photogate.ports.records.Copies.schedule_earlier``."""
         with self._database.lock:
-            found = sorted(self._earlier(), key=lambda photo: photo.created_at)[:limit]
+            found = sorted(
+                self._earlier(), key=lambda p: (p.status is not Status.REVIEW, p.created_at)
+            )[:limit]
             for photo in found:
                 photo.copies_due_at = self._database.clock.now()
             return len(found)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from photogate.domain import PhotoRow, Status, WorkerInfo
+from photogate.domain import BATCH_DAYS, PhotoRow, Status, WorkerInfo
 from photogate.domain.changes import Undo
 from photogate.domain.effects import HistoryRow
 
@@ -57,6 +57,16 @@ class Photo:
         return self.status is Status.PENDING or self.reopened
 
     @property
+    def given_up(self) -> bool:
+        """Whether automatic moderation gave it up."""
+        return (
+            self.status is Status.REVIEW
+            and self.error is not None
+            and self.decided_by is None
+            and not self.reopened
+        )
+
+    @property
     def row(self) -> PhotoRow:
         """The row as people and clients see it."""
         return PhotoRow(
@@ -76,6 +86,7 @@ class Photo:
             verified_by=self.verified_by,
             created_at=self.created_at,
             moderated_at=self.moderated_at,
+            display_order=self.display_order,
         )
 
 
@@ -90,6 +101,8 @@ class BatchRow:
     created_at: datetime
     next_enqueue_at: datetime
     enqueue_interval: timedelta = MINUTE
+    #: Its job was sent.
+    queued: bool = False
     generation: int = 1
     deliveries: int = 0
     finished_at: datetime | None = None
@@ -136,7 +149,19 @@ class Deletion:
     photo_id: str | None
     user_id: str
     created_at: datetime
+    next_try_at: datetime
     removed_at: datetime | None = None
+    #: That failed in a row.
+    attempts: int = 0
+
+
+@dataclass(kw_only=True)
+class SweepRow:
+    """The row of ``sweeps``."""
+
+    holder: str | None = None
+    held_until: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(kw_only=True)
@@ -183,12 +208,14 @@ class Database:
     clock: Clock = field(default_factory=Clock)
     lock: threading.RLock = field(default_factory=threading.RLock)
     history_days: int = 730
+    batch_days: int = BATCH_DAYS
     photos: dict[str, Photo] = field(default_factory=dict)
     batches: dict[str, BatchRow] = field(default_factory=dict)
     usage: list[Usage] = field(default_factory=list)
     #: By object key.
     upload_urls: dict[str, UploadUrl] = field(default_factory=dict)
     deletions: dict[str, Deletion] = field(default_factory=dict)
+    sweep: SweepRow = field(default_factory=SweepRow)
     history: list[Entry] = field(default_factory=list)
     review_items: list[ReviewItem] = field(default_factory=list)
     workers: dict[str, WorkerInfo] = field(default_factory=dict)
@@ -197,17 +224,27 @@ class Database:
         """Note an object for removal."""
         self.deletions.setdefault(
             key,
-            Deletion(file_key=key, photo_id=photo_id, user_id=user_id, created_at=self.clock.now()),
+            Deletion(
+                file_key=key,
+                photo_id=photo_id,
+                user_id=user_id,
+                created_at=self.clock.now(),
+                next_try_at=self.clock.now(),
+            ),
         )
+
+    def photos_of(self, batch_id: str) -> list[Photo]:
+        """Give a batch's photos."""
+        return [photo for photo in self.photos.values() if photo.batch_id == batch_id]
 
     def open_photos(self, batch_id: str) -> list[Photo]:
         """Give a batch's photos that wait for the machine."""
-        return [p for p in self.photos.values() if p.batch_id == batch_id and p.open]
+        return [photo for photo in self.photos_of(batch_id) if photo.open]
 
     def close_finished(self, batch_ids: Iterable[str], now: datetime) -> None:
         """Close those batches in which no photo waits for the machine any more."""
         for batch_id in batch_ids:
-            batch = self.batches[batch_id]
-            if batch.finished_at is None and not self.open_photos(batch_id):
+            batch = self.batches.get(batch_id)
+            if batch and batch.finished_at is None and not self.open_photos(batch_id):
                 batch.finished_at = now
                 batch.release()

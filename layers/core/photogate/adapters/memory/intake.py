@@ -30,20 +30,18 @@ class MemoryIntake:
         wanted = set(file_keys)
         with self._database.lock:
             found = [
-                batch
-                for batch in self._database.batches.values()
-                if batch.user_id == user_id and wanted & set(batch.file_keys)
+                Batch(id=b.id, generation=b.generation, file_keys=b.file_keys, created=False)
+                for b in self._database.batches.values()
+                if b.user_id == user_id
             ]
-        for row in found:
-            if set(row.file_keys) == wanted:
-                photos = self._database.photos.values()
-                there = {photo.file_key for photo in photos if photo.batch_id == row.id}
+            found += self._outlived(user_id)
+        for batch in found:
+            if set(batch.file_keys) == wanted:
+                there = {photo.file_key for photo in self._database.photos_of(batch.id)}
                 if deleted := tuple(key for key in file_keys if key not in there):
                     raise Conflict(DELETED, file_keys=deleted)
-                return Batch(
-                    id=row.id, generation=row.generation, file_keys=row.file_keys, created=False
-                )
-        if taken := {key for row in found for key in row.file_keys} & wanted:
+                return batch
+        if taken := {key for batch in found for key in batch.file_keys} & wanted:
             raise Conflict(
                 "some photos already belong to another batch", file_keys=tuple(sorted(taken))
             )
@@ -81,6 +79,17 @@ class MemoryIntake:
                     expires_at=expires_at,
                 ),
             )
+
+    def _outlived(self, user_id: str) -> list[Batch]:
+        """Give the batches of photos whose batch's row is gone."""
+        keys: dict[str, list[str]] = {}
+        for photo in self._database.photos.values():
+            if photo.user_id == user_id and photo.batch_id not in self._database.batches:
+                keys.setdefault(photo.batch_id, []).append(photo.file_key)
+        return [
+            Batch(id=id_, generation=1, file_keys=tuple(known), created=False)
+            for id_, known in keys.items()
+        ]
 
     def accept(self, batch: NewBatch, *, photos_per_day: int) -> Batch:
         """See ``photogate.ports.records.Intake.accept``."""

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from photogate.adapters.memory.database import MINUTE, Database, Photo
-from photogate.domain import ExhaustedBatch, Status, UnfinishedBatch
+from photogate.domain import ExhaustedBatch, UnfinishedBatch
 from photogate.messages import Job
 
 #: Longer than any upload URL: until then a client may put the object there again.
 _URLS_LIVE = timedelta(minutes=20)
+#: The rate limit looks back 24 hours.
+_USAGE = timedelta(hours=48)
 _LONGEST_REST = timedelta(hours=1)
+#: A job that the queue seems to hold is sent again after this time all the same.
+_AFTER_ALL = timedelta(hours=1)
 
 
 class MemoryOutbox:
@@ -20,7 +24,7 @@ class MemoryOutbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def take_due(self, *, limit: int) -> list[Job]:
+    def take_due(self, *, limit: int, lost: int | None = None) -> list[Job]:
         """See ``photogate.ports.records.Outbox.take_due``."""
         with self._database.lock:
             now = self._database.clock.now()
@@ -31,7 +35,9 @@ class MemoryOutbox:
                     if batch.finished_at is None and batch.next_enqueue_at <= now
                 ),
                 key=lambda batch: batch.next_enqueue_at,
-            )[:limit]
+            )
+            sure = [b for b in due if not b.queued or b.next_enqueue_at < now - _AFTER_ALL]
+            due = (sure + [b for b in due if b not in sure][:lost])[:limit]
             for batch in due:
                 batch.next_enqueue_at = now + MINUTE
             return [Job(batch_id=batch.id, generation=batch.generation) for batch in due]
@@ -42,8 +48,15 @@ class MemoryOutbox:
             for batch_id in batch_ids:
                 batch = self._database.batches.get(batch_id)
                 if batch is not None and batch.finished_at is None:
+                    batch.queued = True
                     batch.next_enqueue_at = self._database.clock.now() + batch.enqueue_interval
                     batch.enqueue_interval = min(batch.enqueue_interval * 2, _LONGEST_REST)
+
+    def queued(self) -> int:
+        """See ``photogate.ports.records.Outbox.queued``."""
+        with self._database.lock:
+            batches = self._database.batches.values()
+            return sum(batch.queued and batch.finished_at is None for batch in batches)
 
     def exhausted(self, *, max_deliveries: int, limit: int) -> list[ExhaustedBatch]:
         """See ``photogate.ports.records.Outbox.exhausted``."""
@@ -73,14 +86,16 @@ class MemoryOutbox:
     def take_deletions(self, *, limit: int) -> list[str]:
         """See ``photogate.ports.records.Outbox.take_deletions``."""
         with self._database.lock:
-            long_ago = self._database.clock.now() - _URLS_LIVE
+            now = self._database.clock.now()
+            long_ago = now - _URLS_LIVE
             found = sorted(
                 (
                     deletion
                     for deletion in self._database.deletions.values()
-                    if deletion.removed_at is None or deletion.created_at < long_ago
+                    if deletion.next_try_at <= now
+                    and (deletion.removed_at is None or deletion.created_at < long_ago)
                 ),
-                key=lambda deletion: deletion.created_at,
+                key=lambda deletion: (deletion.attempts, deletion.next_try_at),
             )
             return [deletion.file_key for deletion in found[:limit]]
 
@@ -91,18 +106,45 @@ class MemoryOutbox:
             deletion = self._database.deletions.get(file_key)
             if deletion is None:
                 return
-            deletion.removed_at = now
+            deletion.removed_at, deletion.attempts = now, 0
             if deletion.created_at < now - _URLS_LIVE:
                 del self._database.deletions[file_key]
 
-    def prune_history(self, *, limit: int) -> int:
-        """See ``photogate.ports.records.Outbox.prune_history``."""
+    def put_off(self, file_key: str) -> None:
+        """See ``photogate.ports.records.Outbox.put_off``."""
         with self._database.lock:
-            oldest = self._database.clock.now() - timedelta(days=self._database.history_days)
-            old = [entry for entry in self._database.history if entry.at < oldest][:limit]
-            for entry in old:
-                self._database.history.remove(entry)
-            return len(old)
+            deletion = self._database.deletions.get(file_key)
+            if deletion is not None:
+                pause = min(MINUTE * 2 ** min(deletion.attempts, 10), _LONGEST_REST)
+                deletion.next_try_at = self._database.clock.now() + pause
+                deletion.attempts += 1
+
+    def prune(self, *, limit: int) -> int:
+        """See ``photogate.ports.records.Outbox.prune``."""
+        database = self._database
+        with database.lock:
+            now = database.clock.now()
+            told = now - timedelta(days=database.history_days)
+            finished = now - timedelta(days=database.batch_days)
+            usage = [u for u in database.usage if u.created_at < now - _USAGE][:limit]
+            batches = [
+                batch.id
+                for batch in database.batches.values()
+                if batch.finished_at is not None
+                and batch.finished_at < finished
+                and not any(p.open or p.given_up for p in database.photos_of(batch.id))
+            ][:limit]
+            history = [entry for entry in database.history if entry.at < told][:limit]
+            items = [i for i in database.review_items if i.closed_at and i.closed_at < told][:limit]
+            for used in usage:
+                database.usage.remove(used)
+            for batch_id in batches:
+                del database.batches[batch_id]
+            for entry in history:
+                database.history.remove(entry)
+            for item in items:
+                database.review_items.remove(item)
+            return len(usage) + len(batches) + len(history) + len(items)
 
 
 class MemoryUnfinished:
@@ -136,9 +178,5 @@ class MemoryUnfinished:
         return [
             photo
             for photo in self._database.photos.values()
-            if photo.batch_id in batch_ids
-            and photo.status is Status.REVIEW
-            and photo.error is not None
-            and photo.decided_by is None
-            and not photo.reopened
+            if photo.batch_id in batch_ids and photo.given_up
         ]

@@ -42,8 +42,17 @@ class MemoryPhotoStore:
         #: Type and bytes by key.
         self._objects: dict[str, tuple[str, bytes]] = {}
 
-    def put(self, key: str, data: bytes, *, content_type: str = "image/jpeg") -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str = "image/jpeg",
+        deadline: Deadline = NEVER,
+    ) -> None:
         """See ``photogate.ports.photos.PhotoStore.put``."""
+        if deadline.passed:
+            raise OutOfTime(f"there is no time left to write {key}")
         with self._lock:
             self._objects[key] = (content_type, data)
 

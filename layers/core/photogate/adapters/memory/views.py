@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
 from photogate.adapters.memory.database import Database, Photo
-from photogate.domain import DayStats, PhotoRow, Status, UserSummary
+from photogate.domain import DayStats, PhotoRow, Place, Status, Total, UserSummary
 
 
 class MemoryViews:
@@ -44,22 +45,30 @@ class MemoryViews:
             photo = self._database.photos.get(photo_id)
             return photo.row if photo else None
 
-    def of_user(self, user_id: str) -> list[PhotoRow]:
+    def of_user(
+        self, user_id: str, *, limit: int = 100, after: Place | None = None
+    ) -> list[PhotoRow]:
         """See ``photogate.ports.records.Views.of_user``."""
         with self._database.lock:
             photos = self._photos(lambda photo: photo.user_id == user_id)
-            photos.sort(key=lambda photo: (photo.display_order, photo.id))
-            photos.sort(key=lambda photo: photo.created_at, reverse=True)
-            return [photo.row for photo in photos[:1000]]
+            photos.sort(key=_newest_first)
+            if after is not None:
+                place = (-after.created_at.timestamp(), after.display_order, after.id)
+                photos = [photo for photo in photos if _newest_first(photo) > place]
+            return [photo.row for photo in photos[:limit]]
 
-    def page(self, *, status: Status | None, page: int, limit: int) -> tuple[list[PhotoRow], int]:
+    def page(
+        self, *, status: Status | None, limit: int, skip: int = 0, after: Place | None = None
+    ) -> tuple[list[PhotoRow], Total]:
         """See ``photogate.ports.records.Views.page``."""
         with self._database.lock:
             photos = self._photos(lambda photo: status in (None, photo.status))
-            photos.sort(key=lambda photo: photo.id)
-            photos.sort(key=lambda photo: photo.created_at, reverse=True)
-            first = (page - 1) * limit
-            return [photo.row for photo in photos[first : first + limit]], len(photos)
+            total = Total.of(len(photos))
+            photos.sort(key=lambda photo: (photo.created_at, photo.id), reverse=True)
+            if after is not None:
+                skip, place = 0, (after.created_at, after.id)
+                photos = [p for p in photos if (p.created_at, p.id) < place]
+            return [photo.row for photo in photos[skip : skip + limit]], total
 
     def waiting(self, *, limit: int) -> list[PhotoRow]:
         """See ``photogate.ports.records.Views.waiting``."""
@@ -72,8 +81,8 @@ class MemoryViews:
         """See ``photogate.ports.records.Views.last_day``."""
         with self._database.lock:
             now = self._database.clock.now()
-            day_ago = now - timedelta(hours=24)
-            recent = self._photos(lambda p: p.moderated_at is not None and p.moderated_at > day_ago)
+            since = (now - timedelta(hours=24)).replace(minute=0, second=0, microsecond=0)
+            recent = self._photos(lambda p: p.moderated_at is not None and p.moderated_at >= since)
             rejected = [photo for photo in recent if photo.status is Status.REJECTED]
             waiting = [
                 batch.created_at
@@ -81,12 +90,15 @@ class MemoryViews:
                 if batch.finished_at is None
             ]
             return DayStats(
+                since=since,
                 total=len(recent),
                 approved=sum(photo.status is Status.APPROVED for photo in recent),
                 rejected=len(rejected),
                 failed=sum(map(_failed, recent)),
-                rejection_reasons=dict(Counter(photo.reason or "other" for photo in rejected)),
-                pending_media=len(self._photos(lambda photo: photo.status is Status.PENDING)),
+                rejection_reasons=dict(Counter(_code(photo.reason) for photo in rejected)),
+                pending_media=Total.of(
+                    len(self._photos(lambda photo: photo.status is Status.PENDING))
+                ),
                 oldest_age_s=(now - min(waiting)).total_seconds() if waiting else None,
             )
 
@@ -96,3 +108,11 @@ class MemoryViews:
 
 def _failed(photo: Photo) -> bool:
     return photo.status is Status.REVIEW and photo.error is not None
+
+
+def _newest_first(photo: Photo) -> tuple[float, int, str]:
+    return (-photo.created_at.timestamp(), photo.display_order, photo.id)
+
+
+def _code(reason: str | None) -> str:
+    return reason if reason and re.fullmatch("[a-z_]{1,32}", reason) else "other"

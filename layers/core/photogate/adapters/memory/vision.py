@@ -1,11 +1,13 @@
-"""An analyzer that answers what a test says, by the photo's bytes."""
+"""An analyzer and a maker of copies that answer what a test says, by the photo's bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from photogate.domain import NEVER, Deadline, Signals
+from photogate.domain import NEVER, Copy, Deadline, Signals
 from photogate.domain.measures import read
+from photogate.domain.object_keys import COPIES
+from photogate.errors import OutOfTime
 
 
 class ScriptedAnalyzer:
@@ -38,3 +40,27 @@ class ScriptedAnalyzer:
         if isinstance(answer, BaseException):
             raise answer
         return [answer() if callable(answer) else answer]
+
+
+class ScriptedCopies:
+    """The ``CopyMaker`` port: a copy holds the photo's bytes after its name.
+
+    Args:
+        answers: what is raised or done instead, by the photo's bytes as text.
+    """
+
+    def __init__(self, **answers: BaseException | Callable[[], None]) -> None:
+        self.answers = answers
+
+    def copies(self, data: bytes, deadline: Deadline = NEVER) -> list[Copy]:
+        """See ``photogate.ports.vision.CopyMaker.copies``."""
+        if deadline.passed:
+            raise OutOfTime("there is no time left to make copies")
+        answer = self.answers.get(data.decode())
+        if isinstance(answer, BaseException):
+            raise answer
+        if answer is not None:
+            answer()
+        return [
+            Copy(name=name, format="JPEG", data=f"{name} of ".encode() + data) for name in COPIES
+        ]

@@ -27,7 +27,7 @@ from photogate.domain.changes import (
     State,
     Undo,
 )
-from photogate.domain.effects import attempts_returned, released_upload, settles
+from photogate.domain.effects import attempts_returned, released_upload, settles, wants_copies
 from photogate.domain.transitions import applied
 
 _SHOWN = SHOWN.format(
@@ -202,7 +202,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "attempts": attempts_returned(outcome),
         "replaced": {"to": asdict(undo)} if undo else None,
         "original": change.original_key,
-        "copied": change.copies_wanted,
+        "copied": wants_copies(outcome),
     }
 
 
@@ -235,7 +235,7 @@ def _reopen_batches(session: Session, outcomes: Sequence[Outcome]) -> None:
         session.rows(
             "UPDATE batches SET generation = generation + 1, finished_at = NULL,"
             " deliveries = 0, last_error = NULL,"
-            " next_enqueue_at = now(), enqueue_interval = interval '1 minute'"
+            " queued = false, next_enqueue_at = now(), enqueue_interval = interval '1 minute'"
             " WHERE id = ANY (CAST(:ids AS text[]))",
             ids=sorted(batches),
         )

@@ -35,6 +35,7 @@ class PostgresCopies:
                 " AND (copies_lease_until IS NULL OR copies_lease_until < now())"
                 " RETURNING CAST(id AS text) AS id, upload_key IS NULL AS earlier_layout,"
                 "   CASE WHEN upload_key IS NULL THEN url ELSE original_key END AS original_key,"
+                "   CASE WHEN original_key LIKE 'kept/%' THEN NULL ELSE etag END AS etag,"
                 "   moderation_scores->>'sha256' AS sha256, copies_attempts AS attempts",
                 ids=list(photo_ids),
                 lease=lease_s,
@@ -47,19 +48,25 @@ class PostgresCopies:
         shown = SHOWN.format(
             status="moderation_status", taken="true", display="CAST(:display AS text)"
         )
-        return bool(
-            self._pool.transaction(
-                lambda s: s.count(
-                    "UPDATE media SET display_key = :display, original_key = :original,"
-                    " upload_key = coalesce(upload_key, url), copies_due_at = NULL,"
-                    f" copies_lease_until = NULL, url = {shown}, updated_at = now()"
-                    " WHERE CAST(id AS text) = :id",
-                    id=photo_id,
-                    display=display_key,
-                    original=original_key,
-                )
+
+        def work(session: Session) -> bool:
+            row = session.row(
+                "UPDATE media SET display_key = :display, original_key = :original,"
+                " upload_key = coalesce(upload_key, url), copies_due_at = NULL,"
+                f" copies_lease_until = NULL, url = {shown}, updated_at = now()"
+                " WHERE CAST(id AS text) = :id RETURNING upload_key",
+                id=photo_id,
+                display=display_key,
+                original=original_key,
             )
-        )
+            if row is not None:
+                session.rows(
+                    "UPDATE upload_urls SET wanted = false WHERE file_key = :key AND wanted",
+                    key=row["upload_key"],
+                )
+            return row is not None
+
+        return self._pool.transaction(work)
 
     def put_off(self, photo_ids: Sequence[str], *, for_s: float) -> None:
         """See ``photogate.ports.records.Copies.put_off``."""
@@ -86,26 +93,38 @@ class PostgresCopies:
 
     def take_due(self, *, limit: int) -> list[str]:
         """See ``photogate.ports.records.Copies.take_due``."""
-        rows = self._pool.transaction(
-            lambda s: s.rows(
+        # What a run took whose COMMIT broke is kept: it may have been committed.
+        due: dict[str, None] = {}
+
+        def work(session: Session) -> None:
+            rows = session.rows(
                 f"UPDATE media SET copies_due_at = now() + {_SENT_AGAIN_AFTER}"
                 " WHERE id IN (SELECT id FROM media WHERE copies_due_at <= now()"
                 "   ORDER BY copies_due_at LIMIT :n FOR UPDATE SKIP LOCKED)"
                 " RETURNING CAST(id AS text) AS id",
                 n=limit,
             )
-        )
-        return [row["id"] for row in rows]
+            due.update((row["id"], None) for row in rows)
+
+        self._pool.transaction(work)
+        return list(due)
 
     def schedule_earlier(self, *, limit: int) -> int:
         """See ``photogate.ports.records.Copies.schedule_earlier``."""
-        return self._pool.transaction(
-            lambda s: s.count(
+
+        def scheduled(session: Session, where: str, most: int) -> int:
+            return session.count(
                 "UPDATE media SET copies_due_at = now() WHERE id IN (SELECT id FROM media"
-                f" WHERE {_EARLIER} ORDER BY created_at LIMIT :n FOR UPDATE SKIP LOCKED)",
-                n=limit,
+                f" WHERE {_EARLIER} {where} ORDER BY created_at LIMIT :n FOR UPDATE SKIP LOCKED)",
+                n=most,
             )
-        )
+
+        def work(session: Session) -> int:
+            # What others see they see meanwhile; people wait for what is in review.
+            waiting = scheduled(session, "AND moderation_status = 'review'", limit)
+            return waiting + scheduled(session, "", limit - waiting)
+
+        return self._pool.transaction(work)
 
     def progress(self) -> CopyProgress:
         """See ``photogate.ports.records.Copies.progress``."""

@@ -109,6 +109,16 @@ def _find(session: Session, user_id: str, file_keys: Sequence[str]) -> Batch | N
         u=user_id,
         keys=list(file_keys),
     )
+    # Photos outlive their batch; where they are deleted, too, there is no object to hand in.
+    found += session.rows(
+        "SELECT batch_id AS id, 1 AS generation,"
+        "   array_agg(coalesce(upload_key, url)) AS file_keys FROM media"
+        " WHERE user_id = :u AND batch_id IN (SELECT batch_id FROM media"
+        "   WHERE user_id = :u AND coalesce(upload_key, url) = ANY (CAST(:keys AS text[])))"
+        " AND NOT EXISTS (SELECT 1 FROM batches WHERE id = batch_id) GROUP BY batch_id",
+        u=user_id,
+        keys=list(file_keys),
+    )
     for row in found:
         if set(row["file_keys"]) == wanted:
             there = _still_there(session, row["id"])

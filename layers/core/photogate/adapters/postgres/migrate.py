@@ -58,17 +58,15 @@ def migrate(
 
 
 def _apply(pool: Pool, migrations: list[Migration], lease: Lease, until: float) -> list[str]:
-    applied: list[str] = []
     with pool.patient() as connection:
         steps = Steps(connection, lease, until=until)
         try:
             for migration in migrations:
-                if steps.apply(migration):
-                    applied.append(migration.name)
+                steps.apply(migration)
         except MigrationUnfinished as unfinished:
-            unfinished.applied = tuple(applied)
+            unfinished.applied = tuple(steps.applied)
             raise
-    return applied
+        return steps.applied
 
 
 def set_timeouts(pool: Pool) -> None:
@@ -93,8 +91,9 @@ def _grant(session: Session, role: str) -> None:
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), role);
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON media, batches, upload_usage,'
                            ' upload_urls, object_deletions, subjects, history_words, workers, jobs,'
-                           ' review_items TO %I', role);
+                           ' review_items, sweeps TO %I', role);
             EXECUTE format('GRANT SELECT, INSERT ON history TO %I', role);
+            EXECUTE format('GRANT SELECT, DELETE ON hourly_counts TO %I', role);
             EXECUTE format('GRANT SELECT ON history_retention, schema_migrations, audit_log'
                            ' TO %I', role);
             EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA %I TO %I',

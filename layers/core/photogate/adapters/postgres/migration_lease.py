@@ -118,13 +118,24 @@ def leased(pool: Pool, *, until: float) -> Iterator[Lease]:
     keeper.start()
     try:
         yield lease
+    except Exception:
+        _release(lease, keeper, over)
+        raise
+    else:
+        _release(lease, keeper, over)
     finally:
+        # Who is interrupted has no time to ask a database that may not answer.
         over.set()
-        keeper.join()
-        try:
-            lease.release()
-        except (PhotogateError, DatabaseError) as error:
-            logger.warning("the lease ends by itself in %d s: %s", LEASE_S, error)
+
+
+def _release(lease: Lease, keeper: threading.Thread, over: threading.Event) -> None:
+    over.set()
+    # A renewal that is under way would take it again.
+    keeper.join()
+    try:
+        lease.release()
+    except (PhotogateError, DatabaseError) as error:
+        logger.warning("the lease ends by itself in %d s: %s", LEASE_S, error)
 
 
 def _keep(lease: Lease, over: threading.Event) -> None:

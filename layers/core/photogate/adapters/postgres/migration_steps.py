@@ -36,7 +36,7 @@ _CANCELLED = "57014"
 
 #: A batch locks its rows until it is committed; whoever wants to change one waits as long.
 _BATCH_S = 0.2
-_FIRST_BLOCKS, _MOST_BLOCKS = 64, 4096
+_FIRST_BLOCKS, _LEAST_BLOCKS, _MOST_BLOCKS = 64, 16, 4096
 #: A row that is changed meanwhile may move to a part of the table that is behind us. Walks end
 #: when one touches no row; and here, for with much traffic there is always one.
 _WALKS = 3
@@ -74,12 +74,14 @@ class Steps:
     def __init__(self, connection: Connection, lease: Lease, *, until: float = math.inf) -> None:
         self._connection, self._lease, self._until = connection, lease, until
         self._session = Session(connection)
+        #: The names of the files that were finished.
+        self.applied: list[str] = []
         #: Whether anything was committed; a run that gets nothing done must not be repeated.
         self._advanced = False
         connection.run(_SESSION)
 
-    def apply(self, migration: Migration) -> bool:
-        """Do what is left of a migration; tells whether anything was.
+    def apply(self, migration: Migration) -> None:
+        """Do what is left of a migration; nothing where it is applied.
 
         Raises:
             ConfigError: a step failed, or takes longer than the time that there is. The steps
@@ -87,17 +89,18 @@ class Steps:
             MigrationUnfinished: the time is up; the next run goes on here.
             DatabaseUnavailable: the connection broke; so does the next run.
         """
-        if self._is_applied(migration):
-            return False
-        for step in migration.steps:
-            try:
+        step = migration.steps[0]
+        try:
+            if self._is_applied(migration):
+                return
+            for step in migration.steps:
                 self._do(migration, step)
-            except _TimeIsUp:
-                raise self._unfinished(migration, step) from None
-            except (DatabaseError, InterfaceError, OSError) as error:
-                raise _failure(migration, step, error) from error
-        self._transaction(partial(self._note_applied, migration))
-        return True
+            self._transaction(partial(self._note_applied, migration))
+        except _TimeIsUp:
+            raise self._unfinished(migration, step) from None
+        except (DatabaseError, InterfaceError, OSError) as error:
+            raise _failure(migration, step, error) from error
+        self.applied.append(migration.name)
 
     def _do(self, migration: Migration, step: Step) -> None:
         noted = self._session.row(
@@ -153,7 +156,8 @@ class Steps:
                 self._advanced = True
                 block += blocks
                 took_s = max(time.monotonic() - started, 0.001)
-                blocks = max(1, min(int(blocks * _BATCH_S / took_s), blocks * 2, _MOST_BLOCKS))
+                fitting = min(int(blocks * _BATCH_S / took_s), blocks * 2, _MOST_BLOCKS)
+                blocks = max(fitting, _LEAST_BLOCKS)
             if not touched:
                 break
             block, resumed = 0, False
@@ -164,7 +168,8 @@ class Steps:
         self._session.rows(
             "INSERT INTO migration_steps (number, step, walk, block)"
             " VALUES (:n, :s, :walk, :block)"
-            " ON CONFLICT (number, step) DO UPDATE SET walk = excluded.walk, block = excluded.block",
+            " ON CONFLICT (number, step)"
+            " DO UPDATE SET walk = excluded.walk, block = excluded.block",
             n=migration.number,
             s=step.name,
             walk=walk,
@@ -231,8 +236,8 @@ class Steps:
         if self._advanced:
             return MigrationUnfinished(f"{where}: the time is up; the next run goes on there")
         return ConfigError(
-            f"{where}: takes longer than one run may; run `photogate migrate` with DATABASE_URL"
-            " on a machine that reaches the database"
+            f"{where} took longer than the function may run, and would again; run `photogate"
+            " migrate` with DATABASE_URL on a machine that reaches the database"
         )
 
 

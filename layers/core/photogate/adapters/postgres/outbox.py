@@ -3,37 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
+from photogate.adapters.postgres import pruning
 from photogate.adapters.postgres.changes import close_finished
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.adapters.postgres.rows import OPEN
-from photogate.domain import ExhaustedBatch
+from photogate.domain import BATCH_DAYS, ExhaustedBatch
 from photogate.messages import Job
+
+#: A job that the queue seems to hold is sent again after this time all the same.
+_AFTER_ALL = "interval '1 hour'"
+_TAKE = (
+    "UPDATE batches SET next_enqueue_at = now() + interval '1 minute'"
+    " WHERE id IN (SELECT id FROM batches"
+    "   WHERE finished_at IS NULL AND next_enqueue_at <= now() AND {which}"
+    "   ORDER BY next_enqueue_at LIMIT :n FOR UPDATE SKIP LOCKED)"
+    " RETURNING id, generation"
+)
+#: Whatever the queue holds. One after the other, each by its own index.
+_SURE = ("NOT queued", f"next_enqueue_at < now() - {_AFTER_ALL}")
+_LONGEST_PAUSE = "interval '1 hour'"
 
 #: Longer than any upload URL: until then a client may put the object there again.
 _URLS_LIVE = "interval '20 minutes'"
 
 
 class PostgresOutbox:
-    """The ``Outbox`` port. Any number of sweeps may run at once."""
+    """The ``Outbox`` port. Any number of sweeps may run at once.
 
-    def __init__(self, pool: Pool) -> None:
+    Args:
+        batch_days: finished batches that are older may be removed.
+    """
+
+    def __init__(self, pool: Pool, *, batch_days: int = BATCH_DAYS) -> None:
         self._pool = pool
+        self._batch_days = batch_days
 
-    def take_due(self, *, limit: int) -> list[Job]:
+    def take_due(self, *, limit: int, lost: int | None = None) -> list[Job]:
         """See ``photogate.ports.records.Outbox.take_due``."""
         # What a run took whose COMMIT broke is kept: it may have been committed.
         due: dict[str, int] = {}
 
         def work(session: Session) -> None:
-            rows = session.rows(
-                "UPDATE batches SET next_enqueue_at = now() + interval '1 minute'"
-                " WHERE id IN (SELECT id FROM batches"
-                "   WHERE finished_at IS NULL AND next_enqueue_at <= now()"
-                "   ORDER BY next_enqueue_at LIMIT :n FOR UPDATE SKIP LOCKED)"
-                " RETURNING id, generation",
-                n=limit,
-            )
+            rows: list[dict[str, Any]] = []
+            for which in _SURE:
+                rows += session.rows(_TAKE.format(which=which), n=limit - len(rows))
+            left = limit - len(rows) if lost is None else min(limit - len(rows), lost)
+            if left > 0:
+                rows += session.rows(_TAKE.format(which="queued"), n=left)
             due.update((row["id"], row["generation"]) for row in rows)
 
         self._pool.transaction(work)
@@ -43,12 +62,21 @@ class PostgresOutbox:
         """See ``photogate.ports.records.Outbox.sent``."""
         self._pool.transaction(
             lambda s: s.count(
-                "UPDATE batches SET next_enqueue_at = now() + enqueue_interval,"
+                "UPDATE batches SET queued = true, next_enqueue_at = now() + enqueue_interval,"
                 " enqueue_interval = least(enqueue_interval * 2, interval '1 hour')"
                 " WHERE id = ANY (CAST(:ids AS text[])) AND finished_at IS NULL",
                 ids=list(batch_ids),
             )
         )
+
+    def queued(self) -> int:
+        """See ``photogate.ports.records.Outbox.queued``."""
+        row = self._pool.transaction(
+            lambda s: s.row(
+                "SELECT count(*) AS n FROM batches WHERE finished_at IS NULL AND queued"
+            )
+        )
+        return int(row["n"]) if row else 0
 
     def exhausted(self, *, max_deliveries: int, limit: int) -> list[ExhaustedBatch]:
         """See ``photogate.ports.records.Outbox.exhausted``."""
@@ -85,8 +113,9 @@ class PostgresOutbox:
         rows = self._pool.transaction(
             lambda s: s.rows(
                 "SELECT file_key FROM object_deletions"
-                f" WHERE removed_at IS NULL OR created_at < now() - {_URLS_LIVE}"
-                " ORDER BY created_at LIMIT :n",
+                " WHERE next_try_at <= now()"
+                f" AND (removed_at IS NULL OR created_at < now() - {_URLS_LIVE})"
+                " ORDER BY attempts, next_try_at LIMIT :n",
                 n=limit,
             )
         )
@@ -102,13 +131,33 @@ class PostgresOutbox:
                 key=file_key,
             )
             session.rows(
-                "UPDATE object_deletions SET removed_at = now() WHERE file_key = :key",
+                "UPDATE object_deletions SET removed_at = now(), attempts = 0"
+                " WHERE file_key = :key",
                 key=file_key,
             )
 
         self._pool.transaction(work)
 
-    def prune_history(self, *, limit: int) -> int:
-        """See ``photogate.ports.records.Outbox.prune_history``."""
-        row = self._pool.transaction(lambda s: s.row("SELECT prune_history(:n) AS n", n=limit))
-        return int(row["n"]) if row else 0
+    def put_off(self, file_key: str) -> None:
+        """See ``photogate.ports.records.Outbox.put_off``."""
+        self._pool.transaction(
+            lambda s: s.count(
+                "UPDATE object_deletions SET attempts = attempts + 1, next_try_at = now()"
+                f" + least(interval '1 minute' * 2 ^ least(attempts, 10), {_LONGEST_PAUSE})"
+                " WHERE file_key = :key",
+                key=file_key,
+            )
+        )
+
+    def prune(self, *, limit: int) -> int:
+        """See ``photogate.ports.records.Outbox.prune``."""
+        return sum(
+            self._pool.transaction(piece)
+            for piece in (
+                partial(pruning.usage, limit=limit),
+                partial(pruning.batches, days=self._batch_days, limit=limit),
+                partial(pruning.history, limit=limit),
+                partial(pruning.review_items, limit=limit),
+                pruning.hourly_counts,
+            )
+        )

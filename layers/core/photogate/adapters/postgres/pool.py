@@ -192,7 +192,7 @@ class Pool:
             else:
                 self._give_back(connection)
                 return result
-            logger.warning("transaction is repeated (%d): %s", attempt + 1, problem)
+            logger.warning("transaction is repeated (%d): %s", attempt + 1, words(problem))
             time.sleep(0.02 * 4**attempt)
         raise _unavailable(problem) from problem
 
@@ -268,6 +268,9 @@ def connect_arguments(url: str) -> dict[str, Any]:
             "DATABASE_URL: Port or host cannot be read;"
             " write special characters of the password as %XX"
         ) from None
+    # A password with a / or # ends the host too early, and would be taken for host and name.
+    if "@" in parts.path + parts.query + parts.fragment:
+        raise ConfigError("DATABASE_URL: write special characters of the password as %XX")
     if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
         raise ConfigError("DATABASE_URL must look like postgresql://user:password@host:5432/name")
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
@@ -283,7 +286,7 @@ def connect_arguments(url: str) -> dict[str, Any]:
         arguments["unix_sock"] = f"{options['host']}/.s.PGSQL.{arguments['port']}"
     mode = options.get("sslmode", "prefer")
     if mode not in ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"):
-        raise ConfigError(f"DATABASE_URL: unknown sslmode {mode!r}")
+        raise ConfigError("DATABASE_URL: unknown sslmode")
     if mode in ("require", "verify-ca", "verify-full"):
         try:
             context = ssl.create_default_context(cafile=options.get("sslrootcert"))
@@ -297,7 +300,8 @@ def connect_arguments(url: str) -> dict[str, Any]:
 
 
 def _run(connection: Connection, work: Callable[[Session], T]) -> T:
-    connection.run("BEGIN")
+    # Whatever the role defaults to: a snapshot before a lock would miss what others did meanwhile.
+    connection.run("BEGIN ISOLATION LEVEL READ COMMITTED")
     result = work(Session(connection))
     connection.run("COMMIT")
     return result

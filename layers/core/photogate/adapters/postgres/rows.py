@@ -12,7 +12,7 @@ PHOTO_COLUMNS = (
     " CASE WHEN upload_key IS NULL THEN url ELSE original_key END AS original_key, display_key,"
     " upload_key IS NULL AS earlier_layout, moderation_status, moderation_reason,"
     " moderation_scores, moderation_error, batch_id, decided_by, verified_by, created_at,"
-    " moderated_at"
+    " moderated_at, display_order"
 )
 
 
@@ -30,6 +30,12 @@ SHOWN = (
 
 #: Photos that wait for the machine: new ones, and those that it looks at once more.
 OPEN = "(moderation_status = 'pending' OR reopened)"
+
+#: Photos that automatic moderation gave up; the index ``media_unfinished`` holds just these.
+GIVEN_UP = (
+    "(moderation_status = 'review' AND moderation_error IS NOT NULL AND decided_by IS NULL"
+    " AND NOT reopened)"
+)
 
 
 def photo_from(row: dict[str, Any]) -> PhotoRow:
@@ -51,4 +57,5 @@ def photo_from(row: dict[str, Any]) -> PhotoRow:
         verified_by=row["verified_by"],
         created_at=row["created_at"],
         moderated_at=row["moderated_at"],
+        display_order=row["display_order"] or 0,
     )

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from photogate.adapters.postgres.pool import Pool
+from photogate.adapters.postgres.rows import GIVEN_UP
 from photogate.domain import UnfinishedBatch
-
-#: Of photos; the index ``media_unfinished`` holds just these.
-_GIVEN_UP = (
-    "moderation_status = 'review' AND moderation_error IS NOT NULL AND decided_by IS NULL"
-    " AND NOT reopened"
-)
 
 
 class PostgresUnfinished:
@@ -27,7 +22,7 @@ class PostgresUnfinished:
                 "SELECT batches.id AS batch_id, count(*) AS photos, deliveries,"
                 " min(moderation_error) AS error, finished_at AS concluded_at"
                 " FROM media JOIN batches ON batches.id = media.batch_id"
-                f" WHERE {_GIVEN_UP} AND finished_at IS NOT NULL"
+                f" WHERE {GIVEN_UP} AND finished_at IS NOT NULL"
                 " GROUP BY batches.id ORDER BY finished_at, batches.id LIMIT :n",
                 n=limit,
             )
@@ -39,7 +34,7 @@ class PostgresUnfinished:
         rows = self._pool.transaction(
             lambda s: s.rows(
                 "SELECT CAST(id AS text) AS id FROM media"
-                f" WHERE batch_id = ANY (CAST(:ids AS text[])) AND {_GIVEN_UP} ORDER BY id",
+                f" WHERE batch_id = ANY (CAST(:ids AS text[])) AND {GIVEN_UP} ORDER BY id",
                 ids=list(batch_ids),
             )
         )

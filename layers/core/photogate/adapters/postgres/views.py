@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
-from photogate.adapters.postgres.pool import Pool, Session
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from pg8000.exceptions import DatabaseError
+
+from photogate.adapters.postgres.pool import Pool, Session, sqlstate
 from photogate.adapters.postgres.rows import PHOTO_COLUMNS, photo_from
-from photogate.domain import DayStats, PhotoRow, Status, UserSummary
+from photogate.domain import (
+    COUNT_TO,
+    DayStats,
+    PhotoRow,
+    Place,
+    Status,
+    Total,
+    UserSummary,
+)
+from photogate.errors import InvalidRequest
+
+#: In whole hours, as changes are counted (migration 0007).
+_DAY_AGO = "date_trunc('hour', now() - interval '24 hours', 'UTC')"
+#: An id that this table's ids cannot be compared with: a UUID with an integer, or one too large.
+_NOT_AN_ID = ("22P02", "22003")
 
 
 class PostgresViews:
@@ -45,34 +64,65 @@ class PostgresViews:
         found = self._list("WHERE CAST(id AS text) = :id", id=photo_id)
         return found[0] if found else None
 
-    def of_user(self, user_id: str) -> list[PhotoRow]:
+    def of_user(
+        self, user_id: str, *, limit: int = 100, after: Place | None = None
+    ) -> list[PhotoRow]:
         """See ``photogate.ports.records.Views.of_user``."""
-        return self._list(
-            "WHERE user_id = :u ORDER BY created_at DESC, display_order, id LIMIT 1000", u=user_id
+        # The first condition on the time bounds the walk over the index; the rest tells apart what
+        # was handed in at one moment.
+        later = (
+            " AND created_at <= :at AND (created_at < :at OR (display_order, id) > (:place, :id))"
         )
-
-    def page(self, *, status: Status | None, page: int, limit: int) -> tuple[list[PhotoRow], int]:
-        """See ``photogate.ports.records.Views.page``."""
-        where = "" if status is None else "WHERE moderation_status = :status"
-        params = {} if status is None else {"status": status.value}
-
-        def work(session: Session) -> tuple[list[PhotoRow], int]:
-            total = session.rows(f"SELECT count(*) AS n FROM media {where}", **params)
-            found = session.rows(
-                f"SELECT {PHOTO_COLUMNS} FROM media {where}"
-                " ORDER BY created_at DESC, id LIMIT :n OFFSET :skip",
+        place: dict[str, object] = {}
+        if after is not None:
+            place = {"at": after.created_at, "place": after.display_order, "id": after.id}
+        with _compared_with(after):
+            return self._list(
+                f"WHERE user_id = :u{later if after else ''}"
+                " ORDER BY created_at DESC, display_order, media.id LIMIT :n",
+                u=user_id,
                 n=limit,
-                skip=(page - 1) * limit,
-                **params,
+                **place,
             )
-            return [photo_from(row) for row in found], total[0]["n"]
 
-        return self._pool.transaction(work)
+    def page(
+        self, *, status: Status | None, limit: int, skip: int = 0, after: Place | None = None
+    ) -> tuple[list[PhotoRow], Total]:
+        """See ``photogate.ports.records.Views.page``."""
+        conditions = [] if status is None else ["moderation_status = :status"]
+        params: dict[str, object] = {} if status is None else {"status": status.value}
+        all_ = f"FROM media {_where(conditions)}"
+        if after is not None:
+            begin = "(created_at, id) < (:at, :id)"
+            place: dict[str, object] = {"at": after.created_at, "id": after.id}
+        else:
+            # Found in the index alone: the rows that are passed over are not read.
+            begin = (
+                f"(created_at, id) <= (SELECT created_at, id {all_}"
+                " ORDER BY created_at DESC, id DESC OFFSET :skip LIMIT 1)"
+            )
+            place = {"skip": skip}
+
+        def work(session: Session) -> tuple[list[PhotoRow], Total]:
+            counted = session.rows(
+                f"SELECT count(*) AS n FROM (SELECT {all_} LIMIT {COUNT_TO + 1}) AS m", **params
+            )
+            found = session.rows(
+                f"SELECT {PHOTO_COLUMNS} FROM media {_where([*conditions, begin])}"
+                " ORDER BY created_at DESC, media.id DESC LIMIT :n",
+                n=limit,
+                **params,
+                **place,
+            )
+            return [photo_from(row) for row in found], Total.of(counted[0]["n"])
+
+        with _compared_with(after):
+            return self._pool.transaction(work)
 
     def waiting(self, *, limit: int) -> list[PhotoRow]:
         """See ``photogate.ports.records.Views.waiting``."""
         return self._list(
-            "WHERE moderation_status = 'review' ORDER BY created_at, id LIMIT :n", n=limit
+            "WHERE moderation_status = 'review' ORDER BY created_at, media.id LIMIT :n", n=limit
         )
 
     def last_day(self) -> DayStats:
@@ -80,28 +130,29 @@ class PostgresViews:
 
         def work(session: Session) -> DayStats:
             recent = session.rows(
-                "SELECT moderation_status AS status, moderation_reason AS reason,"
-                " moderation_error IS NOT NULL AS failed, count(*) AS n FROM media"
-                " WHERE moderated_at > now() - interval '24 hours' GROUP BY 1, 2, 3"
+                "SELECT status, reason, failed, sum(n) AS n FROM hourly_counts"
+                f" WHERE hour >= {_DAY_AGO} GROUP BY 1, 2, 3"
             )
-            waiting = session.rows(
-                "SELECT (SELECT count(*) FROM media WHERE moderation_status = 'pending') AS photos,"
+            now = session.rows(
+                f"SELECT {_DAY_AGO} AS since, (SELECT count(*) FROM (SELECT FROM media"
+                f"   WHERE moderation_status = 'pending' LIMIT {COUNT_TO + 1}) AS m) AS photos,"
                 " (SELECT extract(epoch FROM now() - min(created_at)) FROM batches"
                 "   WHERE finished_at IS NULL) AS oldest_age_s"
             )[0]
-            rejected = [row for row in recent if row["status"] == "rejected"]
+            rejected = [row for row in recent if row["status"] == "rejected" and row["n"]]
             reasons: dict[str, int] = {}
             for row in rejected:
                 reason = row["reason"] or "other"
-                reasons[reason] = reasons.get(reason, 0) + row["n"]
-            oldest = waiting["oldest_age_s"]
+                reasons[reason] = reasons.get(reason, 0) + int(row["n"])
+            oldest = now["oldest_age_s"]
             return DayStats(
-                total=sum(row["n"] for row in recent),
-                approved=sum(row["n"] for row in recent if row["status"] == "approved"),
-                rejected=sum(row["n"] for row in rejected),
-                failed=sum(r["n"] for r in recent if r["status"] == "review" and r["failed"]),
+                since=now["since"],
+                total=int(sum(row["n"] for row in recent)),
+                approved=int(sum(row["n"] for row in recent if row["status"] == "approved")),
+                rejected=int(sum(row["n"] for row in rejected)),
+                failed=int(sum(r["n"] for r in recent if r["status"] == "review" and r["failed"])),
                 rejection_reasons=reasons,
-                pending_media=waiting["photos"],
+                pending_media=Total.of(now["photos"]),
                 oldest_age_s=None if oldest is None else float(oldest),
             )
 
@@ -112,3 +163,18 @@ class PostgresViews:
             lambda s: s.rows(f"SELECT {PHOTO_COLUMNS} FROM media {tail}", **params)
         )
         return [photo_from(row) for row in rows]
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+@contextmanager
+def _compared_with(after: Place | None) -> Iterator[None]:
+    """Refuse a place whose id is of another kind than this table's."""
+    try:
+        yield
+    except DatabaseError as error:
+        if after is None or sqlstate(error) not in _NOT_AN_ID:
+            raise
+        raise InvalidRequest("the cursor is not of this list; begin without one") from error

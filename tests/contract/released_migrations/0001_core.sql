@@ -1,0 +1,176 @@
+-- Photos, batches and what surrounds them. A `media` table of the system that
+-- Photogate replaces is adopted: its rows stay, its columns are completed.
+
+CREATE TABLE IF NOT EXISTS media (
+    id                uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    user_id           text NOT NULL,
+    media_type        text NOT NULL DEFAULT 'photo',
+    url               text NOT NULL,
+    display_order     integer NOT NULL DEFAULT 0,
+    batch_id          text,
+    moderation_status text NOT NULL DEFAULT 'pending',
+    moderation_reason text,
+    moderation_scores jsonb,
+    moderated_at      timestamptz,
+    retry_count       integer NOT NULL DEFAULT 0,
+    created_at        timestamptz NOT NULL DEFAULT now(),
+    updated_at        timestamptz NOT NULL DEFAULT now()
+);
+
+-- The predecessor's enums, varchars and uuids become text: statuses gain `review`,
+-- user ids are opaque. Constraints on these columns would refuse both.
+DO $$
+DECLARE
+    wanted record;
+    fk record;
+BEGIN
+    FOR fk IN
+        SELECT DISTINCT conname FROM pg_constraint
+        JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY (conkey)
+        WHERE conrelid = 'media'::regclass AND contype IN ('c', 'f')
+          AND attname IN ('user_id', 'batch_id', 'moderation_status', 'moderation_reason')
+    LOOP
+        EXECUTE format('ALTER TABLE media DROP CONSTRAINT %I', fk.conname);
+    END LOOP;
+    FOR wanted IN
+        SELECT column_name FROM information_schema.columns
+        WHERE table_schema = current_schema() AND table_name = 'media'
+          AND column_name IN ('user_id', 'batch_id', 'moderation_status', 'moderation_reason',
+                              'media_type', 'url')
+          AND data_type <> 'text'
+    LOOP
+        EXECUTE format('ALTER TABLE media ALTER COLUMN %I DROP DEFAULT', wanted.column_name);
+        EXECUTE format('ALTER TABLE media ALTER COLUMN %I TYPE text USING %I::text',
+                       wanted.column_name, wanted.column_name);
+    END LOOP;
+END $$;
+
+ALTER TABLE media ADD COLUMN IF NOT EXISTS media_type        text;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS display_order     integer;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS batch_id          text;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS moderation_status text;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS moderation_reason text;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS moderation_scores jsonb;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS moderated_at      timestamptz;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS retry_count       integer;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS created_at        timestamptz;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS updated_at        timestamptz;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS user_name         text;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS etag              text;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS size_bytes        bigint;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS moderation_error  text;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS decided_by        text;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS verified_by       text;
+ALTER TABLE media ADD COLUMN IF NOT EXISTS verified_at       timestamptz;
+
+UPDATE media SET moderation_status = 'pending'
+    WHERE moderation_status IS NULL
+       OR moderation_status NOT IN ('pending', 'approved', 'rejected', 'review');
+UPDATE media SET retry_count = 0 WHERE retry_count IS DISTINCT FROM 0;
+UPDATE media SET media_type = 'photo' WHERE media_type IS NULL;
+UPDATE media SET created_at = now() WHERE created_at IS NULL;
+UPDATE media SET updated_at = now() WHERE updated_at IS NULL;
+UPDATE media SET display_order = 0 WHERE display_order IS NULL;
+
+ALTER TABLE media
+    ALTER COLUMN moderation_status SET DEFAULT 'pending',
+    ALTER COLUMN moderation_status SET NOT NULL,
+    ALTER COLUMN media_type SET DEFAULT 'photo',
+    ALTER COLUMN retry_count SET DEFAULT 0,
+    ALTER COLUMN retry_count SET NOT NULL,
+    ALTER COLUMN display_order SET DEFAULT 0,
+    ALTER COLUMN created_at SET DEFAULT now(),
+    ALTER COLUMN created_at SET NOT NULL,
+    ALTER COLUMN updated_at SET DEFAULT now(),
+    ADD CONSTRAINT media_moderation_status_known
+        CHECK (moderation_status IN ('pending', 'approved', 'rejected', 'review'));
+
+COMMENT ON COLUMN media.url IS 'the object key in the photo store';
+COMMENT ON COLUMN media.etag IS 'the object as upload-complete saw it; null when the store did not answer';
+COMMENT ON COLUMN media.retry_count IS 'attempts that began and did not finish in an orderly way';
+COMMENT ON COLUMN media.moderation_error IS 'why automatic moderation could not finish';
+COMMENT ON COLUMN media.decided_by IS 'the moderator who decided; null for a machine';
+
+-- Ids are uuids here and may be integers in an adopted table: the code compares them as text.
+CREATE UNIQUE INDEX IF NOT EXISTS media_id_text ON media (CAST(id AS text));
+CREATE INDEX IF NOT EXISTS media_user ON media (user_id, created_at DESC);
+CREATE INDEX IF NOT EXISTS media_batch ON media (batch_id);
+CREATE INDEX IF NOT EXISTS media_status ON media (moderation_status, created_at);
+CREATE INDEX IF NOT EXISTS media_created ON media (created_at DESC);
+CREATE INDEX IF NOT EXISTS media_moderated ON media (moderated_at) WHERE moderated_at IS NOT NULL;
+
+CREATE TABLE batches (
+    id               text PRIMARY KEY,
+    user_id          text NOT NULL,
+    file_keys        text[] NOT NULL,
+    generation       integer NOT NULL DEFAULT 1,
+    correlation_id   text,
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    finished_at      timestamptz,
+    deliveries       integer NOT NULL DEFAULT 0,
+    last_error       text,
+    lease_job_id     text,
+    lease_until      timestamptz,
+    next_enqueue_at  timestamptz NOT NULL DEFAULT now() + interval '30 seconds',
+    enqueue_interval interval NOT NULL DEFAULT interval '1 minute'
+);
+COMMENT ON TABLE batches IS 'one row per upload-complete; while it is not finished it is also the outbox entry of its job';
+CREATE INDEX batches_user ON batches (user_id);
+CREATE INDEX batches_due ON batches (next_enqueue_at) WHERE finished_at IS NULL;
+CREATE INDEX batches_open ON batches (created_at) WHERE finished_at IS NULL;
+
+CREATE TABLE upload_usage (
+    batch_id   text PRIMARY KEY,
+    user_id    text NOT NULL,
+    photos     integer NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE upload_usage IS 'the rate limit''s ledger; deleting photos gives nothing back';
+CREATE INDEX upload_usage_window ON upload_usage (user_id, created_at);
+
+CREATE TABLE object_deletions (
+    file_key   text PRIMARY KEY,
+    media_id   text NOT NULL,
+    user_id    text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    removed_at timestamptz
+);
+COMMENT ON TABLE object_deletions IS 'objects of deleted photos; removed once more when no signed URL can bring them back';
+
+CREATE TABLE audit_log (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at         timestamptz NOT NULL DEFAULT now(),
+    actor      text NOT NULL,
+    actor_role text NOT NULL,
+    action     text NOT NULL,
+    media_id   text NOT NULL,
+    user_id    text NOT NULL,
+    before     jsonb NOT NULL,
+    after      jsonb NOT NULL
+);
+CREATE INDEX audit_log_media ON audit_log (media_id, at);
+
+CREATE FUNCTION audit_log_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'audit_log is append-only';
+END $$;
+CREATE TRIGGER audit_log_append_only
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_log_is_append_only();
+
+CREATE TABLE workers (
+    id            text PRIMARY KEY,
+    host          text NOT NULL,
+    pid           integer NOT NULL,
+    model         text NOT NULL,
+    started_at    timestamptz NOT NULL,
+    seen_at       timestamptz NOT NULL DEFAULT now(),
+    last_photo_at timestamptz
+);
+
+-- What the predecessor left pending is moderated like everything else.
+UPDATE media SET batch_id = 'adopted-' || id::text
+    WHERE moderation_status = 'pending' AND media_type = 'photo' AND batch_id IS NULL;
+INSERT INTO batches (id, user_id, file_keys, next_enqueue_at)
+    SELECT batch_id, min(user_id), array_agg(url), now()
+    FROM media WHERE moderation_status = 'pending' AND media_type = 'photo' GROUP BY batch_id;
