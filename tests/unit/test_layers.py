@@ -123,6 +123,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.bootstrap",
         "photogate.domain",
         "photogate.errors",
+        "photogate.file_keys",
         "photogate.health",
         "photogate.http",
         "photogate.messages",
