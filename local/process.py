@@ -34,7 +34,10 @@ _OURS = "photogate: "
 def start_server(
     command: Sequence[str | Path], *, log: Path, user: int | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a program that is not ours; on Linux the kernel ends it with this process."""
+    """Start a program that is not ours; on Linux the kernel ends it with this process.
+
+    It gets no secrets of ours, and none of the AWS SDK's: it does not hide its environment.
+    """
 
     def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
@@ -42,7 +45,7 @@ def start_server(
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - our own arguments, no shell
             [str(part) for part in command],
-            env=_without_secrets(os.environ),
+            env={n: v for n, v in _without_secrets(os.environ).items() if not n.startswith("AWS_")},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
