@@ -34,8 +34,7 @@ FORBIDDEN = {
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[dict[str, Any]]:
     """A process with a secret in its environment, an open folder with a secret, a server."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o777)
+    tmp_path.chmod(0o777)
     secret = tmp_path / "secrets.json"
     secret.write_text("secret")
     secret.chmod(0o644)
