@@ -24,7 +24,7 @@ from tests.functions.conftest import Installation
 
 ROLES = (Role.USER, Role.MODERATOR, Role.ADMIN)
 #: For each route. Where it needs a token, each is called without and with a wrong one as well.
-CASES = 30
+CASES = 20
 APPS = {"/api/v1/openapi.json": upload_app, "/api/v1/admin/openapi.json": admin_app}
 ROUTES = [
     (document, method.upper(), path)
