@@ -14,7 +14,7 @@ import uvicorn
 from functions.admin.app import app as admin_app
 from functions.upload.app import app as upload_app
 from local import files
-from local.process import end_with_parent, run_main
+from local.process import begin, run_main
 from local.servers.http import LimitedHttp, allow_descriptors, limited_per_client
 from photogate import bootstrap
 from photogate.adapters.photos_files import MOUNT
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
-    end_with_parent()
+    begin()
     bootstrap.upload()
     bootstrap.admin()
     allow_descriptors()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,8 @@ class Child:
     name: str
     module: str
     arguments: Sequence[str] = ()
+    #: Names of the secret settings that it gets.
+    secrets: Collection[str]
     #: What it writes is added there.
     log: Path
     #: Called with one line when it ends by itself.
@@ -51,6 +53,7 @@ class Child:
             *self.arguments,
             log=self.log,
             settings={HEARTBEAT: str(self._heartbeat)} if self.beats else None,
+            secrets=self.secrets,
         )
         self._started_at, self._start_again_at = time.monotonic(), None
         self._beat_at, self._silent_from_s = self._started_at, _STARTS_WITHIN_S

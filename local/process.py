@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -10,13 +11,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from photogate.errors import ConfigError, PhotogateError
+from photogate.secrecy import take_secrets
+from photogate.settings import keep, secret_names
 
 #: Set for children that read their parent's end from standard input.
 SUPERVISED = "PHOTOGATE_SUPERVISED"
+#: Set where their first line there holds their secrets.
+_SECRETS_COME = "PHOTOGATE_SECRETS_COME"
 _PR_SET_PDEATHSIG = 1
 #: Below the 10 s after which docker compose, and ``stop`` here, send SIGKILL.
 _GONE_WITHIN_S = 9.5
@@ -29,7 +34,10 @@ _OURS = "photogate: "
 def start_server(
     command: Sequence[str | Path], *, log: Path, user: int | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a program that is not ours; on Linux the kernel ends it with this process."""
+    """Start a program that is not ours; on Linux the kernel ends it with this process.
+
+    It gets no secrets of ours, and none of the AWS SDK's: it does not hide its environment.
+    """
 
     def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
@@ -37,6 +45,7 @@ def start_server(
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - our own arguments, no shell
             [str(part) for part in command],
+            env={n: v for n, v in _without_secrets(os.environ).items() if not n.startswith("AWS_")},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -50,25 +59,51 @@ def start_server(
 
 
 def start_module(
-    module: str, *arguments: str, log: Path, settings: Mapping[str, str] | None = None
+    module: str,
+    *arguments: str,
+    log: Path,
+    settings: Mapping[str, str] | None = None,
+    secrets: Collection[str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start one of our own modules; its standard input closes when this process ends.
 
-    ``settings`` go into its environment, over what stands in ours.
+    Args:
+        settings: over those that stand in our environment.
+        secrets: names of the secret ones that it gets; None for all. They come on its standard
+            input, for ``/proc`` shows what an environment began with.
     """
+    given = {**os.environ, **(settings or {})}
+    wanted = secret_names() if secrets is None else secrets
     with log.open("ab") as output:
-        return subprocess.Popen(  # noqa: S603 - our own arguments, no shell
+        process = subprocess.Popen(  # noqa: S603 - our own arguments, no shell
             [sys.executable, "-m", module, *arguments],
-            env={**os.environ, **(settings or {}), SUPERVISED: "1"},
+            env={**_without_secrets(given), SUPERVISED: "1", _SECRETS_COME: "1"},
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            bufsize=0,
         )
+    assert process.stdin is not None  # noqa: S101 - it is a pipe
+    handed_over = {name: given[name] for name in wanted if name in given}
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(json.dumps(handed_over).encode() + b"\n")
+    return process
 
 
-def end_with_parent() -> None:
-    """Called by our own modules: when started by ``start_module``, end with the parent."""
+def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    hidden = secret_names()
+    return {name: value for name, value in environment.items() if name not in hidden}
+
+
+def begin() -> None:
+    """Called first by our own modules: keep secrets to ourselves, and end with the parent.
+
+    The latter where ``start_module`` started this process.
+    """
+    take_secrets()
+    if os.environ.pop(_SECRETS_COME, "") == "1":
+        keep(json.loads(_line_of(0)))
     if os.environ.get(SUPERVISED) != "1":
         return
 
@@ -78,6 +113,14 @@ def end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def _line_of(fd: int) -> bytes:
+    """Read one line and nothing of what follows; nothing is an empty object."""
+    line = b""
+    while not line.endswith(b"\n") and (byte := os.read(fd, 1)):
+        line += byte
+    return line or b"{}"
 
 
 def on_termination(stop: Callable[[], None]) -> None:

@@ -26,9 +26,23 @@ from local.verdicts import gate_lines
 from photogate import bootstrap
 from photogate.bootstrap import choose
 from photogate.errors import ConfigError, FacesUnavailable
-from photogate.settings import PolicySettings, setting_names
+from photogate.secrecy import hide
+from photogate.settings import (
+    AdminSettings,
+    ModerateSettings,
+    PolicySettings,
+    SweepSettings,
+    UploadSettings,
+    secret_names,
+    setting_names,
+)
 
 logger = logging.getLogger(__name__)
+
+#: The secret settings that each of our modules reads.
+_OF_API = secret_names(UploadSettings, AdminSettings)
+_OF_WORKER = secret_names(ModerateSettings)
+_OF_SWEEP = secret_names(SweepSettings)
 
 _SERVER_STARTS = 5
 #: All of them together.
@@ -131,8 +145,10 @@ class Stack:
         return False
 
     def _start(self) -> None:
-        # Only this user may read photos, logs, jobs and the database.
+        # Only this user may read photos, logs, jobs and the database; and not each of its processes
+        # what is secret.
         os.umask(0o077)
+        hide()
         self._held.enter_context(self.home.locked())
         if not port_is_free(self.port):
             raise ConfigError(
@@ -177,10 +193,11 @@ class Stack:
                 )
 
         self.progress(f"starting the API, {self.workers} workers and the sweep")
+        workers = range(self.workers)
         self._children += [
-            self._child("api", "local.api", "--port", str(self.port)),
-            *(self._child(f"worker-{n + 1}", "local.worker") for n in range(self.workers)),
-            self._child("sweep", "local.sweep"),
+            self._child("api", "local.api", _OF_API, "--port", str(self.port)),
+            *(self._child(f"worker-{n + 1}", "local.worker", _OF_WORKER) for n in workers),
+            self._child("sweep", "local.sweep", _OF_SWEEP),
         ]
         for child in self._children:
             child.launch()
@@ -221,13 +238,13 @@ class Stack:
         said = {name: os.environ.get(name) for name in sorted(setting_names())}
         self.home.save_environment({name: value for name, value in said.items() if value})
 
-    def _child(self, name: str, module: str, *arguments: str) -> Child:
-        log = self.home.folder("logs") / f"{name}.log"
+    def _child(self, name: str, module: str, secrets: set[str], *arguments: str) -> Child:
         return Child(
             name=name,
             module=module,
+            secrets=secrets,
             arguments=arguments,
-            log=log,
+            log=self.home.folder("logs") / f"{name}.log",
             alert=self.alert,
             beats=module == "local.worker",
         )

@@ -7,7 +7,7 @@ import threading
 import time
 
 from functions.sweep.app import report
-from local.process import end_with_parent, on_termination, run_main
+from local.process import begin, on_termination, run_main
 from photogate import bootstrap
 from photogate.errors import PhotogateError
 from photogate.service.sweep import ROUND_S
@@ -19,7 +19,7 @@ logger = logging.getLogger("local.sweep")  # under -m __name__ is another
 
 def main() -> None:
     """Sweep every ``SWEEP_INTERVAL_S`` seconds until SIGTERM or Ctrl-C."""
-    end_with_parent()
+    begin()
     make_logger("sweep")
     sweep, settings = bootstrap.sweep(), read(SweepSettings)
     stopping = threading.Event()

@@ -17,7 +17,7 @@ from typing import Any, cast
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.moderate import app
-from local.process import end_with_parent, on_termination, run_main
+from local.process import begin, on_termination, run_main
 from local.watchdog import OVERRUN_S, Progress, watch
 from photogate.bootstrap import ModerateParts
 from photogate.domain import ANNOUNCE_EVERY_S, Delivery
@@ -164,7 +164,7 @@ def main(
     overrun_s: float = OVERRUN_S,
 ) -> None:
     """Run one worker until SIGTERM or Ctrl-C, or until a job takes that much too long."""
-    end_with_parent()
+    begin()
     # Users wait for the API; nobody waits for a worker's last millisecond.
     os.nice(_NICENESS)
     # What the decoder's own limits let through costs one photo, not this machine.

@@ -44,7 +44,7 @@ router = APIRouter(prefix="/api/v1/admin")
     "/health",
     dependencies=[Depends(require(Role.ADMIN, sessions.signed_in))],
     response_model_exclude_none=True,
-    responses=problems(401, 403, 503),
+    responses=problems(401, 403) | {503: problems(503)[503] | {"model": Health}},
     tags=["operation"],
 )
 def health(parts: Parts, response: Response) -> Health:
@@ -75,7 +75,13 @@ def dashboard(
     parts: Parts,
     status: Annotated[Status | None, Query(description="Only photos in this state.")] = None,
     page: Annotated[
-        int, Query(ge=1, le=100_000, description=f"From 1; up to {MAX_PAGE} without `cursor`.")
+        int,
+        Query(
+            ge=1,
+            le=100_000,
+            description=f"From 1; up to {MAX_PAGE}. Go on with `cursor`.",
+            json_schema_extra={"maximum": MAX_PAGE},
+        ),
     ] = 1,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[

@@ -265,4 +265,5 @@ class Rejection(BaseModel):
         max_length=500,
         description="A known code such as `nsfw`, or words for the user.",
         examples=["Please show your own face."],
+        json_schema_extra={"pattern": r"\S"},
     )

@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials
 from photogate import __version__
 from photogate.bootstrap import UploadParts, upload
 from photogate.domain import Principal, Role
+from photogate.file_keys import SUFFIXES
 from photogate.health import Health
 from photogate.http import BEARER, make_app, on_lambda, require
 from photogate.pictures import COPY_QUERY, PICTURE, CopyName, picture_answer
@@ -33,7 +34,8 @@ router = APIRouter(prefix="/api/v1")
 @router.get(
     "/health",
     response_model_exclude_none=True,
-    responses=problems(401, 403, 503),
+    responses=problems(401, 403) | {503: problems(503)[503] | {"model": Health}},
+    openapi_extra={"security": [{}]},  # the token is for `deep`
     tags=["operation"],
 )
 def health(
@@ -54,13 +56,18 @@ def health(
     return report
 
 
-@router.get("/users/media/upload-url", responses=problems(401, 422, 503), tags=["photos"])
+@router.get("/users/media/upload-url", responses=problems(401, 422, 429, 503), tags=["photos"])
 def upload_url(
     user: User,
     parts: Parts,
     media_type: Annotated[Literal["photo"], Query(description="Photos only.")] = "photo",  # noqa: ARG001 - checked by its type
     content_type: Annotated[
-        str, Query(description="Type of the photo.", examples=["image/jpeg"])
+        str,
+        Query(
+            description="Type of the photo; HEIC where `ACCEPT_HEIC` is set.",
+            examples=["image/jpeg"],
+            json_schema_extra={"enum": list(SUFFIXES)},
+        ),
     ] = "image/jpeg",
     size: Annotated[
         int | None, Query(ge=1, description="Exact size in bytes; the upload is bound to it.")

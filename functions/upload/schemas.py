@@ -54,7 +54,10 @@ class UploadComplete(BaseModel):
     )
 
     photos: list[PhotoRef] = Field(
-        min_length=1, max_length=9, description="No `file_key` may occur more than once."
+        min_length=1,
+        max_length=9,
+        description="No `file_key` may occur more than once.",
+        json_schema_extra={"uniqueItems": True},
     )
 
 

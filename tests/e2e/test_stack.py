@@ -23,6 +23,8 @@ from local.home import free_port
 from local.samples import jpeg, photograph
 from photogate.adapters.postgres.pool import Pool
 from photogate.domain import Role
+from photogate.settings import secret_names
+from photogate_vision.decoding.confinement import USER
 from tests.e2e.running import PHOTOGATE, RunningStack, clean_environment
 from tests.servers import eventually
 
@@ -76,6 +78,31 @@ def _subject(token: str) -> str:
     import jwt
 
     return str(jwt.decode(token, options={"verify_signature": False})["sub"])
+
+
+def test_no_process_of_it_shows_a_secret(stack: RunningStack) -> None:
+    kept = json.loads((stack.home / "environment.json").read_text())
+    made = json.loads((stack.home / "secrets.json").read_text())
+    secrets = {kept[name] for name in secret_names() & kept.keys()} | set(made.values())
+    assert len(secrets) >= 4
+    processes = psutil.Process(stack.process.pid).children(recursive=True)
+    names = " ".join(" ".join(process.cmdline()) for process in processes)
+    assert all(
+        part in names for part in ("worker", "local.api", "local.sweep", "redis", "decoding")
+    )
+    for process in processes:
+        try:
+            shown = Path(f"/proc/{process.pid}/environ").read_text()
+        except PermissionError:  # hidden; root sees it all the same
+            assert os.geteuid() != 0
+            continue
+        assert not [secret for secret in secrets if secret in shown], process.cmdline()
+        assert not [secret for secret in secrets if secret in " ".join(process.cmdline())]
+    if os.geteuid() == 0:
+        decoders = [process for process in processes if "-S" in process.cmdline()]
+        assert {process.uids().real for process in decoders} == {USER}
+    log = (stack.home / "logs" / "worker-1.log").read_text()
+    assert len(re.findall("decoders are confined by limits", log)) == 1
 
 
 def test_smoke_and_token_find_the_running_stack(stack: RunningStack) -> None:

@@ -183,7 +183,8 @@ class TestModerate:
         assert len(answer["batchItemFailures"]) == 1
         assert time.monotonic() - started < 20
         assert states(installation.client()) == {"pending"}
-        in_force, handed_back = read_events([log], LogFilter())
+        confined, in_force, handed_back = read_events([log], LogFilter())
+        assert confined["message"].startswith("decoders are confined by limits")
         assert (in_force["policy"], in_force["gates"]["nsfw"]) == ("community@3", "on")
         assert "ran out of time" in handed_back["error"]
 

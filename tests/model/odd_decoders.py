@@ -6,12 +6,14 @@ Each has the signature of ``decoding.decode.decode``; the bytes say what to do.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
 import resource
 import signal
 import time
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,6 +21,7 @@ from PIL import Image
 
 from photogate.errors import PhotoRefused, RetryableError
 from photogate_vision.decoding.decode import Picture, decode
+from tests.model.attempts import attempt_all
 
 
 def obey(data: bytes) -> list[Picture]:
@@ -29,12 +32,9 @@ def obey(data: bytes) -> list[Picture]:
     match word:
         case "crash":
             ctypes.string_at(0)
-        case "crash-once":
-            path = Path(rest)
-            if path.is_symlink():
-                return _red()
-            path.symlink_to("seen")  # files may not be written
-            os.kill(os.getpid(), signal.SIGSEGV)
+        case "crash-as":
+            if os.getpid() == int(rest):
+                ctypes.string_at(0)
         case "exit":
             os._exit(7)
         case "spin":
@@ -66,7 +66,7 @@ def obey(data: bytes) -> list[Picture]:
         case "environment":
             _tell(dict(os.environ))
         case "files":
-            _tell([file.name for file in Path("/proc/self/fd").iterdir()])
+            _tell([number for number in range(256) if _is_open(number)])
         case "limits":
             kinds = ("CORE", "FSIZE", "NOFILE", "DATA")
             _tell({k: resource.getrlimit(getattr(resource, f"RLIMIT_{k}")) for k in kinds})
@@ -74,12 +74,23 @@ def obey(data: bytes) -> list[Picture]:
             _tell(os.getpid())
         case "write":
             Path(rest).write_bytes(b"x")
+        case "attempt":
+            _tell(attempt_all(**json.loads(rest)))
+        case "import":
+            import_module(rest)
     return _red()
+
+
+def _is_open(number: int) -> bool:
+    with suppress(OSError):
+        fcntl.fcntl(number, fcntl.F_GETFD)
+        return True
+    return False
 
 
 def show(data: bytes, longer_side_px: int) -> list[Picture]:
     """Die of any photo that is to be shown."""
-    os.kill(os.getpid(), signal.SIGSEGV)
+    ctypes.string_at(0)
     return []
 
 

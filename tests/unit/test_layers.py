@@ -88,6 +88,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.telemetry",
     },
     "photogate.problems": {"photogate.errors", "photogate.telemetry"},
+    "photogate.secrecy": {"photogate.settings"},
     "photogate.settings": {"photogate.errors", "photogate.redaction"},
     "photogate.bootstrap": {"photogate", "photogate_vision"},
     "photogate_vision": {
@@ -124,6 +125,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.bootstrap",
         "photogate.domain",
         "photogate.errors",
+        "photogate.file_keys",
         "photogate.health",
         "photogate.http",
         "photogate.messages",

@@ -70,7 +70,7 @@ PHOTO_ACCESS = {
 TLS_ONLY = {"Bool": {"aws:SecureTransport": "false"}}
 
 #: Read by ``bootstrap`` itself, before any settings model.
-SECRET_NAMES = {"PHOTOGATE_SECRET_ARN", "DB_SECRET_ARN"}
+SECRET_NAMES = {"PHOTOGATE_SECRET_ARN", "TOKENS_SECRET_ARN", "DB_SECRET_ARN"}
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
@@ -181,6 +181,26 @@ class TestPermissions:
         for role in resources("AWS::IAM::Role").values():
             assert role["ManagedPolicyArns"] == [{"Ref": "CommonPolicy"}]
 
+    def test_only_who_checks_tokens_may_read_their_secret(self) -> None:
+        readers = {
+            name
+            for name, owner in (resources("AWS::IAM::Role") | policies()).items()
+            if "TokensSecret" in json.dumps(owner)
+        }
+        assert readers == {"UploadRole", "AdminRole"}
+        told = {
+            name
+            for name, function in FUNCTIONS.items()
+            if {"TOKENS_SECRET_ARN", "JWT_SECRET"} & set(variables(function))
+        }
+        assert told == {"UploadFunction", "AdminFunction"}
+
+    def test_a_vpc_lets_through_the_secrets_that_somebody_may_read(self) -> None:
+        owners = [resources("AWS::IAM::Role"), policies()]
+        read, passed = (secrets_in(part) for part in (owners, resources("AWS::EC2::VPCEndpoint")))
+        assert read == passed
+        assert len(read) == 4
+
     def test_nobody_calls_a_function_by_url(self) -> None:
         assert "FunctionUrlConfig" not in json.dumps(template())
 
@@ -288,6 +308,28 @@ class TestFunctions:
         versions = {layer["Metadata"]["BuildMethod"], *(f["Runtime"] for f in zipped)}
         assert versions == {"python3.11"}
         assert layer["Properties"]["CompatibleRuntimes"] == ["python3.11"]
+
+
+def policies() -> dict[str, Any]:
+    """Give the policies that several roles share."""
+    return resources("AWS::IAM::ManagedPolicy")
+
+
+def variables(function: dict[str, Any]) -> dict[str, Any]:
+    """Give a function's environment, that of all functions included."""
+    own = function.get("Environment", {}).get("Variables", {})
+    return {**GLOBALS["Environment"]["Variables"], **own}
+
+
+def secrets_in(owners: Any) -> set[str]:
+    """Give the names of all secrets that statements on Secrets Manager name."""
+    found = [
+        json.dumps(statement["Resource"])
+        for _, statement in walk(owners)
+        if isinstance(statement, dict)
+        and listed(statement.get("Action", "")) == ["secretsmanager:GetSecretValue"]
+    ]
+    return set(re.findall(r'"Ref": "(\w*Secret\w*)"', " ".join(found)))
 
 
 class TestTimes:

@@ -7,9 +7,10 @@ setting looks here.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from photogate.redaction import remember
 #: RFC 7518, 3.2: an HS256 key of at least the hash's size.
 MIN_SECRET_BYTES = 32
 #: Read before any model: secrets in Secrets Manager that hold settings themselves.
-SECRET_NAMES = frozenset({"PHOTOGATE_SECRET_ARN", "DB_SECRET_ARN"})
+SECRET_NAMES = frozenset({"PHOTOGATE_SECRET_ARN", "TOKENS_SECRET_ARN", "DB_SECRET_ARN"})
 #: Phones make photos of 2 to 12 MB.
 MAX_PHOTO_BYTES = 20_000_000
 
@@ -209,9 +210,6 @@ class StorageSettings(LogSettings):
         False, description="Sign `If-None-Match: *`: clients must send it, nothing is replaced."
     )
     photos_dir: Path | None = Field(None, description="Folder of the photos, instead of a bucket.")
-    photos_url_secret: Secret | None = Field(
-        None, description="Signs the URLs of photos in a folder; needed with `PHOTOS_DIR`."
-    )
     public_url: str = Field(
         "http://127.0.0.1:8000", description="Where clients reach the local app."
     )
@@ -223,10 +221,22 @@ class StorageSettings(LogSettings):
     def _has_storage(self) -> StorageSettings:
         if (self.photos_dir is None) == (self.s3_bucket_photos is None):
             raise ValueError("set either S3_BUCKET_PHOTOS or PHOTOS_DIR")
-        if self.photos_dir is not None and self.photos_url_secret is None:
-            raise ValueError("PHOTOS_URL_SECRET is required with PHOTOS_DIR")
         if (self.s3_access_key is None) != (self.s3_secret_key is None):
             raise ValueError("S3_ACCESS_KEY and S3_SECRET_KEY go together")
+        return self
+
+
+class UrlSettings(StorageSettings):
+    """What signs URLs of photos besides."""
+
+    photos_url_secret: Secret | None = Field(
+        None, description="Signs the URLs of photos in a folder; needed with `PHOTOS_DIR`."
+    )
+
+    @model_validator(mode="after")
+    def _has_url_secret(self) -> UrlSettings:
+        if self.photos_dir is not None and self.photos_url_secret is None:
+            raise ValueError("PHOTOS_URL_SECRET is required with PHOTOS_DIR")
         return self
 
 
@@ -300,7 +310,7 @@ class PolicySettings(LogSettings):
         return self
 
 
-class UploadSettings(ServiceSettings, AuthSettings, PolicySettings):
+class UploadSettings(ServiceSettings, UrlSettings, AuthSettings, PolicySettings):
     """``functions/upload``."""
 
     file_key_secret: Secret | None = Field(
@@ -348,7 +358,7 @@ class UploadSettings(ServiceSettings, AuthSettings, PolicySettings):
         return self
 
 
-class AdminSettings(ServiceSettings, AuthSettings, PolicySettings):
+class AdminSettings(ServiceSettings, UrlSettings, AuthSettings, PolicySettings):
     """``functions/admin``."""
 
     view_url_s: int = Field(300, ge=30, le=3600, description="Lifetime of a photo's URL.")
@@ -434,20 +444,56 @@ class SweepSettings(ServiceSettings):
 S = TypeVar("S", bound=BaseSettings)
 
 
+#: Settings that the environment does not show (any more), by name.
+_kept: dict[str, str] = {}
+
+
 def setting_names() -> set[str]:
     """Give the names of all environment variables that are settings of Photogate."""
-    found = (m for m in globals().values() if isinstance(m, type) and issubclass(m, LogSettings))
-    return {name.upper() for model in found for name in model.model_fields} | SECRET_NAMES
+    return {name.upper() for model in _models() for name in model.model_fields} | SECRET_NAMES
+
+
+def secret_names(*models: type[LogSettings]) -> set[str]:
+    """Give the names of the settings of ``models``, or of all, that are secrets."""
+    return {
+        name.upper()
+        for model in models or _models()
+        for name, field in model.model_fields.items()
+        if SecretStr in _types_in(field.annotation)
+    }
+
+
+def _models() -> list[type[LogSettings]]:
+    return [m for m in globals().values() if isinstance(m, type) and issubclass(m, LogSettings)]
+
+
+def _types_in(annotation: Any) -> set[Any]:
+    return {annotation}.union(*map(_types_in, get_args(annotation)))
+
+
+def keep(found: Mapping[str, str]) -> None:
+    """Let ``read`` find these settings, by name, where the environment does not say otherwise."""
+    _kept.update(found)
+
+
+def forget() -> None:
+    """Take ``keep`` back."""
+    _kept.clear()
 
 
 def read(model: type[S], **known: Any) -> S:
-    """Read ``model`` from the environment; what is ``known`` already wins.
+    """Read ``model`` from the environment, then from what was kept; ``known`` wins over both.
 
     Raises:
         ConfigError: one line that names every setting that is missing or wrong.
     """
+    kept = {
+        name.lower(): value
+        for name, value in _kept.items()
+        if name.lower() in model.model_fields and value and not os.environ.get(name)
+    }
     try:
-        settings = model(**known)
+        settings = model(**(kept | known))
     except ValidationError as error:
         found = []
         for problem in error.errors(include_url=False, include_input=False):

@@ -22,6 +22,7 @@ from urllib.parse import quote, urlencode
 from photogate.domain import NEVER, Deadline, Reason, StoredObject, UploadTicket
 from photogate.domain.object_keys import may_be_uploaded, may_be_viewed
 from photogate.errors import (
+    ConfigError,
     Conflict,
     Forbidden,
     InvalidRequest,
@@ -57,13 +58,13 @@ class FilePhotoStore:
     Args:
         root: made when it is missing.
         public_url: where clients reach ``local.files``, e.g. ``http://127.0.0.1:8000``.
-        secret: signs the URLs; 32 bytes or more.
+        secret: signs the URLs; 32 bytes or more. None for processes that sign none.
     """
 
-    def __init__(self, root: Path, *, public_url: str, secret: str) -> None:
+    def __init__(self, root: Path, *, public_url: str, secret: str | None) -> None:
         self._root = root
         self._public_url = public_url.rstrip("/")
-        self._secret = hmac.digest(secret.encode(), b"photogate file urls 1", "sha256")
+        self._secret = secret and hmac.digest(secret.encode(), b"photogate file urls 1", "sha256")
 
     def presign_put(
         self, key: str, *, content_type: str, size_bytes: int | None, expires_in_s: int
@@ -263,6 +264,8 @@ class FilePhotoStore:
         return f"{self._public_url}{MOUNT}/{quote(grant.key, safe='/~')}?{urlencode(query)}"
 
     def _mac(self, grant: Grant, size: str, expires: str) -> str:
+        if not self._secret:
+            raise ConfigError("PHOTOS_URL_SECRET is not set: this process signs no URLs")
         parts = (grant.method, grant.key, grant.content_type or "", size, expires)
         return hmac.digest(self._secret, "\0".join(parts).encode(), "sha256").hex()
 

@@ -47,6 +47,7 @@ def reset() -> None:
     """Close every connection; what is chosen next reads its settings anew."""
     for cached in (_pool_of, _redis, _sqs, _policy_of, _compreface, _guard_of, _load_secrets):
         cached.cache_clear()
+    s.forget()
     while _to_close:
         _to_close.pop()()
 
@@ -59,23 +60,24 @@ def settings_of(model: type[S]) -> S:
 
 @cache
 def _load_secrets() -> None:
-    """Put what Secrets Manager holds beside the environment, which wins.
+    """Put what Secrets Manager holds beside the environment, which wins and does not show it.
 
-    ``PHOTOGATE_SECRET_ARN`` names an object of settings by their names;
-    ``DB_SECRET_ARN`` one as RDS keeps it, with ``username`` and ``password``.
+    ``PHOTOGATE_SECRET_ARN`` and ``TOKENS_SECRET_ARN`` name objects of settings by their names;
+    the former wins where both tell one. ``DB_SECRET_ARN`` names one as RDS keeps it, with
+    ``username`` and ``password``.
     """
     found: dict[str, str] = {}
-    if arn := os.environ.get("PHOTOGATE_SECRET_ARN"):
-        from photogate.adapters.secrets_aws import fetch
+    for name in ("TOKENS_SECRET_ARN", "PHOTOGATE_SECRET_ARN"):
+        if arn := os.environ.get(name):
+            from photogate.adapters.secrets_aws import fetch
 
-        found |= fetch(arn)
+            found |= fetch(arn)
     if arn := os.environ.get("DB_SECRET_ARN"):
         from photogate.adapters.secrets_aws import fetch
 
         login = fetch(arn)
         found |= {"DB_USER": login.get("username", ""), "DB_PASSWORD": login.get("password", "")}
-    for name, value in found.items():
-        os.environ.setdefault(name, value)
+    s.keep(found)
 
 
 def pool(settings: s.DatabaseSettings) -> Pool:
@@ -170,19 +172,20 @@ def store(settings: s.StorageSettings, *, read_timeout_s: float | None = None) -
 
 
 def folder(settings: s.StorageSettings) -> FilePhotoStore:
-    """Give the folder that the local app serves.
+    """Give the folder that the local app serves; only some processes sign URLs of it.
 
     Raises:
         ConfigError: photos are in a bucket.
     """
     from photogate.adapters.photos_files import FilePhotoStore
 
-    if settings.photos_dir is None or settings.photos_url_secret is None:
+    if settings.photos_dir is None:
         raise ConfigError("PHOTOS_DIR is not set: these photos are in a bucket")
+    secret = settings.photos_url_secret if isinstance(settings, s.UrlSettings) else None
     return FilePhotoStore(
         settings.photos_dir,
         public_url=settings.public_url,
-        secret=settings.photos_url_secret.get_secret_value(),
+        secret=secret.get_secret_value() if secret else None,
     )
 
 

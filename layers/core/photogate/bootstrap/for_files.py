@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @cache
 def file_store() -> FilePhotoStore:
     """Give the folder that the local app serves."""
-    return choose.folder(choose.settings_of(s.StorageSettings))
+    return choose.folder(choose.settings_of(s.UrlSettings))
 
 
 @cache

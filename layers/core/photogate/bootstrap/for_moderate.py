@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from photogate.domain import Gate, Reason, WorkerInfo
 from photogate.domain.measures import MEASURES
 from photogate.domain.policy import Policy, gates, unprovided
 from photogate.errors import ConfigError
+from photogate.secrecy import hide
 
 if TYPE_CHECKING:
     from photogate.ports.photos import Store
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from photogate.service.copying import Copying
     from photogate.service.moderate import Moderation, Watcher
     from photogate_vision.decoding.sandbox import Sandbox
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,13 +101,12 @@ def moderate(
     from photogate.service.copying import Copying
     from photogate.service.moderate import Moderation
     from photogate_vision.copies.maker import Copier
-    from photogate_vision.decoding.sandbox import Sandbox
 
     settings = choose.settings_of(s.ModerateSettings)
     pool = choose.pool(settings)
     policy = choose.policy(settings)
     # Its child starts while the models are loaded.
-    sandbox = Sandbox()
+    sandbox = _sandbox()
     ports = wrap(
         ModeratePorts(
             deliveries=PostgresDeliveries(pool),
@@ -157,9 +160,8 @@ def analyzer(
             policy requires what nothing here measures.
     """
     from photogate_vision.analyzer import VisionAnalyzer
-    from photogate_vision.decoding.sandbox import Sandbox
 
-    sandbox = sandbox or Sandbox()
+    sandbox = sandbox or _sandbox()
     faces = choose.faces(settings) if policy.needs("faces") else None
     built = VisionAnalyzer(
         settings.model_dir,
@@ -169,6 +171,7 @@ def analyzer(
         faces=faces,
         threads=settings.model_threads,
     )
+    _tell(sandbox.confinement())
     if missing := unprovided(policy, built.measures):
         raise ConfigError(_way_out(policy, missing))
     return built
@@ -183,6 +186,27 @@ def _others(settings: s.ModelSettings, policy: Policy) -> tuple[Path, ...] | Non
     if not (policy.needs("opinions") or policy.needs("tile")):
         return None
     return () if settings.second_model == "none" else (Path(settings.second_model),)
+
+
+def _sandbox() -> Sandbox:
+    """Start what decodes, after this process has hidden from it: both may have the same user."""
+    from photogate_vision.decoding.sandbox import Sandbox
+
+    hide()
+    return Sandbox()
+
+
+def _tell(confinement: dict[str, str]) -> None:
+    """Log how decoders are kept from all but their photo; a warning where the kernel does not."""
+    by = [name for name, why in confinement.items() if not why]
+    lacks = [f"{name} ({why})" for name, why in confinement.items() if why]
+    kept = {"landlock", "seccomp"} & set(by)
+    logger.log(
+        logging.INFO if kept else logging.WARNING,
+        "decoders are confined by %s%s",
+        ", ".join(("limits", *by)),
+        f"; not by {', '.join(lacks)}" if lacks else "",
+    )
 
 
 def _way_out(policy: Policy, missing: tuple[str, ...]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from PIL import Image
 
-from photogate.domain import Deadline, Reason
+from photogate.domain import NEVER, Deadline, Reason
 from photogate.errors import OutOfTime, PhotoRefused, RetryableError
 from photogate_vision.decoding.decode import Picture
 from photogate_vision.decoding.frames import MAX_PIXELS_OF_ALL_LOOKS
@@ -69,7 +69,7 @@ class DecoderChild:
 
     def __init__(self, decoder: str, shower: str, time_limit_s: float, memory_bytes: int) -> None:
         self._time_limit_s = time_limit_s
-        self._ready = False
+        self._confinement: dict[str, str] | None = None
         self._fd = _shared_file()
         self._memory = mmap.mmap(self._fd, _SHARED_BYTES)
         code = _CODE.format(
@@ -104,6 +104,19 @@ class DecoderChild:
         """Whether it runs still."""
         return self._process.poll() is None
 
+    def confinement(self, deadline: Deadline = NEVER) -> dict[str, str]:
+        """Give what ``confinement.confine`` told, as soon as it has started.
+
+        Raises:
+            RetryableError: it cannot be started.
+        """
+        if self._confinement is None:
+            try:
+                self._confinement = self._reply(_START_LIMIT_S, deadline)["ready"]
+            except Died as error:
+                raise RetryableError(f"no decoder can be started: it {error}") from error
+        return self._confinement
+
     def decode(self, data: bytes, deadline: Deadline, show_px: int = 0) -> list[Picture]:
         """Hand in a photo and wait for its pictures; see ``decode.decode``.
 
@@ -116,7 +129,7 @@ class DecoderChild:
             Died: there is no answer; ``end`` it.
             OutOfTime: there is none by the deadline; ``end`` it.
         """
-        self._await_start(deadline)
+        self.confinement(deadline)
         if len(data) > len(self._memory):
             self._memory.close()
             os.ftruncate(self._fd, len(data))
@@ -154,14 +167,6 @@ class DecoderChild:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-    def _await_start(self, deadline: Deadline) -> None:
-        if self._ready:
-            return
-        try:
-            self._ready = self._reply(_START_LIMIT_S, deadline) == {"ready": True}
-        except Died as error:
-            raise RetryableError(f"no decoder can be started: it {error}") from error
 
     def _reply(self, within_s: float, deadline: Deadline) -> dict[str, Any]:
         """Read one line of JSON, however slowly its bytes come."""

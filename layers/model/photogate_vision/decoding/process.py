@@ -8,20 +8,21 @@ where the photo was.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import mmap
 import os
-import resource
 import signal
 import struct
 import sys
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from PIL import Image
 
 from photogate.errors import PhotoRefused, RetryableError
+from photogate_vision.decoding.confinement import confine
 
 if TYPE_CHECKING:
     from photogate_vision.decoding.decode import Picture
@@ -30,9 +31,21 @@ if TYPE_CHECKING:
 #: is to be shown, in pixels, or 0 for the pictures that are to be judged.
 REQUEST = struct.Struct("<QQI")
 
-#: Its three, the shared memory, the channel, and what loading a library takes for a moment.
-_MOST_FILES = 16
-_PR_SET_NO_NEW_PRIVS = 38
+#: What decoders import only when some photo needs it: later there are no files to read it from.
+_IMPORTED_LATE = (
+    "copy",
+    "encodings.ascii",
+    "encodings.latin_1",
+    "encodings.utf_16_be",
+    "encodings.utf_16_le",
+    "PIL.ImageCms",
+    "PIL.ImageColor",
+    "PIL.ImageFilter",
+    "PIL.ImagePalette",
+    "PIL.MpoImagePlugin",
+    "PIL.TiffImagePlugin",
+    "pillow_heif",
+)
 
 
 def main(decoder: str, shower: str, memory_fd: int, time_limit_s: float, memory_bytes: int) -> None:
@@ -51,8 +64,8 @@ def main(decoder: str, shower: str, memory_fd: int, time_limit_s: float, memory_
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
-    _confine(memory_bytes)
-    _reply(replies, {"ready": True})
+    _import_the_rest()
+    _reply(replies, {"ready": confine(memory_bytes)})
     memory: mmap.mmap | None = None
     while len(request := os.read(0, REQUEST.size)) == REQUEST.size:
         photo_bytes, shared_bytes, longer_side_px = REQUEST.unpack(request)
@@ -72,24 +85,24 @@ def _function(name: str) -> Callable[..., list[Picture]]:
     return found
 
 
-def _confine(memory_bytes: int) -> None:
-    """Give up what decoding does not need. Cannot be taken back."""
-    _limit(resource.RLIMIT_DATA, memory_bytes)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_NOFILE, _MOST_FILES)
-    # Not RLIMIT_NPROC: the decoder of HEIC starts a thread of its own.
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # The parent handles these signals; it may want one more photo first.
-        signal.signal(number, signal.SIG_IGN)
+def _import_the_rest() -> None:
+    """Import what photos may need, and nothing from then on."""
+    Image.preinit()
+    for name in _IMPORTED_LATE:
+        try:
+            import_module(name)
+        except ImportError:
+            # The decoder of HEIC is an extra.
+            sys.modules[name] = None  # type: ignore[assignment]
+    sys.meta_path[:] = [_NothingMore()]
 
 
-def _limit(kind: int, most: int) -> None:
-    _, hard = resource.getrlimit(kind)
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(kind, (most, most))
+class _NothingMore:
+    """Ends this process where it misses a module: that is no fault of the photo's."""
+
+    def find_spec(self, name: str, *_: object) -> NoReturn:
+        """See ``importlib.abc.MetaPathFinder``."""
+        sys.exit(f"a decoder had not imported {name} in time")
 
 
 def _answer(

@@ -1,10 +1,10 @@
 """Decodes untrusted bytes in child processes, so that a bad photo does not harm other photos.
 
 A child has limits of memory and time, no settings or secrets in its environment, and no
-open file but its channel; it is used for many photos and replaced when it dies. Pixels come
-back through memory that both map. A child that is broken into can still lie about the
-photo that did it and those after it, and read what files this user may: containers keep
-those few.
+open file but its channel; where the kernel can do it, it may open no file and no connection, start
+no process and send no signal (``confinement``). It is used for many photos and replaced when it
+dies. Pixels come back through memory that both map. A child that is broken into can still lie
+about the photo that did it and those after it.
 
 Children are fresh interpreters, never forks: this process has onnxruntime's threads. They
 end when their input closes, so that nothing is left of them when this process is killed.
@@ -54,6 +54,18 @@ class Sandbox:
         self._idle = [self._start()]
         self._lock = threading.Lock()
         self.close = weakref.finalize(self, _end_all, self._idle)
+
+    def confinement(self) -> dict[str, str]:
+        """Give what ``confinement.confine`` told of a child, as soon as it has started.
+
+        Raises:
+            RetryableError: no child can be started.
+        """
+        child = self._take(fresh=False)
+        try:
+            return child.confinement()
+        finally:
+            self._put_back(child)
 
     def decode(self, data: bytes, deadline: Deadline = NEVER) -> list[Picture]:
         """See ``decode.decode``.
