@@ -53,6 +53,30 @@ def test_who_looks_is_told(
     assert nsfw_gate() == words
 
 
+@pytest.mark.parametrize(
+    ("says", "setting", "parts"),
+    [("close", None, "3×3"), ("close", "", "3×3"), ("close", "normal", "2×2"), (None, None, "2×2")],
+)
+def test_the_policy_says_how_closely_to_look_unless_the_setting_does(
+    installation: Installation,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    says: str | None,
+    setting: str | None,
+    parts: str,
+) -> None:
+    policy = tmp_path / "mine.yaml"
+    policy.write_text(
+        ("" if says is None else f"look: {says}\n")
+        + "name: mine\nversion: 1\nrequired: [nsfw.least]\n"
+        "rules:\n  - {measure: nsfw.least, reason: nsfw, reject_above: 0.9}\n"
+    )
+    monkeypatch.setenv("POLICY", str(policy))
+    if setting is not None:
+        monkeypatch.setenv("LOOK", setting)
+    assert f"opennsfw at {parts} parts of large photos" in (nsfw_gate() or "")
+
+
 def test_a_second_model_that_is_gone_lets_no_worker_start(
     installation: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from photogate.domain.measures import MEASURES, Side, read
 from photogate.domain.signals import Signals
 from photogate.domain.verdicts import Gate, Reason, Rule, Status, Verdict
+
+#: How closely large photos are looked at: the whole, 2×2 parts of it as well, or 3×3.
+Look = Literal["fast", "normal", "close"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,8 @@ class Policy:
     #: Measures without which no verdict but ``review`` is given.
     required: frozenset[str]
     thresholds: tuple[Threshold, ...]
+    #: How closely its photos are looked at where the installation does not say it.
+    look: Look = "normal"
     #: Short hash of what it says; None for a preset, whose version says that. Ends in
     #: ``originals`` after ``for_originals``.
     content: str | None = None
