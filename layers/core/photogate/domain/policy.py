@@ -106,15 +106,13 @@ def decide(signals: Signals, policy: Policy) -> Verdict:
     present = [(t, measures[t.measure]) for t in policy.thresholds if t.measure in measures]
     for threshold, value in present:
         if threshold.exceeds(value, threshold.reject):
-            rule = Rule(name=threshold.measure, value=value, bound=threshold.reject)
+            rule = _rule(threshold, value, threshold.reject, signals)
             return Verdict(
                 status=Status.REJECTED, reason=threshold.reason, rule=rule, policy=policy.id
             )
     for threshold, value in present:
         if threshold.exceeds(value, threshold.review):
-            return _to_person(
-                policy, Rule(name=threshold.measure, value=value, bound=threshold.review)
-            )
+            return _to_person(policy, _rule(threshold, value, threshold.review, signals))
     return Verdict(status=Status.APPROVED, policy=policy.id)
 
 
@@ -200,6 +198,12 @@ def _gate(reason: Reason, policy: Policy, provided: frozenset[str]) -> Gate:
 
 def _to_person(policy: Policy, rule: Rule) -> Verdict:
     return Verdict(status=Status.REVIEW, rule=rule, policy=policy.id)
+
+
+def _rule(threshold: Threshold, value: float, bound: float | None, signals: Signals) -> Rule:
+    tile = signals.tile if MEASURES[threshold.measure].signal == "tile" else None
+    part = None if tile is None else tile.box
+    return Rule(name=threshold.measure, value=value, bound=bound, part=part)
 
 
 def _given_and_sound(signals: Signals) -> tuple[frozenset[str], dict[str, float]]:
