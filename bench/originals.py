@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.calibration import PHOTOGRAPHS
-from local.models.build import ensure_bundle
+from local.models.build import ensure_bundles
 from local.samples import photograph
 from photogate.domain import Status
 from photogate.domain.policy import decide_all, for_originals
@@ -36,7 +36,8 @@ _WIDE = {
 
 def main() -> None:
     """Print the table."""
-    analyzer = VisionAnalyzer(ensure_bundle("mobilenet_v2"))
+    first, second = ensure_bundles(["mobilenet_v2", "opennsfw"], print)
+    analyzer = VisionAnalyzer(first, others=[second], tiles=2)
     policy = for_originals(preset("community"))
     table = Table(title=f"{_CROPS * len(PHOTOGRAPHS)} crops of harmless photographs, each as")
     for title in ("kind", "approved", "to a person", "rejected", "by"):

@@ -81,7 +81,7 @@ def _ordinary(photo: Image.Image, draw: np.random.Generator) -> Image.Image:
     return _window(photo, draw, 0.4, 1.0).resize((448, 448))
 
 
-def _warm(photo: Image.Image, draw: np.random.Generator) -> Image.Image:
+def warm(photo: Image.Image, draw: np.random.Generator) -> Image.Image:
     """Close, often blurred, in the colours of skin."""
     picture = _window(photo, draw, 0.12, 0.5).resize((448, 448), Image.Resampling.BICUBIC)
     if draw.random() < 0.6:
@@ -104,7 +104,7 @@ _KINDS: Mapping[str, tuple[Kind, int]] = {
     "whole, 12 MP": (_whole(4000, 3000), 1),
     "large crops": (_large, _CROPS),
     "ordinary crops": (_ordinary, 2 * _CROPS),
-    "warm close-ups": (_warm, 2 * _CROPS),
+    "warm close-ups": (warm, 2 * _CROPS),
 }
 #: What each column is about; ``_judged`` gives them in this order.
 _RULES = ("first alone, as it was", "two models", "and 2×2 parts", "and 3×3 parts")
@@ -121,19 +121,19 @@ def _judged(panels: list[Panel], picture: Image.Image) -> Outcome:
     ]
     policy = preset("community")
     return [
-        _as_it_was(signals[0]),
-        *(_by(policy, one) for one in (replace(signals[0], tile=None), *signals)),
+        as_it_was(signals[0]),
+        *(by_rules(policy, one) for one in (replace(signals[0], tile=None), *signals)),
     ]
 
 
-def _as_it_was(signals: Signals) -> tuple[bool, bool]:
+def as_it_was(signals: Signals) -> tuple[bool, bool]:
     """The presets' rules until November 2026."""
     told = read(signals)
     rejected = told["nsfw.explicit"] > 0.9
     return not rejected and (told["nsfw.explicit"] > 0.5 or told["nsfw.sexy"] > 0.7), rejected
 
 
-def _by(policy: Policy, signals: Signals) -> tuple[bool, bool]:
+def by_rules(policy: Policy, signals: Signals) -> tuple[bool, bool]:
     """What a policy's rules about nudity say."""
     told = read(signals)
     rules = [t for t in policy.thresholds if t.reason is Reason.NSFW and t.measure in told]

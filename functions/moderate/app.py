@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeAlias
@@ -112,7 +111,7 @@ class EventLog:
             photo_id=finding.photo_id,
             status=verdict.status,
             reason=verdict.reason,
-            rule=asdict(verdict.rule) if verdict.rule else None,
+            rule=verdict.rule.to_json() if verdict.rule else None,
             policy=verdict.policy,
             model=signals.model,
             measures={n: round(v, 6) for n, v in read(signals).items() if math.isfinite(v)},

@@ -143,6 +143,21 @@ class TestPolicyFiles:
         decided = check("--policy", "mine.yaml", "--json", couple, folder=tmp_path).stdout
         assert re.fullmatch(r"mine@1\+[0-9a-f]{8}", json.loads(decided)["scores"]["policy"])
 
+    def test_the_part_that_decided_is_named(self, samples: list[Path], tmp_path: Path) -> None:
+        (tmp_path / "mine.yaml").write_text(
+            "name: mine\nversion: 1\nrequired: [nsfw.least]\nrules:\n"
+            "  - {measure: nsfw.least, reason: nsfw, reject_above: 0.9}\n"
+            "  - {measure: nsfw.tile, reason: nsfw, review_above: 0.000001}\n"
+        )
+        couple = next(path for path in samples if path.name == "couple.jpg")
+        done = check("--policy", "mine.yaml", "--explain", couple, folder=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert re.search(
+            r"couple\.jpg: review: probability of explicit content in one part of the photo is"
+            r" [\d.e-]+, above 1e-06 \((upper|lower) (left|right) part\) ",
+            " ".join(done.stdout.split()),
+        )
+
     def test_a_mistake_is_one_line(self, samples: list[Path], tmp_path: Path) -> None:
         wrong = self.EXAMPLE.replace("reject_below: 8", "reject_below: 40")
         (tmp_path / "mine.yaml").write_text(wrong, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from functions.moderate import app as moderate
 from local.samples import jpeg, photograph
 from local.worker import Worker
+from photogate.domain import Role
 from photogate.errors import ConfigError
 from tests.functions.conftest import Installation, reset_bootstrap
 
@@ -53,6 +55,30 @@ def test_who_looks_is_told(
     assert nsfw_gate() == words
 
 
+@pytest.mark.parametrize(
+    ("says", "setting", "parts"),
+    [("close", None, "3×3"), ("close", "", "3×3"), ("close", "normal", "2×2"), (None, None, "2×2")],
+)
+def test_the_policy_says_how_closely_to_look_unless_the_setting_does(
+    installation: Installation,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    says: str | None,
+    setting: str | None,
+    parts: str,
+) -> None:
+    policy = tmp_path / "mine.yaml"
+    policy.write_text(
+        ("" if says is None else f"look: {says}\n")
+        + "name: mine\nversion: 1\nrequired: [nsfw.least]\n"
+        "rules:\n  - {measure: nsfw.least, reason: nsfw, reject_above: 0.9}\n"
+    )
+    monkeypatch.setenv("POLICY", str(policy))
+    if setting is not None:
+        monkeypatch.setenv("LOOK", setting)
+    assert f"opennsfw at {parts} parts of large photos" in (nsfw_gate() or "")
+
+
 def test_a_second_model_that_is_gone_lets_no_worker_start(
     installation: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -91,6 +117,29 @@ def test_one_model_alone_still_approves(
         worker._work(delivery)
     (photo,) = installation.client().call("GET", "/users/media/moderation-status")["photos"]
     assert photo["moderation_status"] == "approved"
+
+
+def test_moderators_are_told_which_part_decided(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    policy = tmp_path / "mine.yaml"
+    policy.write_text(
+        "name: mine\nversion: 1\nrequired: [nsfw.least]\nrules:\n"
+        "  - {measure: nsfw.least, reason: nsfw, reject_above: 0.9}\n"
+        "  - {measure: nsfw.tile, reason: nsfw, review_above: 0.000001}\n"
+    )
+    monkeypatch.setenv("POLICY", str(policy))
+    reset_bootstrap()
+    installation.hand_in(jpeg(photograph("astronaut.png").resize((1024, 1024))))
+    worker = Worker(moderate.parts())
+    while (delivery := worker._queue.receive(wait_s=0)) is not None:
+        worker._work(delivery)
+    moderator = installation.client("mod", Role.MODERATOR)
+    (photo,) = moderator.call("GET", "/admin/moderation/pending")["photos"]
+    assert re.search(r"\((upper|lower) (left|right) part\)$", photo["rule"]["words"])
+    scores = photo["moderation_scores"]
+    assert scores["rule"]["part"] == scores["tile"]["box"]
+    assert len(scores["tile"]["box"]) == 4
 
 
 def _photo() -> bytes:

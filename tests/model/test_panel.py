@@ -22,7 +22,9 @@ from photogate_vision.classifier import tiles
 from photogate_vision.classifier.bundle import Gives, load_bundle
 from photogate_vision.classifier.nsfw import ModelFailed, NsfwModel
 from photogate_vision.decoding.decode import decode
+from photogate_vision.decoding.frames import MAX_LOOKS
 from tests.model.classifiers import PATCH, Classifier
+from tests.model.files import animation
 
 COMMUNITY = preset("community")
 
@@ -221,3 +223,45 @@ class TestACloserLook:
         (signals,) = analyzer.analyze(jpeg(Image.new("RGB", (3, 30_000), "red")))
         assert signals.tile is not None
         assert signals.tile.explicit > 0.9
+
+    @pytest.mark.parametrize(
+        ("frames", "side", "closely"),
+        [
+            (1, 2, 1),
+            (1, 3, 1),
+            (2, 2, 2),
+            (2, 3, 2),
+            (25, 2, 3),
+            (25, 3, 1),
+            (36, 2, 1),
+            (37, 2, 0),
+        ],
+    )
+    def test_parts_are_looked_at_within_the_same_looks(
+        self, bundle: Path, second: Path, frames: int, side: int, closely: int
+    ) -> None:
+        # given an animation of large frames that all differ, and are red in one corner
+        shown = [Image.new("RGB", (840, 640), (0, n % 6 * 40, n // 6 * 40)) for n in range(frames)]
+        for frame in shown:
+            frame.paste("red", (420, 320, 840, 640))
+        signals = VisionAnalyzer(bundle, others=(second,), tiles=side).analyze(
+            jpeg(shown[0]) if frames == 1 else animation(shown, "PNG")
+        )
+        assert len(signals) == frames
+        # then parts of the first ones are looked at, as many as the bound leaves room for
+        with_parts = [one.tile is not None for one in signals]
+        assert with_parts == [True] * closely + [False] * (frames - closely)
+        assert frames + closely * side**2 <= MAX_LOOKS
+        assert closely == frames or frames + (closely + 1) * side**2 > MAX_LOOKS
+
+    def test_an_animation_of_many_frames_takes_no_more_looks(
+        self, bundle: Path, second: Path
+    ) -> None:
+        shown = [Image.new("RGB", (840, 640), (n % 8 * 32, n // 8 * 32, 0)) for n in range(60)]
+        for side in (2, 3):
+            analyzer = VisionAnalyzer(bundle, others=(second,), tiles=side)
+            signals = analyzer.analyze(animation(shown, "PNG"))
+            parts = sum(side**2 for one in signals if one.tile is not None)
+            assert len(signals) + parts <= MAX_LOOKS
+            # what nobody looked at is counted
+            assert {one.frames_unseen for one in signals} == {60 - len(signals)}

@@ -212,6 +212,10 @@ class TestWorkers:
         assert self.worker["build"]["dockerfile"] == "functions/moderate/Dockerfile"
         assert self.worker["build"]["target"] == "worker"
 
+    def test_the_file_chooses_the_panel_and_how_closely_it_looks(self) -> None:
+        """Unlike the first model's folder: the image's own value gives way to the file's."""
+        assert not {"SECOND_MODEL", "LOOK"} & self.worker["environment"].keys()
+
     def test_they_wait_for_the_schema(self) -> None:
         for name in ("api", "moderator-worker", "sweep"):
             assert "migrate" in SERVICES[name]["depends_on"]

@@ -16,8 +16,9 @@ from photogate.domain import NSFW_CATEGORIES, AgeRange, Face, Rule, Signals, Til
 from photogate.domain.measures import MEASURES, read
 from photogate.domain.policy import Policy, decide
 from photogate.policies import PRESETS, preset
-from photogate.texts import measure_text, rule_text
+from photogate.texts import measure_text, part_text, rule_text
 from photogate_vision.classifier.categories import CATEGORIES
+from photogate_vision.classifier.tiles import boxes
 
 TEXTS = Path(__file__).parents[2] / "layers" / "core" / "photogate" / "texts"
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -138,7 +139,35 @@ def test_a_model_tells_nothing_that_is_not_in_the_table() -> None:
         (Rule(name="blur_variance", value=3.0, bound=12.0), "sharpness is 3, below 12"),
         (Rule(name="rms_contrast", value=None, bound=None), "contrast was not measured"),
         (Rule(name="of_old", value=0.5, bound=0.25), "of_old is 0.5, above 0.25"),
+        (
+            Rule(name="nsfw.tile", value=0.62, bound=0.3, part=(0.4286, 0.0, 1.0, 0.5714)),
+            "probability of explicit content in one part of the photo is 0.62, above 0.3"
+            " (upper right part)",
+        ),
     ],
 )
 def test_a_rule_has_words(rule: Rule, words: str) -> None:
     assert rule_text(rule) == words
+    # also when it is read from the scores, which are JSON
+    assert Rule.from_json(json.loads(json.dumps(rule.to_json()))) == rule
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "side", "places"),
+    [
+        (1600, 1200, 2, ["upper left", "upper right", "lower left", "lower right"]),
+        (
+            *(1600, 1200, 3),
+            [
+                *("upper left", "upper", "upper right"),
+                *("left", "middle", "right"),
+                *("lower left", "lower", "lower right"),
+            ],
+        ),
+        # in one row
+        (3000, 1000, 2, ["left", "middle", "middle", "right"]),
+        (1000, 3000, 2, ["upper", "middle", "middle", "lower"]),
+    ],
+)
+def test_each_part_has_words(width: int, height: int, side: int, places: list[str]) -> None:
+    assert [part_text(box) for box in boxes(width, height, side)] == [f"{p} part" for p in places]

@@ -78,6 +78,17 @@ def test_a_part_of_the_photo_brings_a_person_and_never_rejects(policy: Policy) -
         assert status is (Status.REVIEW if explicit > 0.3 else Status.APPROVED)
 
 
+@PRESET
+def test_the_part_that_decided_is_named_and_no_other(policy: Policy) -> None:
+    tile = Tile(box=(0.4286, 0, 1, 0.5714), explicit=0.6)
+    rule = decide(replace(FINE, tile=tile), policy).rule
+    assert rule is not None
+    assert (rule.name, rule.part) == ("nsfw.tile", tile.box)
+    rule = decide(replace(said(0.95, 0, 0.2), tile=tile), policy).rule
+    assert rule is not None
+    assert (rule.name, rule.part) == ("nsfw.shared", None)
+
+
 def test_no_policy_rejects_by_a_part_alone() -> None:
     text = """
 name: mine

@@ -78,6 +78,11 @@ class TestPresets:
         )
 
     @pytest.mark.parametrize("name", PRESETS)
+    def test_they_say_how_closely_to_look(self, name: str) -> None:
+        assert preset(name).look == "normal"
+        assert "\nlook: normal\n" in (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+
+    @pytest.mark.parametrize("name", PRESETS)
     def test_they_are_called_what_their_files_are_called(self, name: str) -> None:
         assert re.fullmatch(rf"{name}@\d+", preset(name).id)
 
@@ -111,6 +116,12 @@ class TestFiles:
             ids.append(load(str(path)).id)
         assert re.fullmatch(r"mine@1\+[0-9a-f]{8}", ids[0])
         assert ids[0] == ids[1] != ids[2]
+
+    def test_how_closely_to_look_is_part_of_what_it_says(self) -> None:
+        silent = read(SOUND, "mine.yaml")
+        close = read(f"{SOUND}look: close\n", "mine.yaml")
+        assert (silent.look, close.look) == ("normal", "close")
+        assert silent.id != close.id
 
     @pytest.mark.parametrize("name", PRESETS)
     def test_a_copy_of_a_preset_decides_alike_under_another_id(self, name: str) -> None:
@@ -163,6 +174,7 @@ WRONG = [
     ("35", ".inf", "line 12, rule 2, review_below: inf is no value of blur_variance"),
     ("35", ".nan", "line 12, rule 2, review_below: nan is no value of blur_variance"),
     ("35", "yes", "line 12, rule 2, review_below: Input should be a valid number"),
+    ("version: 1", "version: 1\nlook: 3", "line 3, look: Input should be 'fast', 'normal' or 'cl"),
     ("35", '"35"', "line 12, rule 2, review_below: Input should be a valid number"),
     ("review_below", "review_above", "line 9, rule 2: bounds a measure on both sides: make two"),
     (

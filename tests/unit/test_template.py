@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml  # type: ignore[import-untyped]
 
 from photogate import settings as s
+from photogate.domain.policy import Look
 from photogate.policies import PRESETS
 from photogate.service.moderate import MAX_DELIVERIES
 
@@ -395,6 +396,32 @@ class TestQueueEvents:
 
 def test_every_preset_can_be_chosen() -> None:
     assert template()["Parameters"]["Policy"]["AllowedValues"] == list(PRESETS)
+
+
+def test_the_image_has_the_second_model_that_can_be_chosen() -> None:
+    choice = template()["Parameters"]["SecondModel"]
+    assert FUNCTIONS["ModerateFunction"]["Environment"]["Variables"]["SECOND_MODEL"] == {
+        "Ref": "SecondModel"
+    }
+    assert choice["AllowedValues"] == [choice["Default"], "none"]
+    dockerfile = (ROOT / "functions/moderate/Dockerfile").read_text(encoding="utf-8")
+    assert f"SECOND_MODEL={choice['Default']} " in dockerfile
+    assert dockerfile.count(f"/opt/second {choice['Default']}\n") == 2  # both images get it
+
+
+@pytest.mark.parametrize("look", template()["Parameters"]["Look"]["AllowedValues"])
+def test_every_look_can_be_chosen_and_none(look: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = FUNCTIONS["ModerateFunction"]["Environment"]["Variables"]
+    assert variables["LOOK"] == {"Ref": "Look"}
+    assert template()["Parameters"]["Look"]["Default"] == ""
+    monkeypatch.setenv("LOOK", look)
+    settings = s.read(s.ModelSettings, model_dir="/opt/model", second_model="/opt/second")
+    assert settings.look == (look or None)
+
+
+def test_no_look_is_left_out() -> None:
+    looks = get_args(Look)
+    assert set(template()["Parameters"]["Look"]["AllowedValues"]) == {"", *looks}
 
 
 def test_whoever_reads_the_key_of_compreface_knows_its_address() -> None:

@@ -375,10 +375,11 @@ class ModelSettings(PolicySettings):
         description="Folder of the bundle of the second model, which has to agree with the first;"
         " or `none`. `make run` and `photogate check` take a name too, `opennsfw` by default.",
     )
-    look: Literal["fast", "normal", "close"] = Field(
-        "normal",
-        description="How closely the second model looks at large photos: at 2×2 parts, at 3×3"
-        " (`close`), or at the whole only (`fast`).",
+    look: Literal["fast", "normal", "close"] | None = Field(
+        None,
+        description="How closely the second model looks at large photos: at the whole only"
+        " (`fast`), at 2×2 parts as well (`normal`), or at 3×3 (`close`). Else the policy says it;"
+        " presets say `normal`.",
     )
     model_threads: int = Field(1, ge=1, le=64, description="Threads of the model per process.")
     faces_dir: Path | None = Field(

@@ -166,7 +166,7 @@ def analyzer(
     built = VisionAnalyzer(
         settings.model_dir,
         others=_others(settings, policy),
-        tiles=_TILES[settings.look],
+        tiles=_TILES[settings.look or policy.look],
         decode=sandbox.decode,
         faces=faces,
         threads=settings.model_threads,
@@ -177,7 +177,7 @@ def analyzer(
     return built
 
 
-#: By ``LOOK``: parts along each side of a large photo.
+#: By ``LOOK``, or else by the policy's look: parts along each side of a large photo.
 _TILES = {"fast": 0, "normal": 2, "close": 3}
 
 

@@ -195,7 +195,7 @@ class PhotoRow:
     def rule(self) -> Rule | None:
         """What decided, as the scores keep it; None when no rule did."""
         rule = (self.scores or {}).get("rule")
-        return None if rule is None else Rule(**rule)
+        return None if rule is None else Rule.from_json(rule)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from photogate.domain.measures import MEASURES, Side, read
 from photogate.domain.signals import Signals
 from photogate.domain.verdicts import Gate, Reason, Rule, Status, Verdict
+
+#: How closely large photos are looked at: the whole, 2×2 parts of it as well, or 3×3.
+Look = Literal["fast", "normal", "close"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,8 @@ class Policy:
     #: Measures without which no verdict but ``review`` is given.
     required: frozenset[str]
     thresholds: tuple[Threshold, ...]
+    #: How closely its photos are looked at where the installation does not say it.
+    look: Look = "normal"
     #: Short hash of what it says; None for a preset, whose version says that. Ends in
     #: ``originals`` after ``for_originals``.
     content: str | None = None
@@ -100,15 +106,13 @@ def decide(signals: Signals, policy: Policy) -> Verdict:
     present = [(t, measures[t.measure]) for t in policy.thresholds if t.measure in measures]
     for threshold, value in present:
         if threshold.exceeds(value, threshold.reject):
-            rule = Rule(name=threshold.measure, value=value, bound=threshold.reject)
+            rule = _rule(threshold, value, threshold.reject, signals)
             return Verdict(
                 status=Status.REJECTED, reason=threshold.reason, rule=rule, policy=policy.id
             )
     for threshold, value in present:
         if threshold.exceeds(value, threshold.review):
-            return _to_person(
-                policy, Rule(name=threshold.measure, value=value, bound=threshold.review)
-            )
+            return _to_person(policy, _rule(threshold, value, threshold.review, signals))
     return Verdict(status=Status.APPROVED, policy=policy.id)
 
 
@@ -194,6 +198,12 @@ def _gate(reason: Reason, policy: Policy, provided: frozenset[str]) -> Gate:
 
 def _to_person(policy: Policy, rule: Rule) -> Verdict:
     return Verdict(status=Status.REVIEW, rule=rule, policy=policy.id)
+
+
+def _rule(threshold: Threshold, value: float, bound: float | None, signals: Signals) -> Rule:
+    tile = signals.tile if MEASURES[threshold.measure].signal == "tile" else None
+    part = None if tile is None else tile.box
+    return Rule(name=threshold.measure, value=value, bound=bound, part=part)
 
 
 def _given_and_sound(signals: Signals) -> tuple[frozenset[str], dict[str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -41,6 +42,19 @@ class Rule:
     #: None when it was not measured, or not sensibly.
     value: float | None
     bound: float | None
+    #: Box of the part of the photo that it is about, as in ``Tile``; None for the whole.
+    part: tuple[float, float, float, float] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what stands in scores and logs."""
+        document: dict[str, Any] = {"name": self.name, "value": self.value, "bound": self.bound}
+        return document if self.part is None else document | {"part": list(self.part)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Rule:
+        """Read what ``to_json`` gave."""
+        part = document.get("part")
+        return cls(**{**document, "part": None if part is None else tuple(part)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +107,5 @@ class Finding:
         if self.verdict.detail is not None:
             document["detail"] = self.verdict.detail
         if self.verdict.rule is not None:
-            rule = self.verdict.rule
-            document["rule"] = {"name": rule.name, "value": rule.value, "bound": rule.bound}
+            document["rule"] = self.verdict.rule.to_json()
         return document

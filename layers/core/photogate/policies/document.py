@@ -13,7 +13,7 @@ from typing_extensions import TypeAliasType
 
 from photogate.domain import Reason
 from photogate.domain.measures import MEASURES, Side
-from photogate.domain.policy import REASONS, Policy, Threshold
+from photogate.domain.policy import REASONS, Look, Policy, Threshold
 from photogate.texts import measure_text
 
 _REASONS = tuple(reason.value for reason in REASONS)
@@ -122,6 +122,12 @@ class PolicyDocument(_Document):
         min_length=1,
         description="Measures without which a photo goes to a person, whatever else is known.",
     )
+    look: Look | None = Field(
+        None,
+        description="How closely the second model looks at large photos: at the whole only"
+        " (`fast`), at 2×2 parts as well (`normal`, the default), or at 3×3 (`close`). The"
+        " setting `LOOK` wins.",
+    )
     rules: list[RuleDocument] = Field(min_length=1)
 
     def policy(self) -> Policy:
@@ -132,6 +138,7 @@ class PolicyDocument(_Document):
             version=self.version,
             required=frozenset(self.required),
             thresholds=tuple(rule.threshold() for rule in self.rules),
+            look=self.look or "normal",
             content=hashlib.sha256(says.encode()).hexdigest()[:_HASH_DIGITS],
         )
 

@@ -36,9 +36,27 @@ def rule_text(rule: Rule, language: str = "en") -> str:
     if rule.value is None or rule.bound is None:
         return sentences["missing"].format(measure=words)
     side = "above" if rule.value > rule.bound else "below"
-    return sentences[side].format(
+    said = sentences[side].format(
         measure=words, value=f"{rule.value:.4g}", bound=f"{rule.bound:.4g}"
     )
+    if rule.part is None:
+        return said
+    return sentences["in_part"].format(rule=said, part=part_text(rule.part, language))
+
+
+def part_text(box: tuple[float, float, float, float], language: str = "en") -> str:
+    """Say roughly where in a photo a box lies, by the third of each axis that its middle is in.
+
+    Args:
+        box: x0, y0, x1, y1 as shares of width and height.
+    """
+    x0, y0, x1, y1 = box
+    places = (_third((y0 + y1) / 2, "upper", "lower"), _third((x0 + x1) / 2, "left", "right"))
+    return _texts(language)["parts"][" ".join(filter(None, places)) or "middle"]
+
+
+def _third(middle: float, first: str, last: str) -> str:
+    return first if middle < 1 / 3 else last if middle > 2 / 3 else ""
 
 
 @cache
