@@ -27,6 +27,7 @@ class AdminParts:
 @cache
 def admin() -> AdminParts:
     """Build, once per process, what the admin function needs."""
+    from photogate.adapters.postgres.copies import PostgresCopies
     from photogate.adapters.postgres.outbox import PostgresOutbox
     from photogate.adapters.postgres.views import PostgresViews
     from photogate.adapters.postgres.workers import PostgresWorkers
@@ -41,6 +42,7 @@ def admin() -> AdminParts:
             views=PostgresViews(pool),
             changes=choose.changes(pool, "admin"),
             outbox=PostgresOutbox(pool),
+            copies=PostgresCopies(pool),
             monitor=choose.queue(settings),
             workers=PostgresWorkers(pool),
             view_url_s=settings.view_url_s,

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable
+from typing import Protocol
 
 from photogate.domain import Deadline, UncopiedPhoto
 from photogate.domain.changes import withheld
@@ -41,11 +43,25 @@ _SPARE_S = 2.0
 _PUT_OFF_S = 20.0
 
 
+class CopyWatcher(Protocol):
+    """Is told what happens, for logs and metrics. What it does changes nothing."""
+
+    def copies_made(self, photo_id: str, *, size_bytes: int, duration_ms: float) -> None:
+        """All copies of a photo are there: their bytes together, and how long it took."""
+
+    def copies_put_off(self, photo_id: str, why: str) -> None:
+        """Something outside of the photo failed: they are due again later."""
+
+    def copies_impossible(self, photo_id: str, why: str) -> None:
+        """No copy can be made: a person looks at what the machine approved."""
+
+
 class Copying:
     """The use case behind jobs of the kind ``copies``.
 
     Args:
         max_bytes: larger originals are not read.
+        watcher: told of what happens, for logs and metrics.
     """
 
     def __init__(
@@ -56,12 +72,14 @@ class Copying:
         store: PhotoStore,
         maker: CopyMaker,
         max_bytes: int,
+        watcher: CopyWatcher,
     ) -> None:
         self._copies = copies
         self._changes = changes
         self._store = store
         self._maker = maker
         self._max_bytes = max_bytes
+        self._watcher = watcher
 
     def run(self, job: CopyJob, *, time_left_s: Callable[[], float]) -> None:
         """Make the copies of each photo that still wants them.
@@ -79,8 +97,8 @@ class Copying:
                 try:
                     self._copy(photo, Deadline.after(time_left_s() - _SPARE_S))
                 except RetryableError as error:
-                    logger.warning("copies of photo %s are put off: %s", photo.id, error)
                     self._copies.put_off([photo.id], for_s=_PUT_OFF_S)
+                    self._watcher.copies_put_off(photo.id, str(error))
                     return
                 except PhotogateError as error:
                     self._give_up(photo, str(error))
@@ -89,6 +107,7 @@ class Copying:
                     logger.exception("copies of photo %s could not be made", photo.id)
 
     def _copy(self, photo: UncopiedPhoto, deadline: Deadline) -> None:
+        began = time.perf_counter()
         if photo.attempts > MAX_ATTEMPTS:
             raise CannotCopy(f"{photo.attempts - 1} attempts at copies ended without an answer")
         data, sha256 = self._original(photo, deadline)
@@ -115,6 +134,12 @@ class Copying:
             # Deleted meanwhile: what was just put must not stay.
             for key in [*keys, original_key]:
                 self._store.delete(key)
+            return
+        self._watcher.copies_made(
+            photo.id,
+            size_bytes=sum(len(copy.data) for copy in made),
+            duration_ms=(time.perf_counter() - began) * 1000,
+        )
 
     def _original(self, photo: UncopiedPhoto, deadline: Deadline) -> tuple[bytes, str]:
         """Read the bytes that were judged, and their sha256."""
@@ -130,6 +155,6 @@ class Copying:
         return data, sha256
 
     def _give_up(self, photo: UncopiedPhoto, why: str) -> None:
-        logger.warning("no copies of photo %s: %s", photo.id, why)
         self._changes.make([withheld(photo.id, error=f"no copy can be shown: {why}")])
         self._copies.abandon(photo.id)
+        self._watcher.copies_impossible(photo.id, why)
