@@ -92,6 +92,7 @@ class Worker:
             changes=self.records.changes,
             store=self.store,
             maker=self.maker,
+            lease_s=60,
             max_bytes=1000,
             watcher=self.events,
         ).run(job, time_left_s=time_left_s)

@@ -146,6 +146,7 @@ def moderate(
             changes=ports.changes,
             store=ports.store,
             maker=ports.maker,
+            lease_s=settings.job_deadline_s,
             max_bytes=settings.max_photo_bytes,
             watcher=watcher,
         ),

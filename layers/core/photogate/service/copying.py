@@ -33,12 +33,10 @@ logger = logging.getLogger(__name__)
 
 #: A photo whose attempts ended this often without copies goes to a person.
 MAX_ATTEMPTS = 3
-#: No other delivery works on these photos meanwhile.
-LEASE_S = 120.0
-#: Kept for one photo: reading, decoding twice, three times writing.
-_ENOUGH_S = 10.0
-#: Kept for writing down what was done.
-_SPARE_S = 2.0
+#: A photo is begun while this much is left (reading, decoding twice, three times writing), and ends
+#: that long before the process is stopped from outside. Of a short lease both are shares.
+_BEGIN_S, _SPARE_S = 10.0, 2.0
+_BEGIN_SHARE, _SPARE_SHARE = 0.2, 0.05
 #: Until a part that failed is asked again.
 _PUT_OFF_S = 20.0
 
@@ -60,6 +58,7 @@ class Copying:
     """The use case behind jobs of the kind ``copies``.
 
     Args:
+        lease_s: how long a job may take; no other delivery works on a photo so long.
         max_bytes: larger originals are not read.
         watcher: told of what happens, for logs and metrics.
     """
@@ -71,6 +70,7 @@ class Copying:
         changes: Changes,
         store: PhotoStore,
         maker: CopyMaker,
+        lease_s: float,
         max_bytes: int,
         watcher: CopyWatcher,
     ) -> None:
@@ -80,6 +80,9 @@ class Copying:
         self._maker = maker
         self._max_bytes = max_bytes
         self._watcher = watcher
+        self._lease_s = lease_s
+        self._begin_s = min(_BEGIN_S, _BEGIN_SHARE * lease_s)
+        self._spare_s = min(_SPARE_S, _SPARE_SHARE * lease_s)
 
     def run(self, job: CopyJob, *, time_left_s: Callable[[], float]) -> None:
         """Make the copies of each photo that still wants them.
@@ -90,12 +93,12 @@ class Copying:
             RetryableError: the database does not answer.
         """
         for photo_id in job.photo_ids:
-            if time_left_s() < _ENOUGH_S:
+            if time_left_s() < self._begin_s:
                 return  # the others are due again by themselves
             # One at a time: what ends this process counts for the one that did it.
-            for photo in self._copies.begin([photo_id], lease_s=LEASE_S):
+            for photo in self._copies.begin([photo_id], lease_s=self._lease_s):
                 try:
-                    self._copy(photo, Deadline.after(time_left_s() - _SPARE_S))
+                    self._copy(photo, Deadline.after(time_left_s() - self._spare_s))
                 except RetryableError as error:
                     self._copies.put_off([photo.id], for_s=_PUT_OFF_S)
                     self._watcher.copies_put_off(photo.id, str(error))
