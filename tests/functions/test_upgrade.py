@@ -1,9 +1,17 @@
-"""An installation of the earlier layout gets its copies while everything goes on being shown."""
+"""An installation of the earlier layout gets its copies while everything goes on being shown.
+
+A larger rehearsal than CI's, with its figures:
+
+    PHOTOGATE_REHEARSAL=100000,2000 .venv/bin/pytest tests/functions/test_upgrade.py -s
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -23,6 +31,8 @@ from tests.functions.conftest import Installation
 from tests.servers import eventually
 
 _PHOTOS_PER_USER = 25
+#: Rows, and how many of them are approved photos of 640×480 to 12 megapixels.
+_ROWS, _PHOTOS = map(int, os.environ.get("PHOTOGATE_REHEARSAL", "2000,100").split(","))
 
 
 class Reader:
@@ -71,15 +81,15 @@ class Reader:
 def test_nothing_is_missing_while_copies_are_made(
     installation: Installation, pool: Pool, tmp_path: Path
 ) -> None:
-    """2,000 rows, of which 100 are approved photos of 640×480 to 12 megapixels."""
-    users = _earlier_installation(pool, tmp_path / "photos", rows=2_000, photos=100)
+    """The sweep and one worker make copies, while somebody reads without a pause."""
+    users = _earlier_installation(pool, tmp_path / "photos", rows=_ROWS, photos=_PHOTOS)
     admin = installation.client("an-admin", Role.ADMIN)
     copies = admin.call("GET", "/admin/queue-stats")["copies"]
-    assert copies == {"waiting": 0, "earlier": 2_000}
+    assert copies == {"waiting": 0, "earlier": min(_ROWS, 10_000)}
 
     with Reader(installation, users) as reader:
         eventually(lambda: reader.rounds > 0, within_s=60)
-        parts = moderate.parts()
+        parts, began = moderate.parts(), time.monotonic()
         worker = Worker(parts)
         while True:
             bootstrap.sweep().run()
@@ -89,9 +99,13 @@ def test_nothing_is_missing_while_copies_are_made(
             copies = admin.call("GET", "/admin/queue-stats")["copies"]
             if copies == {"waiting": 0, "earlier": 0}:
                 break
+        took_s = time.monotonic() - began
         rounds = reader.rounds
         eventually(lambda: reader.rounds > rounds, within_s=60)
 
+    sys.stdout.write(
+        f"{_ROWS} rows, {_PHOTOS} photos: {took_s:.0f} s, meanwhile {reader.answers} by GET\n"
+    )
     assert set(reader.answers) == {200}
     assert set(reader.told) == {"approved"}
     (row,) = pool.transaction(
@@ -100,7 +114,7 @@ def test_nothing_is_missing_while_copies_are_made(
             " AND url = display_key AND original_key LIKE 'kept/%'"
         )
     )
-    assert row["n"] == 100
+    assert row["n"] == _PHOTOS
 
 
 def _earlier_installation(pool: Pool, folder: Path, *, rows: int, photos: int) -> list[str]:
