@@ -1,6 +1,6 @@
 """What copies cost: verdicts without them, with them, and copies alone.
 
-    python -m bench.verdicts [--photos 900]
+    python -m bench.verdicts [--photos 900] [--latency]
 
 Times are the database's: from upload-complete to the verdict's commit. For "without copies" a
 trigger of this benchmark takes each wish for copies back, so that their jobs find nothing to do.
@@ -37,16 +37,18 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.verdicts", description=__doc__)
     parser.add_argument("--photos", type=int, default=900, help="in the filled queue")
-    count = parser.parse_args().photos
+    parser.add_argument("--latency", action="store_true", help="one photo at a time, and no more")
+    arguments = parser.parse_args()
     with (
         running(workers=2, progress=lambda _: None) as installation,
         closing(Pool(os.environ["DATABASE_URL"], size=1)) as pool,
     ):
-        _measure(installation, pool, count)
+        console.print(f"one photo to its verdict: {_latency(installation, pool)}")
+        if not arguments.latency:
+            _measure(installation, pool, arguments.photos)
 
 
 def _measure(installation: Installation, pool: Pool, count: int) -> None:
-    console.print(f"one photo to its verdict: {_latency(installation, pool)}")
     if not _has_copies(pool):
         console.print(f"verdicts: {_verdicts(installation, pool, count)}")
         return
