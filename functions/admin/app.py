@@ -61,7 +61,7 @@ def health(parts: Parts, response: Response) -> Health:
     tags=["operation"],
 )
 def queue_stats(parts: Parts) -> QueueStats:
-    """Count jobs, the last day's verdicts, and living workers."""
+    """Count jobs, photos without copies, the last day's verdicts, and living workers."""
     return QueueStats.of(parts.reviews.queue_report(), now=datetime.now(UTC))
 
 

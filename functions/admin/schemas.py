@@ -120,10 +120,22 @@ class Worker(BaseModel):
         )
 
 
+class Copies(BaseModel):
+    """Photos that wait for the copies which others see; each number is counted up to 10,000."""
+
+    waiting: int = Field(
+        description="Judged or approved, and a job for copies is under way or due.", examples=[2]
+    )
+    earlier: int = Field(
+        description="Of a version without copies, whose turn has not come.", examples=[0]
+    )
+
+
 class QueueStats(BaseModel):
     """The state of moderation as a whole."""
 
     queue: Queue
+    copies: Copies
     last_24h: LastDay
     workers: list[Worker]
     timestamp: datetime
@@ -142,6 +154,7 @@ class QueueStats(BaseModel):
                 pending_media=day.pending_media.n,
                 pending_media_is=day.pending_media.exactness,
             ),
+            copies=Copies(waiting=report.copies.waiting, earlier=report.copies.earlier),
             last_24h=LastDay(
                 since=day.since,
                 total=day.total,

@@ -97,7 +97,10 @@ def make_handler(parts: Callable[[], ModerateParts]) -> Handler:
 
 
 class EventLog:
-    """Writes one structured event per photo, never its bytes or URLs, and how long it took."""
+    """Writes one structured event per verdict, and per photo of which copies were made.
+
+    It says how long they took, and never holds a photo's bytes or URLs.
+    """
 
     def batch_opened(self, batch: OpenBatch) -> None:
         correlation_id.set(batch.correlation_id)
@@ -133,6 +136,27 @@ class EventLog:
             delay_s=round(delay_s, 1),
         )
         emit("moderate", counts={"JobsPutOff": 1})
+
+    def copies_made(self, photo_id: str, *, size_bytes: int, duration_ms: float) -> None:
+        logger.info(
+            "copies made",
+            photo_id=photo_id,
+            size_bytes=size_bytes,
+            duration_ms=round(duration_ms, 2),
+        )
+        emit(
+            "moderate",
+            counts={"PhotosCopied": 1, "CopyBytes": size_bytes},
+            milliseconds={"CopyDuration": duration_ms},
+        )
+
+    def copies_put_off(self, photo_id: str, why: str) -> None:
+        logger.warning("copies put off", photo_id=photo_id, error=why)
+        emit("moderate", counts={"CopiesPutOff": 1})
+
+    def copies_impossible(self, photo_id: str, why: str) -> None:
+        logger.warning("no copies can be made", photo_id=photo_id, error=why)
+        emit("moderate", counts={"CopiesImpossible": 1})
 
 
 def _hand_back(queue: JobReceiver, delivery: Delivery, error: Exception) -> None:

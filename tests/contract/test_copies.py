@@ -257,3 +257,38 @@ def test_photos_of_the_earlier_layout_are_shown_until_they_have_copies(
     assert after.shown_key == copy_key("display", approved, SHA256, suffix="jpg")
     assert (after.file_key, after.earlier_layout) == ("incoming/a", False)
     assert records.copies.progress().earlier == 0
+
+
+def test_what_a_person_approves_anew_of_the_earlier_layout_waits_for_its_copies(
+    records: Records,
+) -> None:
+    """A client may have put something else in the place of what was judged."""
+    photo_id = handed_in(records, "incoming/a")["incoming/a"]
+    judge(records, photo_id, Status.REVIEW)
+    records.of_earlier_layout()
+    decide(records, photo_id, Verdict(status=Status.APPROVED), by=MODERATOR)
+    before = photo(records, photo_id)
+    assert (before.shown_key, before.told_status) == (None, Status.PENDING)
+    assert before.file_key == "incoming/a"
+    (wanted,) = records.copies.begin([photo_id], lease_s=60)
+    assert (wanted.original_key, wanted.sha256) == ("incoming/a", SHA256)
+    made(records, photo_id)
+    assert photo(records, photo_id).told_status is Status.APPROVED
+
+
+@pytest.mark.parametrize("by_person", [False, True])
+def test_nothing_is_shown_of_the_earlier_layout_where_no_copies_can_be_made(
+    records: Records, approved: str, by_person: bool
+) -> None:
+    if by_person:
+        decide(records, approved, Verdict(status=Status.APPROVED), by=MODERATOR)
+    records.of_earlier_layout()
+    assert photo(records, approved).shown_key == "incoming/a"
+    records.copies.schedule_earlier(limit=10)
+    records.copies.abandon(approved)
+    assert photo(records, approved).shown_key is None
+    assert photo(records, approved).file_key == "incoming/a"
+    assert records.copies.progress().waiting == 0
+    decide(records, approved, Verdict(status=Status.REJECTED), by=MODERATOR)
+    decide(records, approved, Verdict(status=Status.APPROVED), by=MODERATOR)
+    assert photo(records, approved).shown_key is None

@@ -137,8 +137,9 @@ def close(installation: Installation, ledger: Ledger, tally: Tally) -> Close:
         recovery_s: float | None = None,
         note: str = "",
         at: Installation = installation,
+        photos_of: Installation | None = None,
     ) -> Account:
-        account = ledger.close(at.pool)
+        account = ledger.close(at.pool, (photos_of or at).store)
         tally.rows.append(
             Row(
                 fault=fault,
@@ -147,12 +148,14 @@ def close(installation: Installation, ledger: Ledger, tally: Tally) -> Close:
                 lost=account.lost,
                 doubled=account.doubled,
                 falsely_approved=account.falsely_approved,
+                wrongly_shown=account.wrongly_shown,
                 slowest_recovery_s=recovery_s,
                 note=note,
             )
         )
         assert account.wrong == []
         assert (account.lost, account.doubled, account.falsely_approved) == (0, 0, 0)
+        assert account.wrongly_shown == 0
         assert account.photos > 0
         return account
 

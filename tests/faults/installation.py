@@ -20,11 +20,14 @@ from local.home import Home
 from local.process import start_module, stop, wait_until
 from local.servers.embedded_postgres import EmbeddedPostgres
 from local.servers.embedded_redis import EmbeddedRedis
+from photogate.adapters import photos_s3
+from photogate.adapters.photos_files import FilePhotoStore
 from photogate.adapters.postgres.migrate import migrate
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.queue_redis import RedisQueue, connect
 from photogate.auth import issue_token
 from photogate.domain import QueueStats, Role
+from photogate.ports.photos import PhotoStore
 from tests.conftest import SECRET
 from tests.faults.forker import WorkerForker
 from tests.faults.ledger import observe
@@ -104,6 +107,20 @@ class Installation:
         """The folder of the photos."""
         return self.servers.home.folder("photos")
 
+    @property
+    def store(self) -> PhotoStore:
+        """The photos, past any proxy."""
+        bucket = self.settings.get("S3_BUCKET_PHOTOS")
+        if not bucket:
+            return FilePhotoStore(self.photos, public_url=self.url, secret=SECRET)
+        client = photos_s3.connect(
+            region="us-east-1",
+            endpoint=self.settings["S3_PUBLIC_ENDPOINT"],
+            access_key=self.settings["S3_ACCESS_KEY"],
+            secret_key=self.settings["S3_SECRET_KEY"],
+        )
+        return photos_s3.S3PhotoStore(client, bucket, presigner=client)
+
     def start(self) -> None:
         """Migrate, and start API and sweep."""
         migrate(self.pool)
@@ -168,6 +185,22 @@ class Installation:
             )
         )
 
+    def copies_are_due(self) -> None:
+        """Let copies be due again as if enough time had passed; nothing else changes."""
+        self.pool.transaction(
+            lambda s: s.rows(
+                "UPDATE media SET copies_due_at = now(), copies_lease_until = NULL"
+                " WHERE copies_due_at > now()"
+            )
+        )
+
+    def uncopied(self) -> int:
+        """Count photos that wait for copies."""
+        (row,) = self.pool.transaction(
+            lambda s: s.rows("SELECT count(*) AS n FROM media WHERE copies_due_at IS NOT NULL")
+        )
+        return int(row["n"])
+
     def workers(self) -> set[int]:
         """Give the process ids of the workers that announced themselves."""
         rows = self.pool.transaction(lambda s: s.rows("SELECT pid FROM workers"))
@@ -181,7 +214,9 @@ class Installation:
         return int(row["n"])
 
     def settle(self, *, within_s: float = 60.0, hasten: bool = False) -> None:
-        """Wait until no batch is open and no job under way.
+        """Wait until no batch is open, no job under way, and no photo without its copies.
+
+        Copies whose job is not in the queue are due at once, else after minutes.
 
         Args:
             hasten: whether the outbox's time passes faster; else what is lost from the
@@ -193,7 +228,10 @@ class Installation:
                 self.a_while_passes(0.2)
             stats: QueueStats = self.queue.stats()
             left = self.open_batches() + stats.visible + stats.in_flight + stats.delayed
-            return left == 0
+            if left or not self.uncopied():
+                return left == 0
+            self.copies_are_due()
+            return False
 
         eventually(settled, within_s=within_s)
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from photogate.adapters.postgres.pool import Pool
+from photogate.ports.photos import PhotoStore
+from tests.faults.copies import wrongly_shown
 from tests.faults.photos import Photo, Truth
 
 _TERMINAL = ("approved", "rejected", "review")
@@ -59,6 +61,8 @@ class Account:
     doubled: int
     #: Approved though it must not be, or without its signals, or for other bytes.
     falsely_approved: int
+    #: Approved, and without all of its copies; or not approved, and shown all the same.
+    wrongly_shown: int
     statuses: Counter[str]
     #: Good photos that a person has to look at, because of the faults.
     good_in_review: int
@@ -136,8 +140,8 @@ class Ledger:
                 for entry in self._accepted.values()
             }
 
-    def close(self, pool: Pool, *, photos_per_day: int = 30) -> Account:
-        """Hold all of it against the database, once everything has settled."""
+    def close(self, pool: Pool, store: PhotoStore, *, photos_per_day: int = 30) -> Account:
+        """Hold all of it against the database and the photos, once everything has settled."""
         keys = [key for entry in self._accepted.values() for key in entry.photos]
         users = sorted({entry.user for entry in self._accepted.values()})
         rows = _rows(pool, users)
@@ -145,7 +149,7 @@ class Ledger:
         wrong = list(self.unforeseen)
         by_key: dict[str, list[dict[str, Any]]] = {}
         for row in rows:
-            by_key.setdefault(row["url"], []).append(row)
+            by_key.setdefault(row["upload_key"], []).append(row)
         lost = doubled = false = good_in_review = 0
         for entry in self._accepted.values():
             for key, photo in entry.photos.items():
@@ -159,10 +163,12 @@ class Ledger:
                     row["moderation_status"] for row in found
                 ] == ["review"]
         wrong += [
-            f"without a verdict, though nobody was told of it: {row['url']}"
+            f"without a verdict, though nobody was told of it: {row['upload_key']}"
             for row in rows
-            if row["url"] not in keys and row["moderation_status"] not in _TERMINAL
+            if row["upload_key"] not in keys and row["moderation_status"] not in _TERMINAL
         ]
+        shown = [why for row in rows if (why := wrongly_shown(store, row)) is not None]
+        wrong += shown
         wrong += self._decisions_kept(rows)
         history = _history(pool, users)
         wrong += _unrecorded(writes, history)
@@ -174,6 +180,7 @@ class Ledger:
             lost=lost,
             doubled=doubled,
             falsely_approved=false,
+            wrongly_shown=len(shown),
             statuses=Counter(row["moderation_status"] for row in rows),
             good_in_review=good_in_review,
             wrong=wrong,
@@ -247,6 +254,8 @@ def _doubled(written: Sequence[dict[str, Any]]) -> bool:
             owed = True
             continue
         if write["decided_by"] is None:
+            if not owed and (write["before"], write["after"]) == ("approved", "review"):
+                continue  # taken back: no copy of it can be made
             if not owed:
                 return True
             generations.append(write["generation"])
@@ -257,8 +266,8 @@ def _doubled(written: Sequence[dict[str, Any]]) -> bool:
 def _rows(pool: Pool, users: Sequence[str]) -> list[dict[str, Any]]:
     return pool.transaction(
         lambda s: s.rows(
-            "SELECT CAST(id AS text) AS id, url, batch_id, moderation_status, moderation_reason,"
-            " moderation_scores, moderation_error FROM media"
+            "SELECT CAST(id AS text) AS id, upload_key, original_key, display_key, url, batch_id,"
+            " moderation_status, moderation_reason, moderation_scores, moderation_error FROM media"
             " WHERE user_id = ANY (CAST(:users AS text[]))",
             users=list(users),
         )

@@ -14,19 +14,34 @@ from pathlib import Path
 from typing import Any, cast
 
 from photogate.bootstrap import ModeratePorts
-from photogate.domain import NEVER, Deadline, Delivery, OpenBatch, OpenPhoto, Signals
+from photogate.domain import (
+    NEVER,
+    Copy,
+    Deadline,
+    Delivery,
+    OpenBatch,
+    OpenPhoto,
+    Signals,
+    UncopiedPhoto,
+)
 from photogate.domain.changes import Change, Outcome
-from photogate.messages import Job
+from photogate.errors import StorageUnavailable
+from photogate.messages import Job, decode
+from photogate.ports.photos import Store
 from photogate.ports.queue import Queue
-from photogate.ports.records import Changes, Deliveries
-from photogate.ports.vision import PhotoAnalyzer
+from photogate.ports.records import Changes, Copies, Deliveries
+from photogate.ports.vision import CopyMaker, PhotoAnalyzer
 from photogate_vision.analyzer import VisionAnalyzer
+from photogate_vision.copies.encoding import CopyForm
+from photogate_vision.copies.maker import Copier
 from photogate_vision.decoding.sandbox import Sandbox
 from tests.faults.photos import Truth, mark_of
 
 #: In the order in which a job passes them.
 HANGS = 0
 STAGES = ("received", "attempt committed", "inferred", "verdict committed", "before ack")
+#: The same for a job that makes copies.
+COPY_STAGES = ("copies begun", "copies encoded", "copy put", "copies committed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +50,7 @@ class Plan:
 
     #: File to which it appends what it does.
     notes: str
-    #: One of ``STAGES`` at which it is stopped; None for a worker that lives.
+    #: One of ``STAGES`` or ``COPY_STAGES`` at which it is stopped; None for a worker that lives.
     stops_at: str | None = None
     #: The signal that stops it: SIGKILL, or SIGSTOP, until a test sends SIGCONT; ``HANGS`` lets
     #: its loop wait for ever while its other threads go on.
@@ -50,6 +65,10 @@ class Plan:
     #: What its sandbox runs, as ``module:function``, and for how long; None as shipped.
     decoder: str | None = None
     decoding_limit_s: float = 0.0
+    #: What it runs instead for pictures that are to be shown; None as shipped.
+    shower: str | None = None
+    #: Share of the copies that the store does not take.
+    copies_refused: float = 0.0
 
     def encode(self) -> str:
         """Give it as an argument of the process."""
@@ -117,20 +136,27 @@ class _Queue(_Wrapper):
         if delivery is None and self._again:
             delivery = self._again.pop(self._random.randrange(len(self._again)))
         if delivery is not None:
-            self._recorder.batch_id = Job.decode(delivery.body).batch_id
-            self._recorder.note("received")
-            self._recorder.reach("received")
+            job = decode(delivery.body)
+            self._recorder.batch_id = job.batch_id if isinstance(job, Job) else None
+            if isinstance(job, Job):
+                self._recorder.note("received")
+                self._recorder.reach("received")
+            else:
+                self._recorder.note("copies received")
         return delivery
 
     def send(self, body: str, *, delay_s: float = 0.0) -> str:
         """Send a fresh job, sooner than it was meant."""
-        self._recorder.note("put off" if delay_s else "woke", batch_id=Job.decode(body).batch_id)
+        job = decode(body)
+        if isinstance(job, Job):
+            self._recorder.note("put off" if delay_s else "woke", batch_id=job.batch_id)
         shortened_s = delay_s * self._recorder.plan.delay_factor
         return str(self._inner.send(body, delay_s=shortened_s))
 
     def ack(self, delivery: Delivery) -> bool:
         """Acknowledge, or die before it."""
-        self._recorder.reach("before ack")
+        if self._recorder.batch_id is not None:
+            self._recorder.reach("before ack")
         done = bool(self._inner.ack(delivery))
         self._recorder.note("acknowledged")
         return done
@@ -162,6 +188,50 @@ class _Changes(_Wrapper):
         outcomes: list[Outcome] = self._inner.make(changes)
         self._recorder.reach("verdict committed")
         return outcomes
+
+
+class _Copies(_Wrapper):
+    def begin(self, photo_ids: Sequence[str], *, lease_s: float) -> list[UncopiedPhoto]:
+        """Begin an attempt at copies, and perhaps stop after it."""
+        photos: list[UncopiedPhoto] = self._inner.begin(photo_ids, lease_s=lease_s)
+        if photos:
+            self._recorder.reach("copies begun")
+        return photos
+
+    def made(self, photo_id: str, *, display_key: str, original_key: str) -> bool:
+        """Note that copies are there."""
+        there = bool(self._inner.made(photo_id, display_key=display_key, original_key=original_key))
+        self._recorder.reach("copies committed")
+        return there
+
+    def put_off(self, photo_ids: Sequence[str], *, for_s: float) -> None:
+        """Put copies off, and note it."""
+        self._recorder.note("copies put off")
+        self._inner.put_off(photo_ids, for_s=for_s)
+
+
+class _Maker(_Wrapper):
+    def copies(self, data: bytes, deadline: Deadline = NEVER) -> Sequence[Copy]:
+        """Make copies."""
+        made: Sequence[Copy] = self._inner.copies(data, deadline)
+        self._recorder.reach("copies encoded")
+        return made
+
+
+class _Store(_Wrapper):
+    def __init__(self, inner: Any, recorder: Recorder) -> None:
+        super().__init__(inner, recorder)
+        self._random = random.Random(f"{recorder.plan.seed}/{os.getpid()}")
+
+    def put(self, key: str, data: bytes, *, content_type: str, deadline: Deadline = NEVER) -> None:
+        """Write, or refuse a copy."""
+        is_copy = key.startswith("copies/")
+        if is_copy and self._random.random() < self._recorder.plan.copies_refused:
+            self._recorder.note("copy refused")
+            raise StorageUnavailable("the store takes no copy, as the plan says")
+        self._inner.put(key, data, content_type=content_type, deadline=deadline)
+        if is_copy:
+            self._recorder.reach("copy put")
 
 
 class _Analyzer(_Wrapper):
@@ -206,8 +276,14 @@ class FaultyPorts:
         if (decoder := self.plan.decoder) is not None:
             sandbox = Sandbox(decoder=decoder, time_limit_s=self.plan.decoding_limit_s)
             analyzer = VisionAnalyzer(Path(os.environ["MODEL_DIR"]), decode=sandbox.decode)
+        maker = ports.maker
+        if (shower := self.plan.shower) is not None:
+            maker = Copier(Sandbox(shower=shower).show, CopyForm())
         return replace(
             ports,
+            copies=cast(Copies, _Copies(ports.copies, self.recorder)),
+            maker=cast(CopyMaker, _Maker(maker, self.recorder)),
+            store=cast(Store, _Store(ports.store, self.recorder)),
             queue=cast(Queue, _Queue(ports.queue, self.recorder)),
             deliveries=cast(Deliveries, _Deliveries(ports.deliveries, self.recorder)),
             changes=cast(Changes, _Changes(ports.changes, self.recorder)),

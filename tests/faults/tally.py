@@ -19,6 +19,7 @@ class Row:
     lost: int
     doubled: int
     falsely_approved: int
+    wrongly_shown: int
     #: From the fault's end (or the kill) to the last verdict that it held up.
     slowest_recovery_s: float | None = None
     note: str = ""
@@ -35,7 +36,15 @@ class Tally:
         """Give the table, with the sums below."""
         table = Table(title=f"faults, seed {self.seed}", title_justify="left")
         table.add_column("fault")
-        for name in ("injected", "photos", "lost", "doubled", "falsely approved", "recovery"):
+        for name in (
+            "injected",
+            "photos",
+            "lost",
+            "doubled",
+            "falsely approved",
+            "wrongly shown",
+            "recovery",
+        ):
             table.add_column(name, justify="right")
         table.add_column("")
         for row in self.rows:
@@ -54,6 +63,7 @@ class Tally:
             lost=sum(row.lost for row in self.rows),
             doubled=sum(row.doubled for row in self.rows),
             falsely_approved=sum(row.falsely_approved for row in self.rows),
+            wrongly_shown=sum(row.wrongly_shown for row in self.rows),
             slowest_recovery_s=max(recoveries, default=None),
         )
 
@@ -67,5 +77,12 @@ class Tally:
 
 def _cells(row: Row) -> list[str]:
     recovery = "" if row.slowest_recovery_s is None else f"{row.slowest_recovery_s:.1f} s"
-    numbers = (row.injected, row.photos, row.lost, row.doubled, row.falsely_approved)
+    numbers = (
+        row.injected,
+        row.photos,
+        row.lost,
+        row.doubled,
+        row.falsely_approved,
+        row.wrongly_shown,
+    )
     return [*(f"{number:,}" for number in numbers), recovery]

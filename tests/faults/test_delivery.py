@@ -131,12 +131,12 @@ def _photos(installation: Installation, keys: Sequence[str]) -> dict[str, dict[s
     """Give ids and statuses of photos by their keys."""
     rows = installation.pool.transaction(
         lambda s: s.rows(
-            "SELECT CAST(id AS text) AS id, url, moderation_status AS status FROM media"
-            " WHERE url = ANY (CAST(:k AS text[]))",
+            "SELECT CAST(id AS text) AS id, upload_key, moderation_status AS status FROM media"
+            " WHERE upload_key = ANY (CAST(:k AS text[]))",
             k=list(keys),
         )
     )
-    return {row["url"]: row for row in rows}
+    return {row["upload_key"]: row for row in rows}
 
 
 def _outcomes(

@@ -127,6 +127,7 @@ def test_a_part_is_away(
     account = close(
         f"{part} away for {'10 minutes' if scale.full else 'a while'}",
         injected=put_off,
+        photos_of=broken,
         recovery_s=recovery_s,
         note=f"each time a job put off; {woken} woken",
     )

@@ -63,6 +63,7 @@ def test_storage(
     account = close(
         f"storage: {words}",
         injected=proxy.count,
+        photos_of=broken,
         note=f"{handed_back} jobs handed back; slowest 200 {max(ledger.accepting_s):.1f} s",
     )
     assert max(ledger.accepting_s) < ACCEPTED_WITHIN_S

@@ -161,7 +161,7 @@ def test_the_dashboard_tells_which_checks_are_on(
 
 
 def test_queue_stats_count_jobs_photos_and_verdicts(
-    installation: Installation, deliver: Callable[[], list[str]], portrait: bytes
+    installation: Installation, deliver: Callable[..., list[str]], portrait: bytes
 ) -> None:
     admin = installation.client("a", Role.ADMIN)
     installation.hand_in(portrait, b"broken")
@@ -169,6 +169,8 @@ def test_queue_stats_count_jobs_photos_and_verdicts(
     assert before["queue"]["length"] == 1
     assert before["queue"]["pending_media"] == 2
     assert before["queue"]["oldest_age_s"] >= 0
+    deliver(1)
+    assert admin.call("GET", "/admin/queue-stats")["copies"] == {"waiting": 1, "earlier": 0}
     deliver()
     after = admin.call("GET", "/admin/queue-stats")
     assert after["queue"] == {
@@ -189,4 +191,5 @@ def test_queue_stats_count_jobs_photos_and_verdicts(
         "failed": 0,
         "rejection_reasons": {"unreadable": 1},
     }
+    assert after["copies"] == {"waiting": 0, "earlier": 0}
     assert after["workers"] == []

@@ -11,7 +11,7 @@ import pytest
 from photogate.adapters.memory.vision import ScriptedAnalyzer, ScriptedCopies
 from photogate.domain import PhotoRow, Signals, Status, Verdict
 from photogate.domain.changes import judged
-from photogate.domain.object_keys import other_copy
+from photogate.domain.object_keys import COPIES, other_copy
 from photogate.domain.verdicts import Finding
 from photogate.errors import CopyDiffers, DecoderFailed, NotFound
 from photogate.messages import CopyJob, Job, decode
@@ -33,12 +33,32 @@ class Analyzer(ScriptedAnalyzer):
         return [replace(frame, sha256=sha256) for frame in super().analyze(data)]
 
 
+class Events:
+    """Keeps what the use case tells of."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, int] = {}
+        self.put_off: list[str] = []
+        self.impossible: dict[str, str] = {}
+
+    def copies_made(self, photo_id: str, *, size_bytes: int, duration_ms: float) -> None:
+        assert duration_ms > 0
+        self.made[photo_id] = size_bytes
+
+    def copies_put_off(self, photo_id: str, why: str) -> None:
+        self.put_off.append(why)
+
+    def copies_impossible(self, photo_id: str, why: str) -> None:
+        self.impossible[photo_id] = why
+
+
 class Worker:
     """Gives verdicts and makes copies, one job at a time."""
 
     def __init__(self, records: Records, store: UnsteadyStore, queue: UnsteadyQueue) -> None:
         self.records, self.store, self.queue = records, store, queue
         self.maker = ScriptedCopies()
+        self.events = Events()
 
     def judge(self, job: Job, **answers: Signals | BaseException) -> None:
         """Give a batch its verdicts; jobs for copies are queued."""
@@ -72,7 +92,9 @@ class Worker:
             changes=self.records.changes,
             store=self.store,
             maker=self.maker,
+            lease_s=60,
             max_bytes=1000,
+            watcher=self.events,
         ).run(job, time_left_s=time_left_s)
 
     def again(self) -> None:
@@ -105,6 +127,8 @@ def test_approved_photos_are_shown_as_copies_of_what_was_judged(worker: Worker, 
     worker.judge(job, b=BLURRED)
     assert worker.copy() == 1
     assert [worker.shown(key) for key in "abc"] == [b"display of a", None, b"display of c"]
+    size_bytes = sum(len(f"{name} of a") for name in COPIES)
+    assert worker.events.made == {worker.photo(key).id: size_bytes for key in "abc"}
     rejected = worker.photo("b")
     assert picture(worker.store, rejected, "preview").data == b"preview of b"
 
@@ -158,6 +182,7 @@ class TestFailures:
         assert [worker.shown(key) if not worker.store.down else None for key in "abc"] == [None] * 3
         for _ in range(5):
             worker.again()  # however often: an outage counts no attempt
+        assert set(worker.events.put_off) == {"the store is down"}
         worker.store.down = False
         worker.again()
         assert worker.shown("a") == b"display of a"
@@ -253,6 +278,11 @@ def test_one_that_was_swapped_before_is_found_out(worker: Worker, job: Job) -> N
     worker.records.copies.schedule_earlier(limit=10)
     worker.again()
     assert worker.photo("a").status is Status.REVIEW
+    assert worker.photo("a").shown_key is None
+    assert list(worker.events.impossible) == [worker.photo("a").id]
+    decide(worker.records, worker.photo("a").id, Verdict(status=Status.APPROVED), by=MODERATOR)
+    assert worker.photo("a").shown_key is None
+    worker.again()
     assert worker.photo("a").shown_key is None
 
 

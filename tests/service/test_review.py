@@ -21,6 +21,7 @@ def reviews(records: Records, queue: UnsteadyQueue, store: UnsteadyStore) -> Rev
         views=records.views,
         changes=records.changes,
         outbox=records.outbox,
+        copies=records.copies,
         monitor=queue,
         workers=records.workers,
     )

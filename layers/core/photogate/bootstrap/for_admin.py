@@ -31,6 +31,7 @@ class AdminParts:
 @cache
 def admin() -> AdminParts:
     """Build, once per process, what the admin function needs."""
+    from photogate.adapters.postgres.copies import PostgresCopies
     from photogate.adapters.postgres.outbox import PostgresOutbox
     from photogate.adapters.postgres.reviews import PostgresReviewItems
     from photogate.adapters.postgres.sessions import PostgresSessions
@@ -51,6 +52,7 @@ def admin() -> AdminParts:
             views=views,
             changes=changes,
             outbox=PostgresOutbox(pool),
+            copies=PostgresCopies(pool),
             monitor=choose.queue(settings),
             workers=PostgresWorkers(pool),
             view_url_s=settings.view_url_s,

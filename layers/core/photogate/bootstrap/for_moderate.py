@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from photogate import settings as s
 from photogate.bootstrap import choose
@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from photogate.ports.queue import Queue
     from photogate.ports.records import Changes, Copies, Deliveries, Workers
     from photogate.ports.vision import CopyMaker, PhotoAnalyzer
-    from photogate.service.copying import Copying
+    from photogate.service.copying import Copying, CopyWatcher
     from photogate.service.moderate import Moderation, Watcher
     from photogate_vision.decoding.sandbox import Sandbox
+
+    class JobWatcher(Watcher, CopyWatcher, Protocol):
+        """Is told of both kinds of jobs."""
+
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +92,7 @@ class ModerateParts:
 
 
 def moderate(
-    watcher: Watcher, *, wrap: Callable[[ModeratePorts], ModeratePorts] = lambda ports: ports
+    watcher: JobWatcher, *, wrap: Callable[[ModeratePorts], ModeratePorts] = lambda ports: ports
 ) -> ModerateParts:
     """Build what a worker needs; loads and verifies the model.
 
@@ -137,7 +141,9 @@ def moderate(
             changes=ports.changes,
             store=ports.store,
             maker=ports.maker,
+            lease_s=settings.job_deadline_s,
             max_bytes=settings.max_photo_bytes,
+            watcher=watcher,
         ),
         analyzer=ports.analyzer,
         policy=policy,

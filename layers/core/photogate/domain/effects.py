@@ -103,6 +103,17 @@ def wants_copies(outcome: Outcome) -> bool:
     return change.copies_wanted or (change.action is Action.DECIDE and approved)
 
 
+def ends_earlier_layout(outcome: Outcome) -> bool:
+    """Tell whether nothing but copies is shown of the photo from now on.
+
+    What an earlier version showed goes on being shown until its copies are made; what becomes
+    visible now waits for them, as a client may have put something else in its place.
+    """
+    change, before = outcome.change, outcome.before
+    was_shown = before is not None and before.status is Status.APPROVED
+    return change.original_key is not None or (wants_copies(outcome) and not was_shown)
+
+
 def attempts_returned(outcome: Outcome) -> int:
     """Say how many counted attempts are taken off the photo: one that gave an answer, or all."""
     after = outcome.after

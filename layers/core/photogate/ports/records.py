@@ -162,7 +162,7 @@ class Copies(Protocol):
         """End an attempt that failed for a reason outside of the photo: uncounted, due later."""
 
     def abandon(self, photo_id: str) -> None:
-        """No copies are wanted any more: none can be made."""
+        """No copies are wanted any more: none can be made, and nothing of the photo is shown."""
 
     def take_due(self, *, limit: int) -> list[str]:
         """Take photos for which a job should be sent (again); they are due anew later."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable
+from typing import Protocol
 
 from photogate.domain import Deadline, UncopiedPhoto
 from photogate.domain.changes import withheld
@@ -31,21 +33,34 @@ logger = logging.getLogger(__name__)
 
 #: A photo whose attempts ended this often without copies goes to a person.
 MAX_ATTEMPTS = 3
-#: No other delivery works on these photos meanwhile.
-LEASE_S = 120.0
-#: Kept for one photo: reading, decoding twice, three times writing.
-_ENOUGH_S = 10.0
-#: Kept for writing down what was done.
-_SPARE_S = 2.0
+#: A photo is begun while this much is left (reading, decoding twice, three times writing), and ends
+#: that long before the process is stopped from outside. Of a short lease both are shares.
+_BEGIN_S, _SPARE_S = 10.0, 2.0
+_BEGIN_SHARE, _SPARE_SHARE = 0.2, 0.05
 #: Until a part that failed is asked again.
 _PUT_OFF_S = 20.0
+
+
+class CopyWatcher(Protocol):
+    """Is told what happens, for logs and metrics. What it does changes nothing."""
+
+    def copies_made(self, photo_id: str, *, size_bytes: int, duration_ms: float) -> None:
+        """All copies of a photo are there: their bytes together, and how long it took."""
+
+    def copies_put_off(self, photo_id: str, why: str) -> None:
+        """Something outside of the photo failed: they are due again later."""
+
+    def copies_impossible(self, photo_id: str, why: str) -> None:
+        """No copy can be made: a person looks at what the machine approved."""
 
 
 class Copying:
     """The use case behind jobs of the kind ``copies``.
 
     Args:
+        lease_s: how long a job may take; no other delivery works on a photo so long.
         max_bytes: larger originals are not read.
+        watcher: told of what happens, for logs and metrics.
     """
 
     def __init__(
@@ -55,13 +70,19 @@ class Copying:
         changes: Changes,
         store: PhotoStore,
         maker: CopyMaker,
+        lease_s: float,
         max_bytes: int,
+        watcher: CopyWatcher,
     ) -> None:
         self._copies = copies
         self._changes = changes
         self._store = store
         self._maker = maker
         self._max_bytes = max_bytes
+        self._watcher = watcher
+        self._lease_s = lease_s
+        self._begin_s = min(_BEGIN_S, _BEGIN_SHARE * lease_s)
+        self._spare_s = min(_SPARE_S, _SPARE_SHARE * lease_s)
 
     def run(self, job: CopyJob, *, time_left_s: Callable[[], float]) -> None:
         """Make the copies of each photo that still wants them.
@@ -72,15 +93,15 @@ class Copying:
             RetryableError: the database does not answer.
         """
         for photo_id in job.photo_ids:
-            if time_left_s() < _ENOUGH_S:
+            if time_left_s() < self._begin_s:
                 return  # the others are due again by themselves
             # One at a time: what ends this process counts for the one that did it.
-            for photo in self._copies.begin([photo_id], lease_s=LEASE_S):
+            for photo in self._copies.begin([photo_id], lease_s=self._lease_s):
                 try:
-                    self._copy(photo, Deadline.after(time_left_s() - _SPARE_S))
+                    self._copy(photo, Deadline.after(time_left_s() - self._spare_s))
                 except RetryableError as error:
-                    logger.warning("copies of photo %s are put off: %s", photo.id, error)
                     self._copies.put_off([photo.id], for_s=_PUT_OFF_S)
+                    self._watcher.copies_put_off(photo.id, str(error))
                     return
                 except PhotogateError as error:
                     self._give_up(photo, str(error))
@@ -89,6 +110,7 @@ class Copying:
                     logger.exception("copies of photo %s could not be made", photo.id)
 
     def _copy(self, photo: UncopiedPhoto, deadline: Deadline) -> None:
+        began = time.perf_counter()
         if photo.attempts > MAX_ATTEMPTS:
             raise CannotCopy(f"{photo.attempts - 1} attempts at copies ended without an answer")
         data, sha256 = self._original(photo, deadline)
@@ -115,6 +137,12 @@ class Copying:
             # Deleted meanwhile: what was just put must not stay.
             for key in [*keys, original_key]:
                 self._store.delete(key)
+            return
+        self._watcher.copies_made(
+            photo.id,
+            size_bytes=sum(len(copy.data) for copy in made),
+            duration_ms=(time.perf_counter() - began) * 1000,
+        )
 
     def _original(self, photo: UncopiedPhoto, deadline: Deadline) -> tuple[bytes, str]:
         """Read the bytes that were judged, and their sha256."""
@@ -130,6 +158,6 @@ class Copying:
         return data, sha256
 
     def _give_up(self, photo: UncopiedPhoto, why: str) -> None:
-        logger.warning("no copies of photo %s: %s", photo.id, why)
         self._changes.make([withheld(photo.id, error=f"no copy can be shown: {why}")])
         self._copies.abandon(photo.id)
+        self._watcher.copies_impossible(photo.id, why)

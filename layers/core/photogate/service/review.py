@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from photogate.domain import (
+    CopyProgress,
     DayStats,
     Page,
     PhotoRow,
@@ -20,7 +21,7 @@ from photogate.domain.changes import Change, decided, deleted, verified
 from photogate.errors import InvalidRequest, NotFound
 from photogate.ports.photos import PhotoStore
 from photogate.ports.queue import JobMonitor
-from photogate.ports.records import Changes, Outbox, Views, Workers
+from photogate.ports.records import Changes, Copies, Outbox, Views, Workers
 from photogate.service.changes import make_one
 from photogate.service.deletion import remove_objects
 from photogate.service.pages import place_of
@@ -41,6 +42,7 @@ class QueueReport:
     queue: QueueStats
     last_day: DayStats
     workers: Sequence[WorkerInfo]
+    copies: CopyProgress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,7 @@ class Reviews:
         views: Views,
         changes: Changes,
         outbox: Outbox,
+        copies: Copies,
         monitor: JobMonitor,
         workers: Workers,
         view_url_s: int = 300,
@@ -72,16 +75,18 @@ class Reviews:
         self._views = views
         self._changes = changes
         self._outbox = outbox
+        self._copies = copies
         self._monitor = monitor
         self._workers = workers
         self._view_url_s = view_url_s
 
     def queue_report(self) -> QueueReport:
-        """Count jobs, yesterday's verdicts and living workers."""
+        """Count jobs, yesterday's verdicts, living workers and what waits for copies."""
         return QueueReport(
             queue=self._monitor.stats(),
             last_day=self._views.last_day(),
             workers=self._workers.alive(),
+            copies=self._copies.progress(),
         )
 
     def dashboard(

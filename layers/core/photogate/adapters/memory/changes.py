@@ -27,6 +27,7 @@ from photogate.domain.changes import (
 )
 from photogate.domain.effects import (
     attempts_returned,
+    ends_earlier_layout,
     history_row,
     released_upload,
     settles,
@@ -169,7 +170,9 @@ def _update(row: Photo, outcome: Outcome, after: State, now: datetime) -> None:
         # A copy, of what JSON can hold.
         row.scores = json.loads(json.dumps(change.scores, allow_nan=False))
     if change.original_key is not None:
-        row.original_key, row.earlier_layout = change.original_key, False
+        row.original_key = change.original_key
+    if ends_earlier_layout(outcome):
+        row.earlier_layout = False
     if wants_copies(outcome) and row.display_key is None:
         row.copies_due_at = now + _FIRST_REST
     row.attempts = max(0, row.attempts - attempts_returned(outcome))

@@ -67,6 +67,7 @@ class MemoryCopies:
         with self._database.lock:
             for photo in self._wanted([photo_id]):
                 photo.copies_due_at = photo.copies_lease_until = None
+                photo.earlier_layout = False
 
     def take_due(self, *, limit: int) -> list[str]:
         """See ``photogate.ports.records.Copies.take_due``."""

@@ -27,12 +27,18 @@ from photogate.domain.changes import (
     State,
     Undo,
 )
-from photogate.domain.effects import attempts_returned, released_upload, settles, wants_copies
+from photogate.domain.effects import (
+    attempts_returned,
+    ends_earlier_layout,
+    released_upload,
+    settles,
+    wants_copies,
+)
 from photogate.domain.transitions import applied
 
-_SHOWN = SHOWN.format(
-    status="wanted.status", taken="wanted.original IS NOT NULL", display="display_key"
-)
+#: Of what is no photo, such as a predecessor's videos, there are no copies.
+_TAKEN = "(wanted.taken AND media_type = 'photo')"
+_SHOWN = SHOWN.format(status="wanted.status", taken=_TAKEN, display="display_key")
 
 
 class PostgresChanges:
@@ -166,9 +172,10 @@ def _write_photos(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Ph
         " reopened = wanted.again,"
         " moderated_at = CASE WHEN wanted.settled THEN now() ELSE moderated_at END,"
         " moderation_scores = coalesce(wanted.scores, moderation_scores),"
-        " upload_key = coalesce(upload_key, CASE WHEN wanted.original IS NOT NULL THEN url END),"
-        " original_key = coalesce(wanted.original, original_key),"
-        " copies_due_at = CASE WHEN wanted.copied AND display_key IS NULL"
+        f" upload_key = coalesce(upload_key, CASE WHEN {_TAKEN} THEN url END),"
+        " original_key = coalesce(wanted.original, original_key,"
+        f"   CASE WHEN {_TAKEN} AND upload_key IS NULL THEN url END),"
+        " copies_due_at = CASE WHEN wanted.copied AND media_type = 'photo' AND display_key IS NULL"
         "   THEN now() + interval '30 seconds' ELSE copies_due_at END,"
         f" url = {_SHOWN},"
         " retry_count = greatest(0, retry_count - wanted.attempts), undo ="
@@ -177,7 +184,7 @@ def _write_photos(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Ph
         " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS wanted (photo text, status text,"
         "   reason text, error text, decider text, verifier text, again boolean,"
         "   settled boolean, scores jsonb, attempts integer, replaced jsonb, original text,"
-        "   copied boolean)"
+        "   taken boolean, copied boolean)"
         f" WHERE CAST(id AS text) = wanted.photo RETURNING {PHOTO_COLUMNS}",
         rows=json.dumps([_row(outcome) for outcome in outcomes], allow_nan=False),
         undo=UNDO_WITHIN_S,
@@ -202,6 +209,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "attempts": attempts_returned(outcome),
         "replaced": {"to": asdict(undo)} if undo else None,
         "original": change.original_key,
+        "taken": ends_earlier_layout(outcome),
         "copied": wants_copies(outcome),
     }
 

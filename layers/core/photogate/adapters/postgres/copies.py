@@ -83,10 +83,13 @@ class PostgresCopies:
 
     def abandon(self, photo_id: str) -> None:
         """See ``photogate.ports.records.Copies.abandon``."""
+        shown = SHOWN.format(status="moderation_status", taken="true", display="display_key")
         self._pool.transaction(
             lambda s: s.rows(
-                "UPDATE media SET copies_due_at = NULL, copies_lease_until = NULL"
-                " WHERE CAST(id AS text) = :id",
+                "UPDATE media SET copies_due_at = NULL, copies_lease_until = NULL,"
+                " original_key = CASE WHEN upload_key IS NULL THEN url ELSE original_key END,"
+                f" upload_key = coalesce(upload_key, url), url = {shown}"
+                " WHERE CAST(id AS text) = :id AND copies_due_at IS NOT NULL",
                 id=photo_id,
             )
         )

@@ -1,0 +1,67 @@
+"""Copies: what is approved is seen in the end, or a person looks, whatever fails meanwhile."""
+
+from __future__ import annotations
+
+import random
+
+from tests.faults.client import User
+from tests.faults.conftest import Close, Scale
+from tests.faults.installation import Installation, fleet, steady
+from tests.faults.ledger import Ledger
+from tests.faults.photos import Album, Truth
+from tests.faults.ports import COPY_STAGES, Plan
+
+
+def test_killed_between_verdict_and_copies(
+    installation: Installation, ledger: Ledger, album: Album, scale: Scale, close: Close
+) -> None:
+    """One worker after the other dies while it makes copies; one that lives takes over."""
+    stages = list(COPY_STAGES) * scale.of(1, 8)
+    random.Random(scale.seed).shuffle(stages)
+    plans = iter([Plan(notes="", stops_at=stage) for stage in stages])
+    with fleet(installation, steady(), lambda: next(plans, None)) as workers:
+        while len(workers.notes.kills({})) < len(stages):
+            workers.wait_until_ready()
+            _hand_in_nine(installation, ledger, album)
+            installation.settle()
+    assert sorted(kill.stage for kill in workers.notes.kills({})) == sorted(stages)
+    account = close("copies: kill -9 at four stages", injected=len(stages))
+    assert account.good_in_review == 0
+
+
+def test_the_store_takes_no_copies(
+    installation: Installation, ledger: Ledger, album: Album, scale: Scale, close: Close
+) -> None:
+    """One of five copies is refused: put off, however often, and made in the end."""
+    slot = steady(copies_refused=0.2, seed=scale.seed)
+    with fleet(installation, slot, slot) as workers:
+        for _ in range(scale.of(2, 20)):
+            _hand_in_nine(installation, ledger, album)
+        installation.settle(within_s=scale.of(120, 600))
+        lines = workers.notes.lines
+    refused = sum(line["what"] == "copy refused" for line in lines)
+    put_off = sum(line["what"] == "copies put off" for line in lines)
+    assert refused == put_off > 0
+    account = close("copies: the store refuses every fifth", injected=refused)
+    assert account.good_in_review == 0
+
+
+def test_a_decoder_that_dies_of_the_second_decoding_only(
+    installation: Installation, ledger: Ledger, album: Album, scale: Scale, close: Close
+) -> None:
+    """Approved at first, then seen by nobody but a person."""
+    times = scale.of(1, 10)
+    with fleet(installation, steady(shower="tests.model.odd_decoders:show")):
+        for _ in range(times):
+            user = User(installation, ledger)
+            user.hand_in(album.take(5, truth=Truth.GOOD))
+            user.close()
+        installation.settle()
+    account = close("copies: the second decoding kills its decoder", injected=5 * times)
+    assert account.statuses == {"review": 5 * times}
+
+
+def _hand_in_nine(installation: Installation, ledger: Ledger, album: Album) -> None:
+    user = User(installation, ledger)
+    user.hand_in(album.take(9))
+    user.close()

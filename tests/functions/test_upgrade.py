@@ -1,0 +1,154 @@
+"""An installation of the earlier layout gets its copies while everything goes on being shown.
+
+A larger rehearsal than CI's, with its figures:
+
+    PHOTOGATE_REHEARSAL=100000,2000 .venv/bin/pytest tests/functions/test_upgrade.py -s
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from bench.photos import mix
+from functions.moderate import app as moderate
+from local.client import PhotogateClient
+from local.worker import Worker
+from photogate import bootstrap
+from photogate.adapters.postgres.pool import Pool
+from photogate.domain import Role
+from photogate.messages import CopyJob, decode
+from tests.functions.conftest import Installation
+from tests.servers import eventually
+
+_PHOTOS_PER_USER = 25
+#: Rows, and how many of them are approved photos of 640×480 to 12 megapixels.
+_ROWS, _PHOTOS = map(int, os.environ.get("PHOTOGATE_REHEARSAL", "2000,100").split(","))
+
+
+class Reader:
+    """Somebody who looks at all approved photos, again and again, by the URLs that are given."""
+
+    def __init__(self, installation: Installation, users: list[str]) -> None:
+        self._owners = [installation.client(user) for user in users]
+        self._viewer = installation.client("a-viewer", Role.VIEWER)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        #: Answers to each GET of a photo, and what lists told of photos.
+        self.answers: Counter[int] = Counter()
+        self.told: Counter[str] = Counter()
+        self.rounds = 0
+
+    def __enter__(self) -> Reader:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            for owner in self._owners:
+                self._see(owner.photos())
+            self._see(self._dashboard(self._viewer))
+            self.rounds += 1
+
+    def _dashboard(self, viewer: PhotogateClient) -> list[dict[str, Any]]:
+        params = {"status": "approved", "limit": 100}
+        media: list[dict[str, Any]] = viewer.call(
+            "GET", "/admin/moderation/dashboard", params=params
+        )["media"]
+        return media
+
+    def _see(self, photos: list[dict[str, Any]]) -> None:
+        for photo in photos:
+            self.told[photo["moderation_status"]] += 1
+            if photo["moderation_status"] == "approved":
+                self.answers[requests.get(photo["url"], timeout=30).status_code] += 1
+
+
+@pytest.mark.slow
+def test_nothing_is_missing_while_copies_are_made(
+    installation: Installation, pool: Pool, tmp_path: Path
+) -> None:
+    """The sweep and one worker make copies, while somebody reads without a pause."""
+    users = _earlier_installation(pool, tmp_path / "photos", rows=_ROWS, photos=_PHOTOS)
+    admin = installation.client("an-admin", Role.ADMIN)
+    copies = admin.call("GET", "/admin/queue-stats")["copies"]
+    assert copies == {"waiting": 0, "earlier": min(_ROWS, 10_000)}
+
+    with Reader(installation, users) as reader:
+        eventually(lambda: reader.rounds > 0, within_s=60)
+        parts, began = moderate.parts(), time.monotonic()
+        worker = Worker(parts)
+        while True:
+            bootstrap.sweep().run()
+            while (delivery := parts.queue.receive(wait_s=0)) is not None:
+                assert isinstance(decode(delivery.body), CopyJob)
+                worker._work(delivery)
+            copies = admin.call("GET", "/admin/queue-stats")["copies"]
+            if copies == {"waiting": 0, "earlier": 0}:
+                break
+        took_s = time.monotonic() - began
+        rounds = reader.rounds
+        eventually(lambda: reader.rounds > rounds, within_s=60)
+
+    sys.stdout.write(
+        f"{_ROWS} rows, {_PHOTOS} photos: {took_s:.0f} s, meanwhile {reader.answers} by GET\n"
+    )
+    assert set(reader.answers) == {200}
+    assert set(reader.told) == {"approved"}
+    (row,) = pool.transaction(
+        lambda s: s.rows(
+            "SELECT count(*) AS n FROM media WHERE moderation_status = 'approved'"
+            " AND url = display_key AND original_key LIKE 'kept/%'"
+        )
+    )
+    assert row["n"] == _PHOTOS
+
+
+def _earlier_installation(pool: Pool, folder: Path, *, rows: int, photos: int) -> list[str]:
+    """Fill the table, and the folder for what is approved; gives the owners of these."""
+    uploads = mix(photos)
+    approved = []
+    for number, upload in enumerate(uploads):
+        # Each has bytes of its own.
+        data = upload.data + str(number).encode()
+        user = f"user-{number // _PHOTOS_PER_USER}"
+        key = f"users/{user}/photo/{number}.jpg"
+        (folder / key).parent.mkdir(parents=True, exist_ok=True)
+        (folder / key).write_bytes(data)
+        approved.append((user, key, hashlib.sha256(data).hexdigest()))
+    owners, keys, digests = (list(column) for column in zip(*approved, strict=True))
+    pool.transaction(
+        lambda s: s.rows(
+            "INSERT INTO media (user_id, url, moderation_status, moderation_scores,"
+            " moderated_at) SELECT u, k, 'approved',"
+            " jsonb_build_object('sha256', d), now() FROM unnest(CAST(:users AS text[]),"
+            " CAST(:keys AS text[]), CAST(:digests AS text[])) AS photo (u, k, d)",
+            users=owners,
+            keys=keys,
+            digests=digests,
+        )
+    )
+    # Their objects are gone.
+    pool.transaction(
+        lambda s: s.rows(
+            "INSERT INTO media (user_id, url, moderation_status, moderation_reason,"
+            " moderated_at) SELECT 'others',"
+            " 'users/others/photo/' || n || '.jpg', 'rejected', 'blurry', now()"
+            " FROM generate_series(1, :n) AS n",
+            n=rows - photos,
+        )
+    )
+    return sorted(set(owners))
