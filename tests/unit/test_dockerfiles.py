@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shlex
 from pathlib import Path
@@ -88,3 +89,17 @@ def test_what_is_copied_reaches_the_builder(dockerfile: str, source: str) -> Non
 )
 def test_the_rules_are_those_of_the_builder(text: str, path: str, *, let_in: bool) -> None:
     assert DockerIgnore(text).lets_in(path) is let_in
+
+
+@pytest.mark.parametrize("dockerfile", ["local/Dockerfile", "functions/moderate/Dockerfile"])
+def test_what_a_copied_module_imports_of_ours_is_copied_too(dockerfile: str) -> None:
+    copied = [source for name, source in COPIED if name == dockerfile and source.endswith(".py")]
+    lacking = set()
+    for source in copied:
+        for node in ast.walk(ast.parse((ROOT / source).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("local."):
+                wanted = str(node.module).replace(".", "/")
+                lacking |= (
+                    {f"{wanted}.py"} - {*copied} if (ROOT / f"{wanted}.py").exists() else set()
+                )
+    assert not lacking
