@@ -11,7 +11,7 @@ from photogate.domain import Finding, Reason, Signals, Status, Verdict
 from photogate.domain.policy import Policy
 from photogate.errors import DecoderFailed, RetryableError
 from photogate.ports.vision import PhotoAnalyzer
-from photogate.service.moderate import judge
+from photogate.service.looking import judge
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,7 +70,7 @@ import re, sys
 from pathlib import Path
 import psutil
 from photogate.policies import preset
-from photogate.service.moderate import judge
+from photogate.service.looking import judge
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.decoding.sandbox import Sandbox
 

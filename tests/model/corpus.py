@@ -22,7 +22,7 @@ from PIL import Image, ImageCms
 
 from local.samples import photograph
 from photogate.policies import preset
-from photogate.service.moderate import judge
+from photogate.service.looking import judge
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.decoding.sandbox import Sandbox
 from photogate_vision.faces.detector import EmbeddedFaces

@@ -14,7 +14,7 @@ from local.samples import photograph
 from photogate.domain import Reason, Status
 from photogate.errors import PhotoRefused
 from photogate.policies import preset
-from photogate.service.moderate import judge
+from photogate.service.looking import judge
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.decoding.decode import decode
 from photogate_vision.decoding.frames import MAX_FRAMES_SAMPLED, MAX_LOOKS, sampled

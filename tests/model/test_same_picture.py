@@ -16,7 +16,7 @@ from local.models.build import ensure_faces
 from local.samples import photograph
 from photogate.domain import Signals
 from photogate.policies import preset
-from photogate.service.moderate import judge
+from photogate.service.looking import judge
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.faces.detector import EmbeddedFaces
 from tests.model.corpus import in_display_p3

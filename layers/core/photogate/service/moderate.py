@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import random
-import threading
-import time
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from dataclasses import replace
 from typing import Protocol
 
 from photogate.domain import (
-    NEVER,
     Deadline,
     Finding,
     OpenBatch,
-    OpenPhoto,
-    Reason,
-    Signals,
-    Status,
-    Verdict,
 )
 from photogate.domain.changes import judged
-from photogate.domain.object_keys import kept_key
-from photogate.domain.policy import Policy, decide_all
+from photogate.domain.policy import Policy
 from photogate.errors import (
-    ConfigError,
-    DecoderFailed,
     OutOfTime,
     PartUnavailable,
-    PhotoChanged,
-    PhotogateError,
-    PhotoRefused,
     RetryableError,
 )
 from photogate.messages import CopyJob, Job
@@ -43,6 +25,7 @@ from photogate.ports.photos import Store
 from photogate.ports.queue import JobSender
 from photogate.ports.records import Changes, Deliveries
 from photogate.ports.vision import PhotoAnalyzer
+from photogate.service.looking import MAX_ATTEMPTS, Looking
 from photogate.service.outages import Guard, working_on
 from photogate.service.waiting import Waiting
 
@@ -50,8 +33,6 @@ logger = logging.getLogger(__name__)
 
 #: A job that was delivered this often is dead, and the sweep concludes its batch.
 MAX_DELIVERIES = 5
-#: A photo whose attempts ended this often without an answer is not decoded again.
-MAX_ATTEMPTS = 3
 #: A photo is begun while this much is left, and ends that long before the process is stopped from
 #: outside: what is kept is for writing. Of a short lease both are shares.
 _BEGIN_S, _SPARE_S = 10.0, 2.0
@@ -105,18 +86,15 @@ class Moderation:
     ) -> None:
         self._deliveries = deliveries
         self._changes = changes
-        self._store = store
-        self._storage = Guard("storage", store)
-        self._guards = (self._storage,) if faces is None else (self._storage, faces)
+        storage = Guard("storage", store)
+        self._guards = (storage,) if faces is None else (storage, faces)
+        self._looking = Looking(
+            store=store, storage=storage, analyzer=analyzer, policy=policy, max_bytes=max_bytes
+        )
         self._waiting = Waiting(deliveries, sender)
         self._sender = sender
-        self._analyzer = analyzer
-        self._policy = policy
         self._lease_s = lease_s
-        self._max_bytes = max_bytes
         self._watcher = watcher
-        #: Bytes are kept while they are looked at.
-        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="keep")
         self._begin_s = min(_BEGIN_S, _BEGIN_SHARE * lease_s)
         self._spare_s = min(_SPARE_S, _SPARE_SHARE * lease_s)
 
@@ -202,7 +180,7 @@ class Moderation:
                 self._deliveries.count(photo, attempt_id=batch.attempt_id)
                 counted.add(photo.id)
             try:
-                finding = self._look(photo, Deadline.after(time_left_s() - self._spare_s))
+                finding = self._looking.look(photo, Deadline.after(time_left_s() - self._spare_s))
             except RetryableError as error:
                 failed[photo.id] = error
                 continue
@@ -269,77 +247,3 @@ class Moderation:
             error=str(error),
             delivery_counts=counts,
         )
-
-    def _look(self, photo: OpenPhoto, deadline: Deadline) -> Finding:
-        if photo.unfinished_attempts >= MAX_ATTEMPTS:
-            return _to_person(
-                photo, f"{photo.unfinished_attempts} attempts ended without an answer"
-            )
-        try:
-            data = self._storage.call(
-                lambda: self._store.get(
-                    photo.file_key, etag=photo.etag, max_bytes=self._max_bytes, deadline=deadline
-                ),
-                deadline=deadline,
-            )
-        except PhotoChanged as error:
-            return _to_person(photo, str(error))
-        except PhotoRefused as error:
-            return Finding(photo_id=photo.id, verdict=_refusal(error))
-        except RetryableError:
-            raise
-        except PhotogateError as error:
-            # Not there: deleted meanwhile, or not uploaded. Retried, as it may still come.
-            raise RetryableError(str(error)) from error
-        original_key = kept_key(photo.id, hashlib.sha256(data).hexdigest())
-        # In this context: a guard asks whose photo it is.
-        kept = self._keeper.submit(copy_context().run, self._keep, original_key, data, deadline)
-        try:
-            verdict, signals = judge(data, self._analyzer, self._policy, deadline)
-            finding = Finding(photo_id=photo.id, verdict=verdict, signals=signals)
-        except DecoderFailed as error:
-            finding = _to_person(photo, str(error))
-        try:
-            kept.result(timeout=min(deadline.left_s(), threading.TIMEOUT_MAX))
-        except TimeoutError as error:
-            raise OutOfTime("the store took too long to keep a photo") from error
-        return replace(finding, original_key=original_key)
-
-    def _keep(self, key: str, data: bytes, deadline: Deadline) -> None:
-        """Write the bytes that are judged where no client can: they alone are shown later."""
-        self._storage.call(
-            lambda: self._store.put(
-                key, data, content_type="application/octet-stream", deadline=deadline
-            ),
-            deadline=deadline,
-        )
-
-
-def judge(
-    data: bytes, analyzer: PhotoAnalyzer, policy: Policy, deadline: Deadline = NEVER
-) -> tuple[Verdict, Signals]:
-    """Look at one photo's bytes and decide; the whole of moderation without any service.
-
-    Raises:
-        RetryableError: a fault of ours, or of this installation, which may be mended.
-        DecoderFailed: nobody knows what it shows; to be looked at by a person.
-    """
-    started = time.perf_counter()
-    try:
-        frames = analyzer.analyze(data, deadline)
-    except PhotoRefused as error:
-        milliseconds = (time.perf_counter() - started) * 1000
-        signals = Signals(size_bytes=len(data), processing_time_ms=round(milliseconds, 2))
-        return _refusal(error), signals
-    except ConfigError as error:
-        # It worked when this process started: a key was taken back, say.
-        raise RetryableError(str(error)) from error
-    return decide_all(frames, policy)
-
-
-def _refusal(error: PhotoRefused) -> Verdict:
-    return Verdict(status=Status.REJECTED, reason=Reason(error.reason).value, detail=str(error))
-
-
-def _to_person(photo: OpenPhoto, why: str) -> Finding:
-    return Finding(photo_id=photo.id, verdict=Verdict(status=Status.REVIEW), error=why)
