@@ -16,7 +16,7 @@ RUN install --directory --owner postgres --group postgres --mode 700 "$PGDATA" \
 ENTRYPOINT ["sh", "-euc", "\
   if [ ! -e $PGDATA/PG_VERSION ]; then \
     printf %s \"$POSTGRES_PASSWORD\" > /tmp/password; \
-    initdb --username \"$POSTGRES_USER\" --pwfile /tmp/password $POSTGRES_INITDB_ARGS; \
+    initdb --encoding UTF8 --locale C.UTF-8 --username \"$POSTGRES_USER\" --pwfile /tmp/password $POSTGRES_INITDB_ARGS; \
     rm /tmp/password; \
     echo 'host all all all scram-sha-256' >> $PGDATA/pg_hba.conf; \
     pg_ctl --wait --options '-h \"\"' start; \

@@ -180,6 +180,17 @@ class TestMigrations:
         yield pool
         pool.close()
 
+    def test_a_database_that_holds_no_unicode_is_refused(self, empty: Pool, fresh_url: str) -> None:
+        place, name = urlsplit(fresh_url), f"ascii_{time.time_ns()}"
+        with empty.patient() as connection:
+            connection.run(
+                f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+            )
+        ascii_only = Pool(place._replace(path=f"/{name}").geturl())
+        with pytest.raises(ConfigError, match="encoding is SQL_ASCII, and Photogate needs UTF8"):
+            migrate(ascii_only)
+        ascii_only.close()
+
     def test_they_are_numbered_without_gaps(self) -> None:
         assert [m.number for m in shipped()] == list(range(1, len(shipped()) + 1))
 

@@ -40,12 +40,14 @@ def migrate(
         migrations: those of this version, unless other ones are given.
 
     Raises:
-        ConfigError: a step failed; the steps before it stay done.
+        ConfigError: the database cannot hold Unicode; or a step failed, and the steps before it
+            stay done.
         MigrationUnfinished: the time was up; the next run goes on from there.
         DatabaseUnavailable: the database is away; so does the next run.
     """
     wanted = shipped() if migrations is None else migrations
     try:
+        pool.transaction(_check_encoding)
         with leased(pool, until=until) as lease:
             applied = _apply(pool, wanted, lease, until)
             if migrations is None:
@@ -55,6 +57,16 @@ def migrate(
         return applied
     except DatabaseError as error:
         raise ConfigError(f"the schema cannot be changed: {words(error)}") from error
+
+
+def _check_encoding(session: Session) -> None:
+    """Refuse a database that cannot hold what people write in any language."""
+    (encoding,) = session.rows("SHOW server_encoding")
+    if (name := encoding["server_encoding"]) != "UTF8":
+        raise ConfigError(
+            f"the database's encoding is {name}, and Photogate needs UTF8: make it anew by CREATE"
+            " DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        )
 
 
 def _apply(pool: Pool, migrations: list[Migration], lease: Lease, until: float) -> list[str]:
