@@ -52,7 +52,7 @@ def test_the_demo_shows_verdicts_and_goes_on_serving(
         r"broken\.jpg.*rejected.*unreadable",
     ):
         assert re.search(words, said), said
-    user_token, admin_token = re.findall(r"eyJ[\w.-]+", said)
+    user_token, admin_token = re.findall(r"token +(eyJ[\w.-]+)", said)
     photos = PhotogateClient(stack.url, user_token)
     assert len(photos.photos()) == 6
     admin = PhotogateClient(stack.url, admin_token)
