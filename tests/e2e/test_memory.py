@@ -17,7 +17,8 @@ from tests.model.files import HEIC, animation, encoded
 #: The largest files that are accepted: tens of seconds.
 pytestmark = pytest.mark.slow
 
-#: The worst, a WebP of 25 megapixels, takes 526 with two models (November 2026); containers have 1 GB.
+#: The worst, a WebP of 25 megapixels, takes 526 with two models (November 2026). Containers have
+#: 1 GB.
 MOST_MB = 540
 
 
