@@ -18,7 +18,9 @@ from local.console import complain, errors_as_lines, out, step
 
 def up(
     port: Annotated[int, typer.Option(help="Where the API answers.")] = 8000,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 2,
+    workers: Annotated[
+        int, typer.Option(min=0, max=64, help="Worker processes; 0 where others bring theirs.")
+    ] = 2,
     model: Annotated[
         str | None,
         typer.Option(help="Which model looks; else MODEL_DIR's, or the small one."),

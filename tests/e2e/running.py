@@ -69,14 +69,13 @@ class RunningStack:
 
     @contextlib.contextmanager
     def one_more_worker(self, **environment: str) -> Iterator[None]:
-        """Run ``photogate worker`` in a second terminal, and nobody else's worker."""
+        """Run ``photogate worker`` in a second terminal."""
         admin = self.client("operator", Role.ADMIN)
 
         def workers() -> set[int]:
             stats = admin.call("GET", "/admin/queue-stats")
             return {int(worker["id"].split(":")[1]) for worker in stats["workers"]}
 
-        ours = self.children("local.worker")
         log = self.home.with_suffix(".worker")
         with log.open("w") as output:
             one_more = subprocess.Popen(
@@ -90,12 +89,8 @@ class RunningStack:
                 lambda: one_more.poll() is not None or one_more.pid in workers(), within_s=30
             )
             assert one_more.poll() is None, log.read_text()
-            for worker in ours:
-                worker.suspend()
             yield
         finally:
-            for worker in ours:
-                worker.resume()
             one_more.terminate()
             assert one_more.wait(15) == 0
             admin.close()

@@ -53,6 +53,7 @@ def test_photos_in_a_bucket_and_jobs_in_sqs(
         s3.create_bucket(Bucket="own-photos")
         queue, dead = (sqs.create_queue(QueueName=n)["QueueUrl"] for n in ("own", "own-dead"))
         stack = start(
+            "--workers=0",
             S3_BUCKET_PHOTOS="own-photos",
             S3_ENDPOINT=moto_server,
             S3_ACCESS_KEY="AKIAIOSFODNN7EXAMPLE",
@@ -98,6 +99,7 @@ def test_rows_and_jobs_in_servers_of_ones_own(
 ) -> None:
     database, redis = (urlsplit(url) for url in servers)
     stack = start(
+        "--workers=0",
         DB_HOST="127.0.0.1",
         DB_PORT=str(database.port),
         DB_PASSWORD=str(database.password),

@@ -46,6 +46,11 @@ class Scale:
         """Choose by the run's size."""
         return full if self.full else small
 
+    @property
+    def busy_s(self) -> float:
+        """What other tests at the same time may add to a promised time; a full run has none."""
+        return 0.0 if self.full else 10.0
+
 
 @pytest.fixture(scope="session")
 def scale(pytestconfig: pytest.Config) -> Scale:

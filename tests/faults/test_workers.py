@@ -57,7 +57,7 @@ def test_killed_at_each_stage(
         note=f"{repeated} inferences repeated",
     )
     assert unexplained == []
-    assert max(recoveries) < RECOVERED_WITHIN_S
+    assert max(recoveries) < RECOVERED_WITHIN_S + scale.busy_s
 
 
 def test_killed_all_the_time(
@@ -149,7 +149,7 @@ def test_frozen_workers_come_too_late(
                 workers.wait_until_ready()
                 _hand_in_nine(installation, ledger, album)
             recovered = partial(_is_finished, installation, frozen[-1].batch_id)
-            eventually(recovered, within_s=RECOVERED_WITHIN_S)
+            eventually(recovered, within_s=RECOVERED_WITHIN_S + scale.busy_s)
             workers.send(1, signal.SIGCONT)
             _hand_in_nine(installation, ledger, album)
             installation.settle()

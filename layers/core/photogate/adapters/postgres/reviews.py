@@ -186,7 +186,8 @@ def _fill(
     if wanted.kind is not None:
         of_kind, params["kind"] = " AND item.kind = :kind", wanted.kind.value
     session.rows(
-        f"UPDATE review_items SET lease_by = :me, lease_until = {_UNTIL} WHERE id IN ("
+        # An array, because a subquery that is joined may run, and lock, more than once.
+        f"UPDATE review_items SET lease_by = :me, lease_until = {_UNTIL} WHERE id = ANY (ARRAY("
         " SELECT item.id FROM review_items AS item"
         # OFFSET 0: by items in their order, as few as are needed, whatever the filter promises.
         " CROSS JOIN LATERAL (SELECT FROM media WHERE CAST(media.id AS text) = item.photo_id"
@@ -196,7 +197,7 @@ def _fill(
         " AND item.id <> ALL (CAST(:passed AS bigint[]))"
         f" AND (:all OR item.kind <> 'escalation'){of_kind}"
         " ORDER BY item.priority DESC, item.created_at, item.id"
-        " LIMIT :n FOR UPDATE OF item SKIP LOCKED)",
+        " LIMIT :n FOR UPDATE OF item SKIP LOCKED))",
         me=holder.id,
         lease=LEASE_S,
         passed=list(passed),
