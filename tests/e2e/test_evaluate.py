@@ -25,6 +25,7 @@ __all__ = ["browser"]
 
 #: Harmless photographs, some of which a machine finds blurred.
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "brick.png", "color.png")
+COUNT = 1000
 COMMAND = (PHOTOGATE, "evaluate", "--policy", "community")
 
 
@@ -95,11 +96,11 @@ def counts(document: dict[str, Any]) -> dict[str, dict[str, int]]:
     }
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_figures_are_those_of_a_plain_script_and_of_a_run_that_was_killed(
-    tmp_path: Path, bundle: Path, second_bundle: Path, count: int
+    tmp_path: Path, bundle: Path, second_bundle: Path
 ) -> None:
-    source = crops(tmp_path, count)
+    source = crops(tmp_path, COUNT)
     arguments = (source, "--expect", "pets=either", "--json")
     begun = subprocess.Popen(
         [*COMMAND, *arguments],
@@ -110,7 +111,7 @@ def test_figures_are_those_of_a_plain_script_and_of_a_run_that_was_killed(
     )
     kept = tmp_path / "home" / "evaluations"
     eventually(
-        lambda: sum(len(f.read_bytes().splitlines()) for f in kept.glob("*.jsonl")) > count / 4,
+        lambda: sum(len(f.read_bytes().splitlines()) for f in kept.glob("*.jsonl")) > COUNT / 4,
         within_s=120,
     )
     os.kill(begun.pid, signal.SIGKILL)
