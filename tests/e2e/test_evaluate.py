@@ -129,7 +129,7 @@ def test_figures_are_those_of_a_plain_script_and_of_a_run_that_was_killed(
     assert json.loads(whole.stdout) == document
 
 
-def test_a_folder_two_policies_and_a_page(
+def test_two_policies_and_a_page(
     tmp_path: Path, bundle: Path, second_bundle: Path, browser: Browser
 ) -> None:
     source = crops(tmp_path, 12)

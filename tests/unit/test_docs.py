@@ -19,7 +19,7 @@ RUN_BY: dict[str, dict[str, str]] = {
         ".venv/bin/photogate check": "tests/e2e/test_docs.py::test_commands_on_a_stack",
     },
     "docs/accuracy.md": {
-        ".venv/bin/photogate evaluate": "tests/e2e/test_evaluate.py::test_a_folder_two_policies_and_a_page",
+        ".venv/bin/photogate evaluate": "tests/e2e/test_evaluate.py::test_two_policies_and_a_page",
     },
     "docs/aws.md": {
         ".venv/bin/photogate migrate --stack": "tests/functions/test_migrate_stack.py",
