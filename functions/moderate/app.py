@@ -27,7 +27,7 @@ from photogate.domain.measures import read
 from photogate.errors import PartUnavailable, PhotogateError, RetryableError
 from photogate.messages import CopyJob, Job, decode
 from photogate.ports.queue import JobReceiver
-from photogate.service.moderate import backoff_s
+from photogate.service.attempts import backoff_s
 from photogate.telemetry import (
     correlation_id,
     emit,

@@ -87,6 +87,8 @@ class Recorder:
     plan: Plan
     #: Of the job in hand.
     batch_id: str | None = None
+    #: The store has refused a copy, and nothing was written about it since.
+    refused: bool = False
     _passed: int = 0
 
     def note(self, what: str, **more: str) -> None:
@@ -205,9 +207,19 @@ class _Copies(_Wrapper):
         return there
 
     def put_off(self, photo_ids: Sequence[str], *, for_s: float) -> None:
-        """Put copies off, and note it."""
-        self._recorder.note("copies put off")
+        """Put copies off, and note it after a refusal."""
+        self._end_refused()
         self._inner.put_off(photo_ids, for_s=for_s)
+
+    def failed(self, photo_id: str, *, for_s: float) -> None:
+        """Count a failure, and note it after a refusal."""
+        self._end_refused()
+        self._inner.failed(photo_id, for_s=for_s)
+
+    def _end_refused(self) -> None:
+        if self._recorder.refused:
+            self._recorder.refused = False
+            self._recorder.note("copies put off")
 
 
 class _Maker(_Wrapper):
@@ -227,6 +239,7 @@ class _Store(_Wrapper):
         """Write, or refuse a copy."""
         is_copy = key.startswith("copies/")
         if is_copy and self._random.random() < self._recorder.plan.copies_refused:
+            self._recorder.refused = True
             self._recorder.note("copy refused")
             raise StorageUnavailable("the store takes no copy, as the plan says")
         self._inner.put(key, data, content_type=content_type, deadline=deadline)

@@ -32,17 +32,17 @@ def test_killed_between_verdict_and_copies(
 def test_the_store_takes_no_copies(
     installation: Installation, ledger: Ledger, album: Album, scale: Scale, close: Close
 ) -> None:
-    """One of five copies is refused: put off, however often, and made in the end."""
-    slot = steady(copies_refused=0.2, seed=scale.seed)
+    """One of ten copies is refused: tried again, and made in the end."""
+    slot = steady(copies_refused=0.1, seed=scale.seed)
     with fleet(installation, slot, slot) as workers:
-        for _ in range(scale.of(2, 20)):
+        for _ in range(scale.of(3, 40)):
             _hand_in_nine(installation, ledger, album)
         installation.settle(within_s=scale.of(120, 600))
         lines = workers.notes.lines
     refused = sum(line["what"] == "copy refused" for line in lines)
     put_off = sum(line["what"] == "copies put off" for line in lines)
     assert refused == put_off > 0
-    account = close("copies: the store refuses every fifth", injected=refused)
+    account = close("copies: the store refuses every tenth", injected=refused)
     assert account.good_in_review == 0
 
 

@@ -27,7 +27,7 @@ from photogate.domain.object_keys import (
 from photogate.errors import ConfigError, InvalidRequest, Unauthenticated
 from photogate.file_keys import FileKeys, user_segment
 from photogate.messages import Job
-from photogate.service.moderate import backoff_s
+from photogate.service.attempts import backoff_s
 from photogate.texts import reason_text
 from tests.conftest import SECRET
 

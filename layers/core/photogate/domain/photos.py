@@ -107,8 +107,10 @@ class UncopiedPhoto:
     etag: str | None
     #: sha256 of the bytes that were judged; None in rows that are older than this knowledge.
     sha256: str | None
-    #: Attempts that began, with this one.
+    #: Attempts that began and did not end in an orderly way, with this one.
     attempts: int
+    #: Attempts that ended with an error while others worked.
+    failures: int
 
 
 @dataclass(frozen=True, kw_only=True)

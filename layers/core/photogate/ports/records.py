@@ -161,6 +161,9 @@ class Copies(Protocol):
     def put_off(self, photo_ids: Sequence[str], *, for_s: float) -> None:
         """End an attempt that failed for a reason outside of the photo: uncounted, due later."""
 
+    def failed(self, photo_id: str, *, for_s: float) -> None:
+        """End an attempt that failed while others work: a failure instead, due later."""
+
     def abandon(self, photo_id: str) -> None:
         """No copies are wanted any more: none can be made, and nothing of the photo is shown."""
 

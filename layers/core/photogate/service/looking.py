@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,6 @@ from photogate.domain import (
     Status,
     Verdict,
 )
-from photogate.domain.object_keys import kept_key
 from photogate.domain.policy import Policy, decide_all
 from photogate.errors import (
     ConfigError,
@@ -32,10 +30,9 @@ from photogate.errors import (
 )
 from photogate.ports.photos import PhotoStore
 from photogate.ports.vision import PhotoAnalyzer
+from photogate.service.attempts import MAX_ATTEMPTS
+from photogate.service.originals import Original
 from photogate.service.outages import Guard
-
-#: A photo whose attempts ended this often without an answer is not decoded again.
-MAX_ATTEMPTS = 3
 
 
 class Looking:
@@ -90,9 +87,9 @@ class Looking:
         except PhotogateError as error:
             # Not there: deleted meanwhile, or not uploaded. Retried, as it may still come.
             raise RetryableError(str(error)) from error
-        original_key = kept_key(photo.id, hashlib.sha256(data).hexdigest())
+        original = Original(photo_id=photo.id, data=data)
         # In this context: a guard asks whose photo it is.
-        kept = self._keeper.submit(copy_context().run, self._keep, original_key, data, deadline)
+        kept = self._keeper.submit(copy_context().run, self._keep, original, deadline)
         try:
             verdict, signals = judge(data, self._analyzer, self._policy, deadline)
             finding = Finding(photo_id=photo.id, verdict=verdict, signals=signals)
@@ -102,16 +99,10 @@ class Looking:
             kept.result(timeout=min(deadline.left_s(), threading.TIMEOUT_MAX))
         except TimeoutError as error:
             raise OutOfTime("the store took too long to keep a photo") from error
-        return replace(finding, original_key=original_key)
+        return replace(finding, original_key=original.key)
 
-    def _keep(self, key: str, data: bytes, deadline: Deadline) -> None:
-        """Write the bytes that are judged where no client can: they alone are shown later."""
-        self._storage.call(
-            lambda: self._store.put(
-                key, data, content_type="application/octet-stream", deadline=deadline
-            ),
-            deadline=deadline,
-        )
+    def _keep(self, original: Original, deadline: Deadline) -> None:
+        self._storage.call(lambda: original.keep(self._store, deadline), deadline=deadline)
 
 
 def judge(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import random
 from collections.abc import Callable, Collection
 from typing import Protocol
 
@@ -25,7 +24,8 @@ from photogate.ports.photos import Store
 from photogate.ports.queue import JobSender
 from photogate.ports.records import Changes, Deliveries
 from photogate.ports.vision import PhotoAnalyzer
-from photogate.service.looking import MAX_ATTEMPTS, Looking
+from photogate.service.attempts import MAX_ATTEMPTS, Margins
+from photogate.service.looking import Looking
 from photogate.service.outages import Guard, working_on
 from photogate.service.waiting import Waiting
 
@@ -33,16 +33,6 @@ logger = logging.getLogger(__name__)
 
 #: A job that was delivered this often is dead, and the sweep concludes its batch.
 MAX_DELIVERIES = 5
-#: A photo is begun while this much is left, and ends that long before the process is stopped from
-#: outside: what is kept is for writing. Of a short lease both are shares.
-_BEGIN_S, _SPARE_S = 10.0, 2.0
-_BEGIN_SHARE, _SPARE_SHARE = 0.2, 0.05
-
-
-def backoff_s(receive_count: int) -> float:
-    """Give the delay before delivery ``receive_count + 1``: full jitter, at most 900 s."""
-    return random.uniform(0, min(900.0, 5.0 * 2 ** (receive_count - 1)))  # noqa: S311 - jitter
-
 
 class Watcher(Protocol):
     """Is told what happens, for logs and metrics. What it does changes no verdict."""
@@ -95,8 +85,7 @@ class Moderation:
         self._sender = sender
         self._lease_s = lease_s
         self._watcher = watcher
-        self._begin_s = min(_BEGIN_S, _BEGIN_SHARE * lease_s)
-        self._spare_s = min(_SPARE_S, _SPARE_SHARE * lease_s)
+        self._margins = Margins.of(lease_s)
 
     def run(self, job: Job, *, job_id: str, time_left_s: Callable[[], float]) -> None:
         """Give every open photo of the batch its verdict.
@@ -116,7 +105,7 @@ class Moderation:
         Raises:
             RetryableError: some photos have no verdict yet; the job must come again.
         """
-        if time_left_s() < self._begin_s:
+        if time_left_s() < self._margins.begin_s:
             raise OutOfTime("ran out of time before it was begun")
         for guard in self._guards:
             if outage := guard.outage():
@@ -151,7 +140,7 @@ class Moderation:
                 retry_after_s=getattr(first, "retry_after_s", None),
             ) from first
         if batch.waited_for is not None:
-            self._waiting.wake(batch.waited_for, has_time=lambda: time_left_s() >= self._begin_s)
+            self._waiting.wake(batch.waited_for, has_time=lambda: time_left_s() >= self._margins.begin_s)
 
     def _work(
         self, job: Job, batch: OpenBatch, counted: set[str], time_left_s: Callable[[], float]
@@ -169,18 +158,18 @@ class Moderation:
         failed: dict[str, Exception] = {}
         for photo in photos:
             left_s = time_left_s()
-            if left_s < 2 * self._begin_s and findings:
+            if left_s < 2 * self._margins.begin_s and findings:
                 # This photo may use up what is left.
                 self._write(job, batch, findings, counted)
                 findings = []
-            if left_s < self._begin_s:
+            if left_s < self._margins.begin_s:
                 failed[photo.id] = OutOfTime("ran out of time")
                 continue
             if singly and photo.unfinished_attempts < MAX_ATTEMPTS:
                 self._deliveries.count(photo, attempt_id=batch.attempt_id)
                 counted.add(photo.id)
             try:
-                finding = self._looking.look(photo, Deadline.after(time_left_s() - self._spare_s))
+                finding = self._looking.look(photo, Deadline.after(time_left_s() - self._margins.spare_s))
             except RetryableError as error:
                 failed[photo.id] = error
                 continue

@@ -37,6 +37,7 @@ class MemoryCopies:
                         etag=None if is_kept(photo.original_key) else photo.etag,
                         sha256=(photo.scores or {}).get("sha256"),
                         attempts=photo.copies_attempts,
+                        failures=photo.copies_failures,
                     )
                 )
             return begun
@@ -61,6 +62,13 @@ class MemoryCopies:
                 photo.copies_due_at = self._database.clock.now() + timedelta(seconds=for_s)
                 photo.copies_lease_until = None
                 photo.copies_attempts = max(0, photo.copies_attempts - 1)
+
+    def failed(self, photo_id: str, *, for_s: float) -> None:
+        """See ``photogate.ports.records.Copies.failed``."""
+        with self._database.lock:
+            self.put_off([photo_id], for_s=for_s)
+            for photo in self._wanted([photo_id]):
+                photo.copies_failures += 1
 
     def abandon(self, photo_id: str) -> None:
         """See ``photogate.ports.records.Copies.abandon``."""

@@ -34,6 +34,7 @@ class Photo:
     copies_due_at: datetime | None = None
     copies_lease_until: datetime | None = None
     copies_attempts: int = 0
+    copies_failures: int = 0
     #: Of an installation that kept no copies.
     earlier_layout: bool = False
     status: Status = Status.PENDING

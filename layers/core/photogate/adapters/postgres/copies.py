@@ -36,7 +36,8 @@ class PostgresCopies:
                 " RETURNING CAST(id AS text) AS id, upload_key IS NULL AS earlier_layout,"
                 "   CASE WHEN upload_key IS NULL THEN url ELSE original_key END AS original_key,"
                 "   CASE WHEN original_key LIKE 'kept/%' THEN NULL ELSE etag END AS etag,"
-                "   moderation_scores->>'sha256' AS sha256, copies_attempts AS attempts",
+                "   moderation_scores->>'sha256' AS sha256, copies_attempts AS attempts,"
+                "   copies_failures AS failures",
                 ids=list(photo_ids),
                 lease=lease_s,
             )
@@ -77,6 +78,19 @@ class PostgresCopies:
                 " WHERE CAST(id AS text) = ANY (CAST(:ids AS text[]))"
                 " AND copies_due_at IS NOT NULL",
                 ids=list(photo_ids),
+                s=for_s,
+            )
+        )
+
+    def failed(self, photo_id: str, *, for_s: float) -> None:
+        """See ``photogate.ports.records.Copies.failed``."""
+        self._pool.transaction(
+            lambda s: s.rows(
+                "UPDATE media SET copies_due_at = now() + make_interval(secs => :s),"
+                " copies_lease_until = NULL, copies_attempts = greatest(0, copies_attempts - 1),"
+                " copies_failures = copies_failures + 1"
+                " WHERE CAST(id AS text) = :id AND copies_due_at IS NOT NULL",
+                id=photo_id,
                 s=for_s,
             )
         )
