@@ -131,11 +131,14 @@ def photo(
 
 @router.put(
     "/moderation/{media_id}/approve",
-    responses=problems(401, 403, 404, 422, 503),
+    responses=problems(401, 403, 404, 409, 422, 503),
     tags=["moderation"],
 )
 def approve(request: Request, moderator: Moderator, parts: Parts, media_id: str) -> ReviewedPhoto:
     """Approve a photo. No machine overwrites a person's decision.
+
+    409 where no copy of the photo can be made, as nobody could see it: reject it, or ask its owner
+    for another.
 
     Who is signed in with a browser has to reveal it first; a token's bearer may show photos by
     means of its own.

@@ -47,6 +47,10 @@ class UnsteadyStore(MemoryPhotoStore):
     down = False
     #: Keys that can never be removed.
     broken: frozenset[str] | set[str] = frozenset()
+    #: Keys that can never be written.
+    unwritable: frozenset[str] | set[str] = frozenset()
+    #: Nothing can be written, and all else goes well.
+    full = False
 
     def head(self, key: str) -> StoredObject | None:
         """Fail, or look."""
@@ -70,6 +74,8 @@ class UnsteadyStore(MemoryPhotoStore):
     ) -> None:
         """Fail, or write."""
         self._fail()
+        if self.full or key in self.unwritable:
+            raise StorageUnavailable(f"{key} cannot be written")
         super().put(key, data, content_type=content_type, deadline=deadline)
 
     def check(self) -> dict[str, Any]:

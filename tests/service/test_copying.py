@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
 from photogate.adapters.memory.vision import ScriptedAnalyzer, ScriptedCopies
 from photogate.domain import PhotoRow, Signals, Status, Verdict
-from photogate.domain.changes import judged
+from photogate.domain.changes import judged, reopened
 from photogate.domain.object_keys import COPIES, other_copy
 from photogate.domain.verdicts import Finding
-from photogate.errors import CopyDiffers, DecoderFailed, NotFound
+from photogate.errors import Conflict, CopyDiffers, DecoderFailed, NotFound, StorageUnavailable
 from photogate.messages import CopyJob, Job, decode
 from photogate.policies import preset
+from photogate.service.attempts import MAX_ATTEMPTS, MAX_FAILURES
 from photogate.service.copying import Copying
 from photogate.service.moderate import Moderation
 from photogate.service.pictures import picture
@@ -86,8 +88,12 @@ class Worker:
         return done
 
     def copy_photos(self, job: CopyJob, *, time_left_s: Callable[[], float] = lambda: 60.0) -> None:
-        """Do one job."""
-        Copying(
+        """Do one job, as a process that has just begun."""
+        self.copying().run(job, time_left_s=time_left_s)
+
+    def copying(self) -> Copying:
+        """Give the use case as it is in a new process."""
+        return Copying(
             copies=self.records.copies,
             changes=self.records.changes,
             store=self.store,
@@ -95,13 +101,14 @@ class Worker:
             lease_s=60,
             max_bytes=1000,
             watcher=self.events,
-        ).run(job, time_left_s=time_left_s)
+        )
 
-    def again(self) -> None:
+    def again(self, copying: Copying | None = None) -> None:
         """Do what the outbox sends again when its time has come."""
         self.records.end_copy_leases()
         if due := self.records.copies.take_due(limit=100):
-            self.copy_photos(CopyJob(photo_ids=tuple(due)))
+            job = CopyJob(photo_ids=tuple(due))
+            (copying or self.copying()).run(job, time_left_s=lambda: 60.0)
 
     def photo(self, key: str) -> PhotoRow:
         """Give a photo by what was handed in."""
@@ -120,6 +127,8 @@ def worker(records: Records, store: UnsteadyStore, queue: UnsteadyQueue) -> Work
     return Worker(records, store, queue)
 
 
+APPROVED = Verdict(status=Status.APPROVED)
+REJECTED = Verdict(status=Status.REJECTED, reason="nsfw")
 BLURRED = replace(FINE, blur_variance=1.0)
 
 
@@ -182,7 +191,8 @@ class TestFailures:
         assert [worker.shown(key) if not worker.store.down else None for key in "abc"] == [None] * 3
         for _ in range(5):
             worker.again()  # however often: an outage counts no attempt
-        assert set(worker.events.put_off) == {"the store is down"}
+        assert all(why.startswith("the store is down") for why in worker.events.put_off)
+        assert not worker.events.impossible
         worker.store.down = False
         worker.again()
         assert worker.shown("a") == b"display of a"
@@ -228,6 +238,49 @@ class TestFailures:
         worker.copy()
         assert worker.photo("a").status is Status.REVIEW
 
+    def test_an_object_that_the_store_never_takes(self, worker: Worker, job: Job) -> None:
+        """A person looks after a number of attempts; the others of its job go on at once."""
+        worker.judge(job)
+        (kept,) = worker.store.unwritable = {
+            str(worker.photo("a").original_key).replace("kept/", "copies/thumb/") + ".jpg"
+        }
+        assert worker.copy() == 1
+        assert [worker.shown(key) for key in "bc"] == [b"display of b", b"display of c"]
+        for done in range(1, MAX_FAILURES):
+            assert worker.photo("a").status is Status.APPROVED, done
+            worker.again()
+        assert worker.photo("a").status is Status.REVIEW
+        assert f"{MAX_FAILURES} attempts failed" in str(worker.photo("a").error)
+        assert kept in str(worker.photo("a").error)
+        assert worker.records.copies.progress().waiting == 0
+
+    def test_one_that_failed_too_often_is_copied_once_the_machine_has_looked_again(
+        self, worker: Worker, job: Job
+    ) -> None:
+        worker.judge(job)
+        worker.maker = ScriptedCopies(a=StorageUnavailable("it fails"), b=Crash())
+        for _ in range(MAX_FAILURES + MAX_ATTEMPTS):  # either may come first in a job
+            with suppress(Crash):
+                worker.again()
+        assert [worker.photo(key).status for key in "ab"] == [Status.REVIEW] * 2
+        worker.maker = ScriptedCopies()
+        worker.records.changes.make([reopened(worker.photo(key).id) for key in "ab"])
+        worker.judge(replace(job, generation=2))
+        worker.again()
+        assert [worker.shown(key) for key in "ab"] == [b"display of a", b"display of b"]
+
+    def test_a_disk_that_takes_nothing_counts_nothing(self, worker: Worker, job: Job) -> None:
+        """It can be read, and its probe answers."""
+        worker.judge(job)
+        worker.store.full = True
+        copying = worker.copying()
+        for _ in range(MAX_FAILURES + 2):
+            worker.again(copying)
+        assert [worker.photo(key).status for key in "abc"] == [Status.APPROVED] * 3
+        worker.store.full = False
+        worker.again()
+        assert worker.shown("c") == b"display of c"
+
     def test_a_photo_that_is_deleted_meanwhile(self, worker: Worker, job: Job) -> None:
         worker.judge(job)
         kept = str(worker.photo("a").original_key)
@@ -258,6 +311,40 @@ class TestFailures:
         assert worker.photo("a").display_key == first
 
 
+class TestApprovedByPeople:
+    def test_nobody_approves_what_no_decoder_opened(self, worker: Worker, job: Job) -> None:
+        worker.judge(job, a=DecoderFailed("its decoder crashed"))
+        with pytest.raises(Conflict, match="ask its owner for another"):
+            decide(worker.records, worker.photo("a").id, APPROVED, by=MODERATOR)
+        assert worker.photo("a").status is Status.REVIEW
+        decide(worker.records, worker.photo("a").id, REJECTED, by=MODERATOR)
+        with pytest.raises(Conflict, match="ask its owner for another"):
+            decide(worker.records, worker.photo("a").id, APPROVED, by=MODERATOR)
+
+    def test_nobody_approves_what_copies_were_tried_of(self, worker: Worker, job: Job) -> None:
+        worker.judge(job)
+        worker.maker = ScriptedCopies(b=CopyDiffers("it differs from what was judged"))
+        worker.copy()
+        with pytest.raises(Conflict, match="no copy of it can be made"):
+            decide(worker.records, worker.photo("b").id, APPROVED, by=MODERATOR)
+
+    @pytest.mark.usefixtures("job")
+    def test_what_is_approved_before_the_machine_looked(self, worker: Worker) -> None:
+        """It stays as the person said, and a person looks where nobody can see it."""
+        for key in "ab":
+            decide(worker.records, worker.photo(key).id, APPROVED, by=MODERATOR)
+        worker.maker = ScriptedCopies(b=DecoderFailed("its decoder crashed"))
+        worker.again()
+        assert worker.shown("a") == b"display of a"
+        unseen = worker.photo("b")
+        assert (unseen.status, unseen.told_status) == (Status.APPROVED, Status.PENDING)
+        assert unseen.decided_by == MODERATOR.user_id
+        assert unseen.error == "no copy can be shown: its decoder crashed"
+        assert worker.records.review_items() == {(unseen.id, "doubt")}
+        decide(worker.records, unseen.id, REJECTED, by=MODERATOR)
+        assert worker.records.review_items() == set()
+
+
 def test_a_photo_of_the_earlier_layout_is_kept_and_copied(worker: Worker, job: Job) -> None:
     worker.judge(job)
     worker.records.of_earlier_layout()
@@ -280,8 +367,8 @@ def test_one_that_was_swapped_before_is_found_out(worker: Worker, job: Job) -> N
     assert worker.photo("a").status is Status.REVIEW
     assert worker.photo("a").shown_key is None
     assert list(worker.events.impossible) == [worker.photo("a").id]
-    decide(worker.records, worker.photo("a").id, Verdict(status=Status.APPROVED), by=MODERATOR)
-    assert worker.photo("a").shown_key is None
+    with pytest.raises(Conflict, match="no copy of it can be made"):
+        decide(worker.records, worker.photo("a").id, APPROVED, by=MODERATOR)
     worker.again()
     assert worker.photo("a").shown_key is None
 

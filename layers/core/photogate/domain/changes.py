@@ -22,7 +22,8 @@ class Action(StrEnum):
 
     #: By the machine: what the policy says of the photo.
     JUDGE = "judge"
-    #: By the machine: an approved photo cannot be shown, as no copy of it can be made.
+    #: By the machine: an approved photo cannot be shown, as no copy of it can be made. What a
+    #: person approved stays so, and a person looks at it again.
     WITHHOLD = "withhold"
     #: By the sweep: automatic moderation gave up.
     GIVE_UP = "give_up"
@@ -67,6 +68,8 @@ class State:
     verified_by: str | None = None
     #: In review because the machine could not finish, and it looks once more.
     reopened: bool = False
+    #: It has no copy, and none is to be made: nobody could see it.
+    unshowable: bool = False
     #: Of the batch; None for a photo without one.
     generation: int | None = None
     #: Whether the batch still has a job.
@@ -182,7 +185,7 @@ def judged(finding: Finding, *, generation: int, correlation_id: str | None = No
 
 
 def withheld(photo_id: str, *, error: str) -> Change:
-    """No copy can be made: a photo that the machine approved goes to a person."""
+    """No copy can be made of an approved photo: a person looks."""
     return Change(
         photo_id=photo_id,
         action=Action.WITHHOLD,

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from photogate.domain.changes import Action, By, Change, Outcome
+from photogate.domain.object_keys import is_kept
+from photogate.domain.photos import PhotoRow
 from photogate.domain.verdicts import Reason, Status
 
 #: A person's own words are kept apart from these, so that they can be erased.
@@ -101,6 +103,30 @@ def wants_copies(outcome: Outcome) -> bool:
     change, after = outcome.change, outcome.after
     approved = after is not None and after.status is Status.APPROVED
     return change.copies_wanted or (change.action is Action.DECIDE and approved)
+
+
+def unshowable(photo: PhotoRow, *, copies_due: bool, copies_tried: bool) -> bool:
+    """Tell whether a photo has no copy and none is to be made.
+
+    Its copies were tried in vain, or the machine kept its bytes and no decoder opened them.
+
+    Args:
+        copies_due: whether copies are wanted.
+        copies_tried: whether an attempt at them began.
+    """
+    if photo.display_key is not None or photo.earlier_layout or copies_due:
+        return False
+    return copies_tried or is_kept(photo.original_key or "")
+
+
+def needs_person(outcome: Outcome) -> bool:
+    """Tell whether a person has to look at the photo after a change."""
+    after = outcome.after
+    if after is None:
+        return False
+    # What a person approved and nobody can see stays approved, with its error.
+    unseen = after.status is Status.APPROVED and after.error is not None
+    return after.status is Status.REVIEW or unseen
 
 
 def ends_earlier_layout(outcome: Outcome) -> bool:

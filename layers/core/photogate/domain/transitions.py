@@ -5,9 +5,10 @@ place that writes what ``applied`` answers. The rules, by who acts:
 
 - The *machine* decides photos that wait for it, once in each generation of their batch. It never
   overwrites a person's decision, and no terminal state goes back to pending. It takes back its
-  own approval where no copy can be made, so that a person looks.
+  own approval where no copy can be made, so that a person looks; beside a person's it notes that.
 - The *sweep* sends to a person what was delivered too often.
-- A *person* decides at any time, for good; may take that back within ``UNDO_WITHIN_S``.
+- A *person* decides at any time, for good; may take that back within ``UNDO_WITHIN_S``. Approved
+  means that the photo can be seen, so nobody approves one that never has a copy.
 - The *owner* deletes at any time; a person deletes what is rejected.
 """
 
@@ -42,8 +43,10 @@ def _judge(change: Change, state: State) -> State | Refusal:
 
 
 def _withhold(change: Change, state: State) -> State | Refusal:
-    if state.status is not Status.APPROVED or state.decided_by is not None:
-        return Refusal(why=f"the machine did not approve it: it is {state.status}")
+    if state.status is not Status.APPROVED:
+        return Refusal(why=f"it is not approved, but {state.status}")
+    if state.decided_by is not None:
+        return replace(state, error=change.error)
     return replace(state, status=Status.REVIEW, reason=None, error=change.error)
 
 
@@ -75,6 +78,11 @@ def _decide(change: Change, state: State) -> State | Refusal:
     assert change.verdict is not None  # noqa: S101 - ``decided`` gives it
     assert change.person is not None  # noqa: S101
     verdict = change.verdict
+    if verdict.status is Status.APPROVED and state.unshowable:
+        return Refusal(
+            why=f"nobody could see photo {change.photo_id}, as no copy of it can be made:"
+            " reject it, or ask its owner for another"
+        )
     if state.decided_by is not None and (state.status, state.reason) == (
         verdict.status,
         verdict.reason,

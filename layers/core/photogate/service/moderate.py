@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 #: A job that was delivered this often is dead, and the sweep concludes its batch.
 MAX_DELIVERIES = 5
 
+
 class Watcher(Protocol):
     """Is told what happens, for logs and metrics. What it does changes no verdict."""
 
@@ -140,7 +141,9 @@ class Moderation:
                 retry_after_s=getattr(first, "retry_after_s", None),
             ) from first
         if batch.waited_for is not None:
-            self._waiting.wake(batch.waited_for, has_time=lambda: time_left_s() >= self._margins.begin_s)
+            self._waiting.wake(
+                batch.waited_for, has_time=lambda: time_left_s() >= self._margins.begin_s
+            )
 
     def _work(
         self, job: Job, batch: OpenBatch, counted: set[str], time_left_s: Callable[[], float]
@@ -169,7 +172,9 @@ class Moderation:
                 self._deliveries.count(photo, attempt_id=batch.attempt_id)
                 counted.add(photo.id)
             try:
-                finding = self._looking.look(photo, Deadline.after(time_left_s() - self._margins.spare_s))
+                finding = self._looking.look(
+                    photo, Deadline.after(time_left_s() - self._margins.spare_s)
+                )
             except RetryableError as error:
                 failed[photo.id] = error
                 continue

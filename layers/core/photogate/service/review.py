@@ -131,7 +131,11 @@ class Reviews:
         return picture(self._store, photo, name)
 
     def approve(self, photo_id: str, *, by: Principal) -> PhotoRow:
-        """Approve by a person's decision, which no machine overwrites."""
+        """Approve by a person's decision, which no machine overwrites.
+
+        Raises:
+            Conflict: no copy of it can be made, so that nobody could see it.
+        """
         return self._decide(photo_id, Verdict(status=Status.APPROVED), by=by)
 
     def reject(self, photo_id: str, *, reason: str, by: Principal) -> PhotoRow:

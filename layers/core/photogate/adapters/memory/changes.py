@@ -15,7 +15,6 @@ from photogate.adapters.memory.database import (
     Photo,
     ReviewItem,
 )
-from photogate.domain import Status
 from photogate.domain.changes import (
     UNDO_WITHIN_S,
     Action,
@@ -29,8 +28,10 @@ from photogate.domain.effects import (
     attempts_returned,
     ends_earlier_layout,
     history_row,
+    needs_person,
     released_upload,
     settles,
+    unshowable,
     wants_copies,
 )
 from photogate.domain.reviews import priority_of
@@ -102,14 +103,14 @@ class MemoryChanges:
         return outcome
 
     def _write_review_items(self, outcome: Outcome, now: datetime) -> None:
-        """Open an item for what is in review now, and close those of what no longer is."""
+        """Open an item for what waits for a person now; close those of what no longer does."""
         photo_id, after = outcome.change.photo_id, outcome.after
         items = [
             item
             for item in self._database.review_items
             if item.photo_id == photo_id and item.closed_at is None
         ]
-        if after is not None and after.status is Status.REVIEW:
+        if needs_person(outcome):
             if all(item.kind != "doubt" for item in items):
                 self._database.review_items.append(
                     ReviewItem(
@@ -149,6 +150,11 @@ def _state(row: Photo, batch: BatchRow | None, now: datetime) -> State:
         decided_by=row.decided_by,
         verified_by=row.verified_by,
         reopened=row.reopened,
+        unshowable=unshowable(
+            row.row,
+            copies_due=row.copies_due_at is not None,
+            copies_tried=row.copies_attempts > 0,
+        ),
         generation=batch.generation if batch else None,
         batch_open=bool(batch and batch.finished_at is None),
         batch_leased=bool(batch and batch.lease_until and batch.lease_until > now),
@@ -174,6 +180,8 @@ def _update(row: Photo, outcome: Outcome, after: State, now: datetime) -> None:
     if ends_earlier_layout(outcome):
         row.earlier_layout = False
     if wants_copies(outcome) and row.display_key is None:
+        if row.copies_due_at is None:
+            row.copies_attempts = row.copies_failures = 0
         row.copies_due_at = now + _FIRST_REST
     row.attempts = max(0, row.attempts - attempts_returned(outcome))
     row.undo = after.undo if change.action is Action.DECIDE else None

@@ -32,12 +32,16 @@ from photogate.domain.effects import (
     ends_earlier_layout,
     released_upload,
     settles,
+    unshowable,
     wants_copies,
 )
 from photogate.domain.transitions import applied
 
 #: Of what is no photo, such as a predecessor's videos, there are no copies.
 _TAKEN = "(wanted.taken AND media_type = 'photo')"
+_COPIED = "(wanted.copied AND media_type = 'photo' AND display_key IS NULL)"
+#: They were given up before, or never wanted.
+_ANEW = f"({_COPIED} AND copies_due_at IS NULL)"
 _SHOWN = SHOWN.format(status="wanted.status", taken=_TAKEN, display="display_key")
 
 
@@ -87,7 +91,8 @@ def _make(
     )
     photos = _by_id(
         session,
-        f"SELECT {PHOTO_COLUMNS}, reopened, changes,"
+        f"SELECT {PHOTO_COLUMNS}, reopened, changes, copies_due_at IS NOT NULL AS copies_due,"
+        " copies_attempts > 0 AS copies_tried,"
         " CASE WHEN CAST(undo->>'until' AS timestamptz) > now() THEN undo->'to' END AS undo"
         " FROM media WHERE CAST(id AS text) = ANY (CAST(:ids AS text[])) ORDER BY id FOR UPDATE",
         ids,
@@ -119,7 +124,8 @@ def _by_id(session: Session, sql: str, ids: list[str]) -> dict[str, dict[str, An
 
 
 def _outcome(change: Change, row: dict[str, Any], batch: dict[str, Any] | None) -> Outcome:
-    state, photo = _state(row, batch), photo_from(row)
+    photo = photo_from(row)
+    state = _state(row, batch, photo)
     after = applied(change, state)
     if isinstance(after, Refusal):
         return Outcome(change=change, refusal=after)
@@ -144,7 +150,7 @@ def _outcome_without_photo(session: Session, change: Change) -> Outcome:
     return Outcome(change=change, refusal=missing)
 
 
-def _state(row: dict[str, Any], batch: dict[str, Any] | None) -> State:
+def _state(row: dict[str, Any], batch: dict[str, Any] | None, photo: PhotoRow) -> State:
     undo = row["undo"]
     return State(
         user_id=row["user_id"],
@@ -154,6 +160,9 @@ def _state(row: dict[str, Any], batch: dict[str, Any] | None) -> State:
         decided_by=row["decided_by"],
         verified_by=row["verified_by"],
         reopened=row["reopened"],
+        unshowable=unshowable(
+            photo, copies_due=row["copies_due"], copies_tried=row["copies_tried"]
+        ),
         generation=batch["generation"] if batch else None,
         batch_open=bool(batch and batch["open"]),
         batch_leased=bool(batch and batch["leased"]),
@@ -175,8 +184,10 @@ def _write_photos(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Ph
         f" upload_key = coalesce(upload_key, CASE WHEN {_TAKEN} THEN url END),"
         " original_key = coalesce(wanted.original, original_key,"
         f"   CASE WHEN {_TAKEN} AND upload_key IS NULL THEN url END),"
-        " copies_due_at = CASE WHEN wanted.copied AND media_type = 'photo' AND display_key IS NULL"
-        "   THEN now() + interval '30 seconds' ELSE copies_due_at END,"
+        f" copies_due_at = CASE WHEN {_COPIED} THEN now() + interval '30 seconds'"
+        "   ELSE copies_due_at END,"
+        f" copies_attempts = CASE WHEN {_ANEW} THEN 0 ELSE copies_attempts END,"
+        f" copies_failures = CASE WHEN {_ANEW} THEN 0 ELSE copies_failures END,"
         f" url = {_SHOWN},"
         " retry_count = greatest(0, retry_count - wanted.attempts), undo ="
         "   wanted.replaced || jsonb_build_object('until', now() + make_interval(secs => :undo)),"

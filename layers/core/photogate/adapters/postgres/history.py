@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from photogate.adapters.postgres.pool import Session
-from photogate.domain import Status
 from photogate.domain.changes import Outcome
-from photogate.domain.effects import history_row
+from photogate.domain.effects import history_row, needs_person
 from photogate.domain.reviews import priority_of
 
 
@@ -54,11 +53,11 @@ def write_history(
 
 
 def write_review_items(session: Session, outcomes: Sequence[Outcome]) -> None:
-    """Open an item for what is in review now, and close those of what no longer is."""
+    """Open an item for what waits for a person now, and close those of what no longer does."""
     waiting = {
         outcome.change.photo_id: priority_of(outcome)
         for outcome in outcomes
-        if outcome.after and outcome.after.status is Status.REVIEW
+        if needs_person(outcome)
     }
     if waiting:
         session.rows(
