@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import suppress
 from functools import partial
 from ipaddress import ip_network
 from typing import Any
@@ -18,7 +17,6 @@ from local.process import begin, run_main
 from local.servers.http import LimitedHttp, allow_descriptors, limited_per_client
 from photogate import bootstrap
 from photogate.adapters.photos_files import MOUNT
-from photogate.errors import ConfigError
 
 _files_app = files.create_app(
     lambda: bootstrap.file_store(), max_bytes=lambda: bootstrap.max_photo_bytes()
@@ -40,11 +38,6 @@ async def app(
         await upload_app(scope, receive, send)
 
 
-def _remove_parts() -> None:
-    with suppress(ConfigError):  # photos are in a bucket
-        bootstrap.file_store().remove_parts(older_than_s=3600)
-
-
 def main() -> None:
     """Serve until SIGTERM; a wrong setting ends it before it listens."""
     parser = argparse.ArgumentParser()
@@ -55,7 +48,6 @@ def main() -> None:
     bootstrap.upload()
     bootstrap.admin()
     allow_descriptors()
-    _remove_parts()
     proxies = bootstrap.trusted_proxies()
     uvicorn.run(
         limited_per_client(app),

@@ -31,6 +31,7 @@ def main() -> None:
             return 0.0 if stopping.is_set() else ends_at - time.monotonic()
 
         try:
+            bootstrap.remove_parts()
             report(sweep.run(time_left_s=time_left_s))
         except PhotogateError as error:
             logger.error("%s", error)

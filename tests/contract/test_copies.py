@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from photogate.domain import Finding, PhotoRow, Principal, Role, Signals, Status, Verdict
-from photogate.domain.changes import judged, withheld
+from photogate.domain.changes import judged, reopened, withheld
 from photogate.domain.object_keys import copies_of, copy_key, kept_key
 from photogate.errors import Conflict, RateLimited
 from tests.authors import decide, delete, undo, withdraw
@@ -146,14 +146,63 @@ def test_an_approval_that_cannot_be_shown_goes_to_a_person(records: Records, app
     assert records.copies.progress().waiting == 0
 
 
-@pytest.mark.parametrize("status", [Status.APPROVED, Status.REJECTED])
-def test_a_persons_decision_is_not_withheld(
-    records: Records, approved: str, status: Status
-) -> None:
-    decide(records, approved, Verdict(status=status, reason=None), by=MODERATOR)
+def test_a_persons_approval_stays_and_a_person_looks_again(records: Records, approved: str) -> None:
+    decide(records, approved, Verdict(status=Status.APPROVED), by=MODERATOR)
+    for changed in (True, False):  # the same again changes nothing
+        (outcome,) = records.changes.make([withheld(approved, error="no copy")])
+        assert outcome.changed is changed
+    after = photo(records, approved)
+    assert (after.status, after.decided_by) == (Status.APPROVED, MODERATOR.user_id)
+    assert (after.error, after.shown_key) == ("no copy", None)
+    assert records.review_items() == {(approved, "doubt")}
+    assert records.history(approved)[-1]["after"] == "approved"
+    decide(records, approved, Verdict(status=Status.REJECTED), by=MODERATOR)
+    assert records.review_items() == set()
+
+
+def test_what_a_person_rejected_is_not_withheld(records: Records, approved: str) -> None:
+    decide(records, approved, Verdict(status=Status.REJECTED), by=MODERATOR)
     (outcome,) = records.changes.make([withheld(approved, error="no copy")])
     assert outcome.refusal
-    assert photo(records, approved).status is status
+    assert photo(records, approved).status is Status.REJECTED
+
+
+@pytest.mark.parametrize("status", [Status.REVIEW, Status.REJECTED])
+def test_nobody_approves_what_has_no_copy_and_never_will(records: Records, status: Status) -> None:
+    photo_id = handed_in(records, "incoming/a")["incoming/a"]
+    finding = Finding(
+        photo_id=photo_id,
+        verdict=Verdict(status=status),
+        error="its decoder crashed" if status is Status.REVIEW else None,
+        original_key=kept_key(photo_id, SHA256),
+    )
+    records.changes.make([judged(finding, generation=1)])
+    with pytest.raises(Conflict, match="ask its owner for another"):
+        decide(records, photo_id, Verdict(status=Status.APPROVED), by=MODERATOR)
+    assert photo(records, photo_id).status is status
+    decide(records, photo_id, Verdict(status=Status.REJECTED), by=MODERATOR)
+
+
+def test_failures_are_counted_apart_until_copies_are_wanted_anew(
+    records: Records, approved: str
+) -> None:
+    for failures in range(3):
+        (wanted,) = records.copies.begin([approved], lease_s=60)
+        assert (wanted.attempts, wanted.failures) == (1, failures)
+        records.copies.failed(approved, for_s=0)
+    (wanted,) = records.copies.begin([approved], lease_s=60)
+    records.changes.make([withheld(approved, error="no copy")])
+    records.copies.abandon(approved)
+    records.changes.make([reopened(approved)])
+    finding = Finding(
+        photo_id=approved,
+        verdict=Verdict(status=Status.APPROVED),
+        signals=Signals(width=640, height=480, sha256=SHA256),
+        original_key=kept_key(approved, SHA256),
+    )
+    records.changes.make([judged(finding, generation=2)])
+    (wanted,) = records.copies.begin([approved], lease_s=60)
+    assert (wanted.attempts, wanted.failures) == (1, 0)
 
 
 def test_with_a_photo_all_of_its_objects_go(records: Records, approved: str) -> None:

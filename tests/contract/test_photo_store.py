@@ -12,6 +12,8 @@ import re
 import resource
 import signal
 import socket
+import subprocess
+import sys
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -385,6 +387,25 @@ class TestFiles:
             files_store.port.put(files_store.copy, b"x" * 100_000, content_type="image/jpeg")
         assert files_store.port.get(files_store.copy, etag=None, max_bytes=100) == BODY
         assert [p.name for p in folder.rglob("*") if p.is_file()] == ["aa-bb.jpg"]
+
+    def test_what_a_killed_process_left_unfinished_goes(
+        self, files_store: Store, folder: Path
+    ) -> None:
+        assert isinstance(files_store.port, FilePhotoStore)
+        dying = (
+            "import os, signal, sys; from pathlib import Path;"
+            "from photogate.adapters.photos_files import FilePhotoStore;"
+            "os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL);"
+            "store = FilePhotoStore(Path(sys.argv[1]), public_url='', secret=None);"
+            "store.put('copies/thumb/a.jpg', b'a copy', content_type='image/jpeg')"
+        )
+        killed = subprocess.run([sys.executable, "-c", dying, str(folder)], check=False)
+        assert killed.returncode == -signal.SIGKILL
+        (part,) = (p for p in folder.rglob("*") if p.is_file())
+        files_store.port.remove_parts(older_than_s=3600)
+        assert part.read_bytes() == b"a copy"
+        files_store.port.remove_parts(older_than_s=0)
+        assert not part.exists()
 
     def test_a_folder_that_may_not_be_written_is_a_retryable_fault(
         self, files_store: Store, folder: Path

@@ -35,7 +35,7 @@ from photogate.errors import (
 
 #: Path under which the URLs are served.
 MOUNT = "/files"
-#: Begins the names of uploads that are not complete; no key begins so.
+#: Begins the names of files that are not complete; no key begins so.
 _PART = ".part-"
 
 _SAFE_KEY = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
@@ -133,7 +133,7 @@ class FilePhotoStore:
             raise StorageUnavailable(f"cannot store the photo: {error.strerror}") from error
 
     def remove_parts(self, *, older_than_s: float) -> None:
-        """Remove what uploads left behind whose process was killed."""
+        """Remove what was being written when its process was killed."""
         for part in self._root.glob(f"{_PART}*"):
             with suppress(OSError):
                 if part.stat().st_mtime < time.time() - older_than_s:
@@ -180,8 +180,20 @@ class FilePhotoStore:
         if deadline.passed:
             raise OutOfTime(f"there is no time left to write {key}")
         path = self._path(key)
-        with _written_beside(path, data) as part:
-            part.replace(path)
+        try:
+            # In the root like an upload, where ``remove_parts`` finds it should this process die.
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=self._root, prefix=_PART, delete=False) as part:
+                try:
+                    part.write(data)
+                    part.flush()
+                    os.fsync(part.fileno())
+                    os.replace(part.name, path)  # noqa: PTH105 - a name, not a Path
+                finally:
+                    Path(part.name).unlink(missing_ok=True)
+            _sync(path.parent)
+        except OSError as error:
+            raise StorageUnavailable(f"cannot store the photo: {error.strerror}") from error
 
     def head(self, key: str) -> StoredObject | None:
         """See ``photogate.ports.photos.PhotoStore.head``."""
@@ -268,25 +280,6 @@ class FilePhotoStore:
             raise ConfigError("PHOTOS_URL_SECRET is not set: this process signs no URLs")
         parts = (grant.method, grant.key, grant.content_type or "", size, expires)
         return hmac.digest(self._secret, "\0".join(parts).encode(), "sha256").hex()
-
-
-@contextmanager
-def _written_beside(path: Path, data: bytes | bytearray) -> Iterator[Path]:
-    """Write a file beside ``path``, to be given that name; the disk has both for good then."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as file:
-            part = Path(file.name)
-            try:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                yield part
-            finally:
-                part.unlink(missing_ok=True)
-        _sync(path.parent)
-    except OSError as error:
-        raise StorageUnavailable(f"cannot store the photo: {error.strerror}") from error
 
 
 def _sync(folder: Path) -> None:

@@ -12,7 +12,7 @@ from photogate.bootstrap.for_admin import AdminParts, admin
 from photogate.bootstrap.for_files import file_store, max_photo_bytes, trusted_proxies
 from photogate.bootstrap.for_migrate import migrate
 from photogate.bootstrap.for_moderate import ModerateParts, ModeratePorts, analyzer, moderate
-from photogate.bootstrap.for_sweep import redrive, sweep
+from photogate.bootstrap.for_sweep import redrive, remove_parts, sweep
 from photogate.bootstrap.for_upload import UploadParts, upload
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "migrate",
     "moderate",
     "redrive",
+    "remove_parts",
     "reset",
     "sweep",
     "trusted_proxies",

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from photogate.service.redrive import Redrive
     from photogate.service.sweep import Sweep
 
+#: Longer than any upload or worker may take for one file.
+_NOBODY_WRITES_AFTER_S = 3600.0
+
 
 def sweep() -> Sweep:
     """Build the sweep."""
@@ -32,6 +35,13 @@ def sweep() -> Sweep:
         originals_days=settings.originals_days,
         earlier_at_once=settings.earlier_copies_per_minute,
     )
+
+
+def remove_parts() -> None:
+    """Remove files that killed processes left unfinished; nothing to do where there is a bucket."""
+    settings = choose.settings_of(s.SweepSettings)
+    if settings.s3_bucket_photos is None:
+        choose.folder(settings).remove_parts(older_than_s=_NOBODY_WRITES_AFTER_S)
 
 
 def redrive() -> Redrive:
