@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection
 
+from photogate.adapters.postgres.session import Session as Session
 from photogate.errors import ConfigError, DatabaseUnavailable, InvalidRequest, PhotogateError
 
 logger = logging.getLogger(__name__)
@@ -54,29 +55,6 @@ _PROBES = {
 }
 #: Advised to clients in ``Retry-After``.
 _RETRY_AFTER_S = 2.0
-
-
-class Session:
-    """One connection inside a transaction: rows as dictionaries."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def rows(self, sql: str, **params: Any) -> list[dict[str, Any]]:
-        """Run a statement and give its rows, in order; [] when it returns none."""
-        rows = self._connection.run(sql, **params) or []
-        names = [column["name"] for column in self._connection.columns or ()]
-        return [dict(zip(names, row, strict=True)) for row in rows]
-
-    def row(self, sql: str, **params: Any) -> dict[str, Any] | None:
-        """Give the first row, or None."""
-        found = self.rows(sql, **params)
-        return found[0] if found else None
-
-    def count(self, sql: str, **params: Any) -> int:
-        """Run a statement and tell how many rows it touched."""
-        self._connection.run(sql, **params)
-        return max(0, int(self._connection.row_count))
 
 
 class Pool:
