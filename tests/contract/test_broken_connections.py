@@ -127,6 +127,13 @@ def copies_wanted(pool: Pool) -> Given:
     return given
 
 
+def copies_begun(pool: Pool) -> Given:
+    given = copies_wanted(pool)
+    for _ in range(2):  # an attempt that never ended stays counted
+        PostgresCopies(pool).begin([given.ids["a"]], lease_s=0)
+    return given
+
+
 def copied(pool: Pool) -> Given:
     given = copies_wanted(pool)
     made(pool, given)
@@ -215,6 +222,10 @@ def made(pool: Pool, given: Given) -> Any:
 
 def put_off(pool: Pool, given: Given) -> Any:
     PostgresCopies(pool).put_off([given.ids["a"]], for_s=0)
+
+
+def copy_failed(pool: Pool, given: Given) -> Any:
+    PostgresCopies(pool).failed(given.ids["a"], for_s=0)
 
 
 def copies_due(pool: Pool, given: Given) -> Any:
@@ -323,7 +334,8 @@ STEPS: list[tuple[Callable[[Pool], Given], Callable[[Pool, Given], Any]]] = [
     (accepted, issue),
     (upload_over, release_uploads),
     (copies_wanted, made),
-    (copies_wanted, put_off),
+    (copies_begun, put_off),
+    (copies_begun, copy_failed),
     (copies_wanted, copies_due),
     (copied, release_originals),
     (copied, delete_own),
@@ -349,7 +361,7 @@ STEPS: list[tuple[Callable[[Pool], Given], Callable[[Pool, Given], Any]]] = [
 #: repeated may rest twice as long, so how long it rests is left out.
 STATE = (
     "SELECT upload_key, url LIKE 'withheld/%' AS withheld, original_key, display_key,"
-    " copies_attempts, copies_due_at <= now() AS copies_due, moderation_status,"
+    " copies_attempts, copies_failures, copies_due_at <= now() AS copies_due, moderation_status,"
     " moderation_reason, moderation_error, retry_count, decided_by, verified_by, reopened"
     " FROM media ORDER BY upload_key",
     "SELECT file_key, handed_in_at IS NOT NULL AS handed_in, wanted FROM upload_urls"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 import threading
 import time
@@ -24,9 +25,11 @@ from functions.moderate import app as moderate
 from local.client import PhotogateClient
 from local.worker import Worker
 from photogate import bootstrap
+from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
 from photogate.domain import Role
 from photogate.messages import CopyJob, decode
+from tests.docs import ROOT
 from tests.functions.conftest import Installation
 from tests.servers import eventually
 
@@ -115,6 +118,27 @@ def test_nothing_is_missing_while_copies_are_made(
         )
     )
     assert row["n"] == _PHOTOS
+
+
+def test_the_objects_of_the_earlier_layout_can_be_removed(pool: Pool) -> None:
+    """By the statement that docs/photos.md shows, where copies are there."""
+    pool.transaction(
+        lambda s: s.rows(
+            "INSERT INTO media (user_id, url, upload_key, original_key, display_key,"
+            " moderation_status) VALUES"
+            " ('u', 'copies/display/a.jpg', 'users/a', 'kept/a', 'copies/display/a.jpg',"
+            "  'approved'),"
+            " ('u', 'withheld/b', 'users/b', 'users/b', NULL, 'review'),"
+            " ('u', 'users/c', NULL, NULL, NULL, 'approved'),"
+            " ('u', 'copies/display/d.jpg', 'incoming/d', 'kept/d', 'copies/display/d.jpg',"
+            "  'approved')"
+        )
+    )
+    page = (ROOT / "docs" / "photos.md").read_text(encoding="utf-8")
+    (statement,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    for _ in range(2):
+        pool.transaction(lambda s: s.rows(statement))
+        assert PostgresOutbox(pool).take_deletions(limit=10) == ["users/a"]
 
 
 def _earlier_installation(pool: Pool, folder: Path, *, rows: int, photos: int) -> list[str]:

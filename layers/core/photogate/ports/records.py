@@ -159,7 +159,7 @@ class Copies(Protocol):
         """Note that all copies are there; False when the photo is gone by now."""
 
     def put_off(self, photo_ids: Sequence[str], *, for_s: float) -> None:
-        """End an attempt that failed for a reason outside of the photo: uncounted, due later."""
+        """End attempts that failed for a reason outside of the photos: uncounted, due later."""
 
     def failed(self, photo_id: str, *, for_s: float) -> None:
         """End an attempt that failed while others work: a failure instead, due later."""

@@ -58,17 +58,12 @@ class MemoryCopies:
     def put_off(self, photo_ids: Sequence[str], *, for_s: float) -> None:
         """See ``photogate.ports.records.Copies.put_off``."""
         with self._database.lock:
-            for photo in self._wanted(photo_ids):
-                photo.copies_due_at = self._database.clock.now() + timedelta(seconds=for_s)
-                photo.copies_lease_until = None
-                photo.copies_attempts = max(0, photo.copies_attempts - 1)
+            self._end_attempts(photo_ids, for_s=for_s, failures=0)
 
     def failed(self, photo_id: str, *, for_s: float) -> None:
         """See ``photogate.ports.records.Copies.failed``."""
         with self._database.lock:
-            self.put_off([photo_id], for_s=for_s)
-            for photo in self._wanted([photo_id]):
-                photo.copies_failures += 1
+            self._end_attempts([photo_id], for_s=for_s, failures=1)
 
     def abandon(self, photo_id: str) -> None:
         """See ``photogate.ports.records.Copies.abandon``."""
@@ -142,6 +137,14 @@ class MemoryCopies:
                     key, user_id=self._database.upload_urls.pop(key).user_id
                 )
             return len(over)
+
+    def _end_attempts(self, photo_ids: Sequence[str], *, for_s: float, failures: int) -> None:
+        for photo in self._wanted(photo_ids):
+            if photo.copies_lease_until is not None:
+                photo.copies_due_at = self._database.clock.now() + timedelta(seconds=for_s)
+                photo.copies_lease_until = None
+                photo.copies_attempts = max(0, photo.copies_attempts - 1)
+                photo.copies_failures += failures
 
     def _wanted(self, photo_ids: Sequence[str]) -> Iterator[Photo]:
         for photo_id in photo_ids:

@@ -71,27 +71,24 @@ class PostgresCopies:
 
     def put_off(self, photo_ids: Sequence[str], *, for_s: float) -> None:
         """See ``photogate.ports.records.Copies.put_off``."""
-        self._pool.transaction(
-            lambda s: s.rows(
-                "UPDATE media SET copies_due_at = now() + make_interval(secs => :s),"
-                " copies_lease_until = NULL, copies_attempts = greatest(0, copies_attempts - 1)"
-                " WHERE CAST(id AS text) = ANY (CAST(:ids AS text[]))"
-                " AND copies_due_at IS NOT NULL",
-                ids=list(photo_ids),
-                s=for_s,
-            )
-        )
+        self._end_attempts(photo_ids, for_s=for_s, failures=0)
 
     def failed(self, photo_id: str, *, for_s: float) -> None:
         """See ``photogate.ports.records.Copies.failed``."""
+        self._end_attempts([photo_id], for_s=for_s, failures=1)
+
+    def _end_attempts(self, photo_ids: Sequence[str], *, for_s: float, failures: int) -> None:
         self._pool.transaction(
             lambda s: s.rows(
                 "UPDATE media SET copies_due_at = now() + make_interval(secs => :s),"
                 " copies_lease_until = NULL, copies_attempts = greatest(0, copies_attempts - 1),"
-                " copies_failures = copies_failures + 1"
-                " WHERE CAST(id AS text) = :id AND copies_due_at IS NOT NULL",
-                id=photo_id,
+                " copies_failures = copies_failures + :failures"
+                " WHERE CAST(id AS text) = ANY (CAST(:ids AS text[]))"
+                # When its COMMIT broke, the lease has gone with the first time.
+                " AND copies_due_at IS NOT NULL AND copies_lease_until IS NOT NULL",
+                ids=list(photo_ids),
                 s=for_s,
+                failures=failures,
             )
         )
 
