@@ -20,7 +20,7 @@ TOKEN = "0123456789abcdef-only-for-metrics"
 RULES = ROOT / "local" / "monitoring" / "alerts.yml"
 
 
-def test_metrics_of_a_stack(start: Callable[..., RunningStack]) -> None:
+def test_watch_and_metrics(start: Callable[..., RunningStack]) -> None:
     stack = start(METRICS_TOKEN=TOKEN)
     assert "5 photos" in stack.run("smoke", "5")
     url = f"{stack.url}/metrics"
@@ -36,6 +36,8 @@ def test_metrics_of_a_stack(start: Callable[..., RunningStack]) -> None:
     assert told["photogate_part_up", "database"] == told["photogate_part_up", "workers"] == 1
     assert told["photogate_workers",] == 2
     assert told["photogate_queue_jobs", "dead"] == told["photogate_pending_photos",] == 0
+    assert "✓ workers" in (looked := stack.run("watch", "--once"))
+    assert looked.count(" ago") >= 5 + 1
     verdicts = [n for (name, *_), n in told.items() if name == "photogate_photos_last_day"]
     assert sum(verdicts) == 5
     assert told["photogate_database_bytes",] > 1e6

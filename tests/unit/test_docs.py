@@ -42,6 +42,7 @@ RUN_BY: dict[str, dict[str, str]] = {
     },
     "docs/operate.md": {
         "export METRICS_TOKEN=": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
+        ".venv/bin/photogate watch": "tests/e2e/test_metrics_page.py::test_watch_and_metrics",
         ".venv/bin/photogate up": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
         "curl ": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
     },
