@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from photogate.adapters.postgres.pool import Pool
 from photogate.auth import sign_in_link
@@ -31,6 +31,11 @@ _SWITCHES = (
     "--disable-sync",
     f"--host-resolver-rules=MAP {HOST} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
+
+
+#: A busy machine may be slow; whoever waits for what never comes waits this long.
+_PATIENCE_MS = 60_000
+expect.set_options(timeout=_PATIENCE_MS)
 
 
 def _chromium() -> str:
@@ -83,7 +88,7 @@ class Desk:
     def browser(self, **options: Any) -> BrowserContext:
         """Open another browser: no cookie is shared."""
         context = self._browser.new_context(**options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(_PATIENCE_MS)
         self._contexts.append(context)
         return context
 
