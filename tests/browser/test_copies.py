@@ -21,13 +21,15 @@ from photogate_vision.copies.encoding import CopyForm
 from photogate_vision.copies.maker import Copier
 from photogate_vision.copies.matching import difference
 from photogate_vision.decoding.sandbox import Sandbox
-from tests.browser.test_originals import screenshot
+from tests.browser.test_originals import screenshots
 from tests.model.files import encoded
 from tests.model.gallery import gallery, two_faced
 from tests.model.originals import Original
 
 _GREY_LEVELS, _PROBABILITY = 6.0, 0.15
 _OF_NUDITY = ("porn", "sexy", "hentai")
+#: ``make test`` looks at one file in so many, ``make test-slow`` at the others.
+_SLOW_BUT_ONE_IN = 8
 #: A profile that turns neighbouring levels into opposite ones: compressed, its colours mix. Each of
 #: them goes to a person anyway (``colour_unsure``).
 _MAY_BE_HELD_BACK = "other levels between six"
@@ -52,7 +54,15 @@ def sandbox() -> Iterator[Sandbox]:
     sandbox.close()
 
 
-@pytest.mark.parametrize("original", list(gallery()), ids=lambda original: original.name)
+@pytest.mark.parametrize(
+    "original",
+    [
+        pytest.param(
+            each, id=each.name, marks=[pytest.mark.slow] if number % _SLOW_BUT_ONE_IN else []
+        )
+        for number, each in enumerate(gallery())
+    ],
+)
 def test_a_copy_shows_what_was_judged(
     original: Original, page: Page, sandbox: Sandbox, analyzer: VisionAnalyzer
 ) -> None:
@@ -63,10 +73,7 @@ def test_a_copy_shows_what_was_judged(
     except CopyDiffers:
         assert _MAY_BE_HELD_BACK in original.name
         return
-    white, black = (
-        screenshot(page, display.data, display.content_type, background)
-        for background in ("white", "black")
-    )
+    white, black = screenshots(page, display.data, display.content_type).values()
     # on every page the same, and what was judged
     assert ImageChops.difference(white, black).getbbox() is None
     assert white.size == (judged.width, judged.height) or max(white.size) == 1600

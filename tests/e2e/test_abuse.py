@@ -66,6 +66,8 @@ ATTACKS: dict[str, tuple[Callable[[str], attacks.Attack], str | None]] = {
 }
 
 
+# Each attack lasts until the server's own limit of time cuts it off.
+@pytest.mark.slow
 def test_others_are_answered_while_clients_are_slow_and_greedy(
     stack: RunningStack, portrait: bytes
 ) -> None:
