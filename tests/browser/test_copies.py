@@ -24,12 +24,10 @@ from photogate_vision.decoding.sandbox import Sandbox
 from tests.browser.test_originals import screenshots
 from tests.model.files import encoded
 from tests.model.gallery import gallery, two_faced
-from tests.model.originals import Original
+from tests.model.originals import Original, most_of_them_slow
 
 _GREY_LEVELS, _PROBABILITY = 6.0, 0.15
 _OF_NUDITY = ("porn", "sexy", "hentai")
-#: ``make test`` looks at one file in so many, ``make test-slow`` at the others.
-_SLOW_BUT_ONE_IN = 8
 #: A profile that turns neighbouring levels into opposite ones: compressed, its colours mix. Each of
 #: them goes to a person anyway (``colour_unsure``).
 _MAY_BE_HELD_BACK = "other levels between six"
@@ -54,15 +52,7 @@ def sandbox() -> Iterator[Sandbox]:
     sandbox.close()
 
 
-@pytest.mark.parametrize(
-    "original",
-    [
-        pytest.param(
-            each, id=each.name, marks=[pytest.mark.slow] if number % _SLOW_BUT_ONE_IN else []
-        )
-        for number, each in enumerate(gallery())
-    ],
-)
+@pytest.mark.parametrize("original", most_of_them_slow(gallery()))
 def test_a_copy_shows_what_was_judged(
     original: Original, page: Page, sandbox: Sandbox, analyzer: VisionAnalyzer
 ) -> None:

@@ -24,7 +24,7 @@ from photogate.policies import preset
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.decoding.decode import Picture, decode
 from tests.model.files import encoded
-from tests.model.originals import Original, animations, stills
+from tests.model.originals import Original, animations, most_of_them_slow, stills
 
 POLICY = for_originals(preset("community"))
 PAGES = ("white", "black")
@@ -72,7 +72,7 @@ def page(browser: Browser) -> Iterator[Page]:
     page.close()
 
 
-@pytest.mark.parametrize("original", list(stills()), ids=lambda original: original.name)
+@pytest.mark.parametrize("original", most_of_them_slow(stills()))
 def test_a_still_is_judged_as_it_is_shown(
     original: Original, page: Page, analyzer: VisionAnalyzer
 ) -> None:
@@ -92,7 +92,7 @@ def test_a_still_is_judged_as_it_is_shown(
         assert measured.nsfw_scores == pytest.approx(as_shown.nsfw_scores, abs=_PROBABILITY)
 
 
-@pytest.mark.parametrize("original", list(animations()), ids=lambda original: original.name)
+@pytest.mark.parametrize("original", most_of_them_slow(animations()))
 def test_every_frame_was_looked_at(
     original: Original, page: Page, analyzer: VisionAnalyzer
 ) -> None:

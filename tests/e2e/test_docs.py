@@ -91,6 +91,7 @@ def test_commands_on_a_stack(start: Callable[..., RunningStack]) -> None:
     assert requests.post(where, json={"token": tokens[0]}, timeout=10).status_code == 401
 
 
+@pytest.mark.slow
 def test_the_page_on_models(
     folder: Path, tmp_path: Path, bundle: Path, second_bundle: Path
 ) -> None:

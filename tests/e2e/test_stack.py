@@ -80,12 +80,12 @@ def _subject(token: str) -> str:
     return str(jwt.decode(token, options={"verify_signature": False})["sub"])
 
 
-def test_no_process_of_it_shows_a_secret(stack: RunningStack) -> None:
-    kept = json.loads((stack.home / "environment.json").read_text())
-    made = json.loads((stack.home / "secrets.json").read_text())
+def test_no_process_of_it_shows_a_secret(shared_stack: RunningStack) -> None:
+    kept = json.loads((shared_stack.home / "environment.json").read_text())
+    made = json.loads((shared_stack.home / "secrets.json").read_text())
     secrets = {kept[name] for name in secret_names() & kept.keys()} | set(made.values())
     assert len(secrets) >= 4
-    processes = psutil.Process(stack.process.pid).children(recursive=True)
+    processes = psutil.Process(shared_stack.process.pid).children(recursive=True)
     names = " ".join(" ".join(process.cmdline()) for process in processes)
     assert all(
         part in names for part in ("worker", "local.api", "local.sweep", "redis", "decoding")
@@ -101,17 +101,17 @@ def test_no_process_of_it_shows_a_secret(stack: RunningStack) -> None:
     if os.geteuid() == 0:
         decoders = [process for process in processes if "-S" in process.cmdline()]
         assert {process.uids().real for process in decoders} == {USER}
-    log = (stack.home / "logs" / "worker-1.log").read_text()
+    log = (shared_stack.home / "logs" / "worker-1.log").read_text()
     assert len(re.findall("decoders are confined by limits", log)) == 1
 
 
-def test_smoke_and_token_find_the_running_stack(stack: RunningStack) -> None:
-    assert "5 photos" in stack.run("smoke", "5")
-    token = stack.run("token", "somebody", "--role", "admin").strip()
-    admin = PhotogateClient(stack.url, token)
+def test_smoke_and_token_find_the_running_stack(shared_stack: RunningStack) -> None:
+    assert "5 photos" in shared_stack.run("smoke", "5")
+    token = shared_stack.run("token", "somebody", "--role", "admin").strip()
+    admin = PhotogateClient(shared_stack.url, token)
     assert admin.call("GET", "/admin/queue-stats")["queue"]["pending_media"] == 0
     admin.close()
-    assert stack.run("migrate") == "the schema is up to date\n"
+    assert shared_stack.run("migrate") == "the schema is up to date\n"
 
 
 def test_killed_workers_lose_nothing(stack: RunningStack) -> None:
@@ -150,6 +150,8 @@ def test_killed_workers_lose_nothing(stack: RunningStack) -> None:
     admin.close()
 
 
+# It takes the 20 s in which a worker may show no life.
+@pytest.mark.slow
 def test_a_frozen_worker_is_ended_and_started_again(start: Callable[..., RunningStack]) -> None:
     """SIGSTOP in the middle of batches, for ever: the only worker, and then its successor works."""
     stack = start("--workers", "1", QUEUE_VISIBILITY_S="2", JOB_DEADLINE_S="30")
