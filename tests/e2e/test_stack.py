@@ -168,7 +168,7 @@ def test_a_frozen_worker_is_ended_and_started_again(start: Callable[..., Running
         report: dict[str, Any] = requests.get(url, headers=headers, timeout=10).json()
         return report
 
-    eventually(lambda: not health()["parts"]["workers"]["ok"], within_s=12)
+    eventually(lambda: not health()["parts"]["workers"]["ok"])
     assert "no worker" in health()["parts"]["workers"]["error"]
     verdicts = client.wait(keys, within_s=90)
     assert {v["moderation_status"] for v in verdicts.values()} == {"approved"}
@@ -203,7 +203,7 @@ def test_it_says_at_once_why_no_worker_lives(
     goes_on = (
         rf"; it starts again in .* \(log: {re.escape(str(stack.home / 'logs/worker-1.log'))}\)$"
     )
-    eventually(no_worker, within_s=12)
+    eventually(no_worker)
     assert health()["status"] == "degraded"
     said = stack.said()
     assert re.search("^worker-1 was killed by SIGKILL" + goes_on, said, re.M), said
