@@ -132,12 +132,12 @@ def test_killed_workers_lose_nothing(stack: RunningStack) -> None:
 
     killed = 0
     for _ in range(2):
-        eventually(lambda: stats()["queue"]["in_flight"] > 0, within_s=20)
+        eventually(lambda: stats()["queue"]["in_flight"] > 0)
         for worker in stack.children("local.worker"):
             worker.kill()
             killed += 1
         # The stack starts them again.
-        eventually(lambda: len(stack.children("local.worker")) == 2, within_s=20)
+        eventually(lambda: len(stack.children("local.worker")) == 2)
     assert killed >= 2
 
     for client, keys in uploads:
@@ -210,7 +210,7 @@ def test_it_says_at_once_why_no_worker_lives(
     assert re.search("^worker-1 ended with status 1: .*make model.*" + goes_on, said, re.M), said
 
     away.rename(model)
-    eventually(lambda: health()["status"] == "ok", within_s=40)
+    eventually(lambda: health()["status"] == "ok")
     assert "5 photos" in stack.run("smoke", "5")
 
 
@@ -236,14 +236,14 @@ def test_what_was_given_up_is_redriven(start: Callable[..., RunningStack]) -> No
             )
             return bool(client.photos()[0]["moderation_status"] == "review")
 
-        eventually(concluded, within_s=30)
+        eventually(concluded)
     said = stack.run("dead")
     assert "there is no object" in said
     assert re.search(r"│ 1 +│ [5-9] +│", said), said
 
     away.rename(stored)
     assert stack.run("redrive").startswith("redriven: photos 1, batches 1,")
-    eventually(lambda: client.photos()[0]["moderation_status"] == "approved", within_s=20)
+    eventually(lambda: client.photos()[0]["moderation_status"] == "approved")
     assert stack.run("dead") == "nothing was given up\n"
     client.close()
 
@@ -323,7 +323,7 @@ def test_a_killed_server_comes_back(stack: RunningStack, server: str, name: str)
 
     (before,) = servers()
     psutil.Process(before).kill()
-    eventually(lambda: servers() not in ([], [before]), within_s=20)
+    eventually(lambda: servers() not in ([], [before]))
     assert f"{name} was killed by SIGKILL; it starts again at once" in stack.said()
     client = stack.client("u")
 
@@ -333,7 +333,7 @@ def test_a_killed_server_comes_back(stack: RunningStack, server: str, name: str)
         except ApiRefused:
             return False
 
-    eventually(answers, within_s=20)
+    eventually(answers)
     client.close()
     assert "5 photos" in stack.run("smoke", "5")
 
