@@ -6,12 +6,14 @@ import typer
 
 from local.commands.check import check
 from local.commands.client import smoke, token
+from local.commands.doctor import doctor
 from local.commands.evaluate import evaluate
 from local.commands.given_up import dead, redrive
 from local.commands.logs import logs, metrics
 from local.commands.model import models
 from local.commands.parts import migrate, worker
 from local.commands.up import up
+from local.commands.watch import watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +21,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Photo moderation: photos go in, verdicts come out.",
 )
-for command in (check, evaluate, up, worker, migrate, token, smoke, dead, redrive, logs, metrics):
+for command in (
+    check,
+    evaluate,
+    up,
+    worker,
+    migrate,
+    token,
+    smoke,
+    dead,
+    redrive,
+    doctor,
+    watch,
+    logs,
+    metrics,
+):
     app.command()(command)
 app.add_typer(models, name="model")

@@ -34,10 +34,17 @@ RUN_BY: dict[str, dict[str, str]] = {
         "cat >> .photogate": "tests/compose/test_page.py::THROUGH_MOTO",
     },
     "docs/logs.md": {
+        ".venv/bin/photogate doctor": "tests/e2e/test_own_servers.py::test_rows_and_jobs_elsewhere",
         ".venv/bin/photogate logs": "tests/e2e/test_docs.py::test_commands_on_a_stack",
         ".venv/bin/photogate metrics": "tests/e2e/test_docs.py::test_commands_on_a_stack",
         ".venv/bin/photogate dead": "tests/e2e/test_docs.py::test_commands_on_a_stack",
         ".venv/bin/photogate redrive": "tests/e2e/test_docs.py::test_commands_on_a_stack",
+    },
+    "docs/operate.md": {
+        "export METRICS_TOKEN=": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
+        ".venv/bin/photogate watch": "tests/e2e/test_metrics_page.py::test_watch_and_metrics",
+        ".venv/bin/photogate up": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
+        "curl ": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
     },
     "docs/review.md": {
         ".venv/bin/photogate token": "tests/e2e/test_docs.py::test_commands_on_a_stack",
