@@ -15,18 +15,11 @@ from fastapi.responses import Response
 from photogate.errors import NotFound
 
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+#: What pages load; the pages themselves have routes of their own.
 _FILES = frozenset(
-    {
-        "page.css",
-        "icon.svg",
-        "api.js",
-        "evidence.js",
-        "outbox.js",
-        "pictures.js",
-        "review.js",
-        "sign-in.js",
-        "view.js",
-    }
+    entry.name
+    for entry in files(__name__).iterdir()
+    if entry.name.rpartition(".")[2] in _TYPES.keys() - {"html"}
 )
 _HEADERS = {
     "Content-Security-Policy": "; ".join(
