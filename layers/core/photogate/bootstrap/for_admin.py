@@ -12,8 +12,10 @@ from photogate.bootstrap import choose
 if TYPE_CHECKING:
     from photogate.auth import TokenVerifier
     from photogate.health import DeepHealth
+    from photogate.service.listing import Lists
     from photogate.service.review import Reviews
     from photogate.service.reviewing import Reviewing
+    from photogate.service.selecting import Selecting
     from photogate.service.sessions import SignIns
 
 
@@ -25,6 +27,8 @@ class AdminParts:
     verifier: TokenVerifier
     health: DeepHealth
     reviewing: Reviewing
+    selecting: Selecting
+    lists: Lists
     sign_ins: SignIns
 
 
@@ -32,26 +36,30 @@ class AdminParts:
 def admin() -> AdminParts:
     """Build, once per process, what the admin function needs."""
     from photogate.adapters.postgres.copies import PostgresCopies
+    from photogate.adapters.postgres.histories import PostgresHistories
     from photogate.adapters.postgres.outbox import PostgresOutbox
     from photogate.adapters.postgres.reviews import PostgresReviewItems
+    from photogate.adapters.postgres.selections import PostgresRejections, PostgresSelections
     from photogate.adapters.postgres.sessions import PostgresSessions
     from photogate.adapters.postgres.views import PostgresViews
     from photogate.adapters.postgres.workers import PostgresWorkers
+    from photogate.service.listing import Lists
     from photogate.service.review import Reviews
     from photogate.service.reviewing import Reviewing
+    from photogate.service.selecting import Selecting
     from photogate.service.sessions import SignIns
 
     settings = choose.settings_of(s.AdminSettings)
     pool = choose.pool(settings)
     store = choose.store(settings, read_timeout_s=choose.LOOK_UP_WITHIN_S)
     views, changes = PostgresViews(pool), choose.changes(pool, "admin")
-    verifier = choose.verifier(settings)
+    outbox, verifier = PostgresOutbox(pool), choose.verifier(settings)
     return AdminParts(
         reviews=Reviews(
             store=store,
             views=views,
             changes=changes,
-            outbox=PostgresOutbox(pool),
+            outbox=outbox,
             copies=PostgresCopies(pool),
             monitor=choose.queue(settings),
             workers=PostgresWorkers(pool),
@@ -64,6 +72,14 @@ def admin() -> AdminParts:
             views=views,
             changes=changes,
             policy=choose.policy(settings),
+        ),
+        selecting=Selecting(
+            selections=PostgresSelections(pool), changes=changes, store=store, outbox=outbox
+        ),
+        lists=Lists(
+            views=views,
+            rejections=PostgresRejections(pool),
+            histories=PostgresHistories(pool),
         ),
         sign_ins=SignIns(PostgresSessions(pool), verifier.verify_link),
     )

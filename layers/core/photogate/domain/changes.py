@@ -128,6 +128,8 @@ class Change:
     original_key: str | None = None
     #: For JUDGE: whether copies are to be made.
     copies_wanted: bool = False
+    #: For DECIDE: the state that the person saw; in another one it is refused. None allows any.
+    seen: Status | None = None
 
     @property
     def rule(self) -> Rule | None:
@@ -209,9 +211,18 @@ def reopened(photo_id: str) -> Change:
     return Change(photo_id=photo_id, action=Action.REOPEN, by=By.OPERATOR)
 
 
-def decided(photo_id: str, verdict: Verdict, *, by: Principal) -> Change:
-    """A person approves or rejects."""
-    return Change(photo_id=photo_id, action=Action.DECIDE, by=By.PERSON, person=by, verdict=verdict)
+def decided(
+    photo_id: str, verdict: Verdict, *, by: Principal, seen: Status | None = None
+) -> Change:
+    """A person approves or rejects, perhaps only what is still as it was ``seen``."""
+    return Change(
+        photo_id=photo_id,
+        action=Action.DECIDE,
+        by=By.PERSON,
+        person=by,
+        verdict=verdict,
+        seen=seen,
+    )
 
 
 def verified(photo_id: str, *, by: Principal) -> Change:

@@ -80,6 +80,9 @@ def _decide(change: Change, state: State) -> State | Refusal:
         verdict.reason,
     ):
         return state
+    if change.seen not in (None, state.status):
+        who = f"{state.decided_by} has decided" if state.decided_by else "it was changed"
+        return Refusal(why=f"{who} meanwhile: it is {state.status}")
     return replace(
         state,
         status=verdict.status,

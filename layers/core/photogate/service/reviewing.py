@@ -113,7 +113,7 @@ class Reviewing:
             raise InvalidRequest(f"note must have at most {MAX_WORDS} characters")
         held = self._items.claim(holder, photo_id)
         if not held or not self._items.escalate(holder, photo_id, note=words or None):
-            raise Conflict(self._why_not(self._photo(photo_id)))
+            raise Conflict(why_not(self._photo(photo_id)))
 
     def _decide(self, photo_id: str, verdict: Verdict, holder: Holder) -> PhotoRow:
         # Who holds the lease decides: between here and the change nobody else gets it.
@@ -122,7 +122,7 @@ class Reviewing:
             mine = photo.decided_by == holder.person.user_id
             if mine and (photo.status, photo.reason) == (verdict.status, verdict.reason):
                 return photo
-            raise Conflict(self._why_not(photo))
+            raise Conflict(why_not(photo))
         outcome = make_one(self._changes, decided(photo_id, verdict, by=holder.person))
         self._items.close(holder, photo_id)
         assert outcome.photo is not None  # noqa: S101 - only deleting leaves none
@@ -134,9 +134,11 @@ class Reviewing:
             raise NotFound(f"there is no photo {photo_id}")
         return photo
 
-    def _why_not(self, photo: PhotoRow) -> str:
-        if photo.decided_by is not None:
-            return f"{photo.decided_by} has decided already: {photo.status}"
-        if photo.status is not Status.REVIEW:
-            return f"nobody waits for a decision on it any more: it is {photo.status}"
-        return "somebody else looks at it now, or the admins do"
+
+def why_not(photo: PhotoRow) -> str:
+    """Say why nobody can claim it who does not hold it."""
+    if photo.decided_by is not None:
+        return f"{photo.decided_by} has decided already: {photo.status}"
+    if photo.status is not Status.REVIEW:
+        return f"nobody waits for a decision on it any more: it is {photo.status}"
+    return "somebody else looks at it now, or the admins do"

@@ -95,7 +95,7 @@ class MemoryViews:
                 approved=sum(photo.status is Status.APPROVED for photo in recent),
                 rejected=len(rejected),
                 failed=sum(map(_failed, recent)),
-                rejection_reasons=dict(Counter(_code(photo.reason) for photo in rejected)),
+                rejection_reasons=dict(Counter(counted_reason(photo.reason) for photo in rejected)),
                 pending_media=Total.of(
                     len(self._photos(lambda photo: photo.status is Status.PENDING))
                 ),
@@ -114,5 +114,6 @@ def _newest_first(photo: Photo) -> tuple[float, int, str]:
     return (-photo.created_at.timestamp(), photo.display_order, photo.id)
 
 
-def _code(reason: str | None) -> str:
+def counted_reason(reason: str | None) -> str:
+    """Give a reason's code; ``other`` stands for words of a person's own."""
     return reason if reason and re.fullmatch("[a-z_]{1,32}", reason) else "other"

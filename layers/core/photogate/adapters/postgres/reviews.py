@@ -18,13 +18,15 @@ from photogate.domain.reviews import (
     ReviewItem,
 )
 
-_UNTIL = "now() + make_interval(secs => :lease)"
+#: When a lease that begins now ends.
+UNTIL = "now() + make_interval(secs => :lease)"
 #: One item of a photo is given at a time, so that no two holders have the same photo.
-_FIRST = (
+FIRST_ITEM = (
     "item.id = (SELECT min(id) FROM review_items"
     " WHERE photo_id = item.photo_id AND closed_at IS NULL)"
 )
-_SUBJECT = "(SELECT id FROM subjects WHERE user_id = :person)"
+#: The number of ``:person``; None when nobody has noted anything of theirs.
+SUBJECT = "(SELECT id FROM subjects WHERE user_id = :person)"
 
 
 class PostgresReviewItems:
@@ -41,7 +43,7 @@ class PostgresReviewItems:
         def work(session: Session) -> Hand:
             session.rows(
                 f"UPDATE review_items SET lease_by = CASE WHEN passed.yes THEN NULL ELSE :me END,"
-                f" lease_until = CASE WHEN passed.yes THEN NULL ELSE {_UNTIL} END"
+                f" lease_until = CASE WHEN passed.yes THEN NULL ELSE {UNTIL} END"
                 " FROM (SELECT id, id = ANY (CAST(:passed AS bigint[])) AS yes FROM review_items"
                 "   WHERE lease_by = :me AND closed_at IS NULL) AS passed"
                 " WHERE review_items.id = passed.id AND lease_by = :me AND closed_at IS NULL",
@@ -57,7 +59,7 @@ class PostgresReviewItems:
                 "SELECT count(*) AS n, min(created_at) AS oldest_at FROM (SELECT created_at"
                 "   FROM review_items WHERE closed_at IS NULL AND (:all OR kind <> 'escalation')"
                 f"   LIMIT {COUNT_TO + 1}) AS open",
-                all=_is_admin(holder),
+                all=is_admin(holder),
             )[0]
             return Hand(items=held, waiting=Total.of(waiting["n"]), oldest_at=waiting["oldest_at"])
 
@@ -68,14 +70,14 @@ class PostgresReviewItems:
         return (
             self._pool.transaction(
                 lambda s: s.count(
-                    f"UPDATE review_items AS item SET lease_by = :me, lease_until = {_UNTIL}"
-                    f" WHERE photo_id = :photo AND closed_at IS NULL AND {_FIRST}"
+                    f"UPDATE review_items AS item SET lease_by = :me, lease_until = {UNTIL}"
+                    f" WHERE photo_id = :photo AND closed_at IS NULL AND {FIRST_ITEM}"
                     " AND (:all OR kind <> 'escalation')"
                     " AND (lease_by = :me OR coalesce(lease_until < now(), true))",
                     me=holder.id,
                     lease=LEASE_S,
                     photo=photo_id,
-                    all=_is_admin(holder),
+                    all=is_admin(holder),
                 )
             )
             > 0
@@ -106,13 +108,13 @@ class PostgresReviewItems:
         """See ``photogate.ports.reviewing.ReviewItems.escalate``."""
 
         def work(session: Session) -> bool:
-            _know(session, holder.person)
+            know(session, holder.person)
             return (
                 session.count(
                     "UPDATE review_items AS item SET kind = 'escalation', note = :note,"
-                    f" raised_by = {_SUBJECT}, priority = {ESCALATED}, lease_by = NULL,"
+                    f" raised_by = {SUBJECT}, priority = {ESCALATED}, lease_by = NULL,"
                     " lease_until = NULL WHERE photo_id = :photo AND closed_at IS NULL"
-                    f" AND lease_by = :me AND kind <> 'escalation' AND {_FIRST}",
+                    f" AND lease_by = :me AND kind <> 'escalation' AND {FIRST_ITEM}",
                     note=note,
                     person=holder.person.user_id,
                     photo=photo_id,
@@ -127,9 +129,9 @@ class PostgresReviewItems:
         """See ``photogate.ports.reviewing.ReviewItems.reveal``."""
 
         def work(session: Session) -> None:
-            _know(session, person)
+            know(session, person)
             session.rows(
-                f"INSERT INTO reveals (photo_id, person) SELECT :photo, {_SUBJECT}"
+                f"INSERT INTO reveals (photo_id, person) SELECT :photo, {SUBJECT}"
                 " ON CONFLICT DO NOTHING",
                 photo=photo_id,
                 person=person.user_id,
@@ -142,7 +144,7 @@ class PostgresReviewItems:
         return (
             self._pool.transaction(
                 lambda s: s.row(
-                    f"SELECT 1 AS yes FROM reveals WHERE photo_id = :photo AND person = {_SUBJECT}",
+                    f"SELECT 1 AS yes FROM reveals WHERE photo_id = :photo AND person = {SUBJECT}",
                     photo=photo_id,
                     person=person.user_id,
                 )
@@ -187,12 +189,12 @@ def _fill(
         of_kind, params["kind"] = " AND item.kind = :kind", wanted.kind.value
     session.rows(
         # An array, because a subquery that is joined may run, and lock, more than once.
-        f"UPDATE review_items SET lease_by = :me, lease_until = {_UNTIL} WHERE id = ANY (ARRAY("
+        f"UPDATE review_items SET lease_by = :me, lease_until = {UNTIL} WHERE id = ANY (ARRAY("
         " SELECT item.id FROM review_items AS item"
         # OFFSET 0: by items in their order, as few as are needed, whatever the filter promises.
         " CROSS JOIN LATERAL (SELECT FROM media WHERE CAST(media.id AS text) = item.photo_id"
         f"{''.join(on_photo)} OFFSET 0) AS photo"
-        f" WHERE item.closed_at IS NULL AND {_FIRST}"
+        f" WHERE item.closed_at IS NULL AND {FIRST_ITEM}"
         " AND coalesce(item.lease_until < now(), true)"
         " AND item.id <> ALL (CAST(:passed AS bigint[]))"
         f" AND (:all OR item.kind <> 'escalation'){of_kind}"
@@ -201,7 +203,7 @@ def _fill(
         me=holder.id,
         lease=LEASE_S,
         passed=list(passed),
-        all=_is_admin(holder),
+        all=is_admin(holder),
         n=count,
         **params,
     )
@@ -220,11 +222,13 @@ def _item(row: dict[str, Any], photos: dict[str, Any]) -> ReviewItem:
     )
 
 
-def _is_admin(holder: Holder) -> bool:
+def is_admin(holder: Holder) -> bool:
+    """Tell whether escalations are for this holder."""
     return holder.person.role.allows(Role.ADMIN)
 
 
-def _know(session: Session, person: Principal) -> None:
+def know(session: Session, person: Principal) -> None:
+    """Let there be a subject of this person."""
     session.rows(
         "INSERT INTO subjects (user_id) VALUES (:person) ON CONFLICT DO NOTHING",
         person=person.user_id,
