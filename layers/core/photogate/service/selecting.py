@@ -1,4 +1,4 @@
-"""Acts on several photos at once, as people select them in a list. Each photo has its own result."""
+"""Acts on several photos at once, as people select them in a list; each has its own result."""
 
 from __future__ import annotations
 
@@ -66,9 +66,7 @@ class Selecting:
         revealed = self._selections.revealed(ids, holder.person)
         return self._decide(selected, Verdict(status=Status.APPROVED), holder, revealed=revealed)
 
-    def reject(
-        self, selected: Sequence[Selected], *, reason: str, holder: Holder
-    ) -> list[Result]:
+    def reject(self, selected: Sequence[Selected], *, reason: str, holder: Holder) -> list[Result]:
         """Reject all with one reason or one's own words.
 
         Raises:
@@ -123,9 +121,7 @@ class Selecting:
         by_id = {result.photo_id: result for result in made}
         return [
             by_id.get(photo_id)
-            or Result(
-                photo_id=photo_id, photo=photos.get(photo_id), problem=problems[photo_id]
-            )
+            or Result(photo_id=photo_id, photo=photos.get(photo_id), problem=problems[photo_id])
             for photo_id in ids
         ]
 
