@@ -2,6 +2,7 @@
 import { call } from "./api.js";
 import { prefetch } from "./pictures.js";
 
+/** So many photos, unless the page asks for others. */
 const HELD = 4;
 const RENEW_MS = 45000;
 const LOOK_AGAIN_MS = 5000;
@@ -11,14 +12,17 @@ const SKIPS_KEPT = 500;
  * What is held, the current photo first.
  *
  * `tell` has: filled(answer, sameCurrent), lost(), silent(error), signedOut(). `wanted` gives the
- * filter, `unsent` how many decisions the server does not have yet.
+ * filter, `unsent` how many decisions the server does not have yet. `held` photos are held at once, and
+ * `load` is called with them.
  */
 export class Hand {
-  constructor(tab, { tell, wanted, unsent }) {
+  constructor(tab, { tell, wanted, unsent, held = HELD, load = prefetch }) {
     this.tab = tab;
     this.tell = tell;
     this.wanted = wanted;
     this.unsent = unsent;
+    this.held = held;
+    this.load = load;
     this.items = [];
     this.passed = [];
     /** Photos that were decided here, and that the server may still count as held. */
@@ -60,7 +64,7 @@ export class Hand {
 
   async fill() {
     clearTimeout(this.timer);
-    const count = Math.min(60, HELD + this.unsent());
+    const count = Math.min(60, this.held + this.unsent());
     let answer;
     try {
       answer = await call("POST", "/review/take", {
@@ -84,7 +88,7 @@ export class Hand {
     // What is looked at stays first, whatever is more urgent by now.
     const still = fresh.find((item) => item.photo_id === before?.photo_id);
     this.items = still ? [still, ...fresh.filter((item) => item !== still)] : fresh;
-    prefetch(this.items);
+    this.load(this.items);
     const waiting = Math.max(0, answer.waiting.n - this.gone.size);
     const lost = before !== null && !still && !this.gone.has(before.photo_id);
     const held = new Set(answer.items.map((item) => item.photo_id));
@@ -117,7 +121,7 @@ export class Hand {
   }
 
   topUp() {
-    if (this.items.length < HELD - 1) this.take();
+    if (this.items.length < this.held - 1) this.take();
   }
 
   /** Gives everything back, so that others get it at once. */

@@ -6,6 +6,7 @@ import { Hand } from "./hand.js";
 import { listen } from "./keys.js";
 import { Outbox } from "./outbox.js";
 import { small } from "./pictures.js";
+import { showFor } from "./pages.js";
 import { makeChips, suggest } from "./reasons.js";
 import { Stage } from "./stage.js";
 import { $, element, panel, strip } from "./view.js";
@@ -43,6 +44,7 @@ async function start() {
     return panel("The server does not answer", "Nothing is lost. Try again in a moment.", true);
   }
   $("who").textContent = session.name || session.user_id;
+  showFor(session.role);
   if (session.role === "viewer") {
     return panel("Nothing to review with this role", "Reviewing photos needs the role moderator.");
   }
