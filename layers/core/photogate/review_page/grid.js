@@ -54,6 +54,7 @@ function filled(answer) {
   const filtered = $("kind").value || $("rule").value || $("user").value;
   if (hand.items.length > 0) state(null);
   else if (filtered) state("Nothing waits here", "Choose another filter to see the rest.");
+  else if (answer.waiting.n > 0) state("Others hold what waits", "It appears here when they let it go.");
   else state("Nothing waits", "New photos appear here by themselves.");
 }
 
@@ -88,4 +89,3 @@ if (hand) {
   });
   hand.begin();
 }
-$("filters").addEventListener("submit", (event) => event.preventDefault());

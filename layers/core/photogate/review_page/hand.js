@@ -6,6 +6,8 @@ import { prefetch } from "./pictures.js";
 const HELD = 4;
 const RENEW_MS = 45000;
 const LOOK_AGAIN_MS = 5000;
+/** When something waits, and others hold it: perhaps another page of this person, just left. */
+const LOOK_SOON_MS = 1500;
 const SKIPS_KEPT = 500;
 
 /**
@@ -95,7 +97,7 @@ export class Hand {
     for (const photoId of this.gone) if (!held.has(photoId)) this.gone.delete(photoId);
     if (lost) this.tell.lost();
     this.tell.filled({ ...answer, waiting: { ...answer.waiting, n: waiting } }, Boolean(still));
-    this.timer = setTimeout(() => this.take(), this.current ? RENEW_MS : LOOK_AGAIN_MS);
+    this.timer = setTimeout(() => this.take(), this.current ? RENEW_MS : waiting > 0 ? LOOK_SOON_MS : LOOK_AGAIN_MS);
   }
 
   /** Goes on to the next photo: this one was decided here. */

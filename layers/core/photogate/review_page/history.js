@@ -142,6 +142,3 @@ if ((await enter("viewer", state)) !== null) {
   addEventListener("hashchange", fromAddress);
   fromAddress();
 }
-$("filters").addEventListener("submit", (event) => {
-  event.preventDefault();
-});

@@ -4,6 +4,11 @@ import { $ } from "./view.js";
 
 const ROLES = ["viewer", "moderator", "admin"];
 
+// Nothing is ever sent by a form, also before the page knows who is signed in.
+for (const form of document.querySelectorAll("form:not([method=dialog])")) {
+  form.addEventListener("submit", (event) => event.preventDefault());
+}
+
 const allows = (role, needed) => ROLES.indexOf(role) >= ROLES.indexOf(needed);
 
 /** Shows the links to those pages, and the parts of this one, that the role may use. */

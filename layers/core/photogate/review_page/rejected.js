@@ -59,7 +59,6 @@ function settled(action, photos) {
 
 for (const [code, words] of REASONS) $("reason").add(new Option(words, code));
 $("reason").add(new Option("own words", "other"));
-$("filters").addEventListener("submit", (event) => event.preventDefault());
 if (reader) {
   $("filters").addEventListener("change", () => reader.restart());
   reader.restart();

@@ -97,11 +97,10 @@ function show() {
   decisions();
 }
 
-$("filters").addEventListener("submit", (event) => {
-  event.preventDefault();
-  location.hash = encodeURIComponent($("user").value.trim());
-});
 if (page) {
+  $("filters").addEventListener("submit", () => {
+    location.hash = encodeURIComponent($("user").value.trim());
+  });
   addEventListener("hashchange", show);
   show();
 }
