@@ -12,6 +12,7 @@ from photogate.bootstrap import choose
 if TYPE_CHECKING:
     from photogate.auth import TokenVerifier
     from photogate.health import DeepHealth
+    from photogate.service.holding import Holding
     from photogate.service.review import Reviews
     from photogate.service.reviewing import Reviewing
     from photogate.service.sessions import SignIns
@@ -25,6 +26,7 @@ class AdminParts:
     verifier: TokenVerifier
     health: DeepHealth
     reviewing: Reviewing
+    holding: Holding
     sign_ins: SignIns
 
 
@@ -32,11 +34,13 @@ class AdminParts:
 def admin() -> AdminParts:
     """Build, once per process, what the admin function needs."""
     from photogate.adapters.postgres.copies import PostgresCopies
+    from photogate.adapters.postgres.holds import PostgresHolds
     from photogate.adapters.postgres.outbox import PostgresOutbox
     from photogate.adapters.postgres.reviews import PostgresReviewItems
     from photogate.adapters.postgres.sessions import PostgresSessions
     from photogate.adapters.postgres.views import PostgresViews
     from photogate.adapters.postgres.workers import PostgresWorkers
+    from photogate.service.holding import Holding
     from photogate.service.review import Reviews
     from photogate.service.reviewing import Reviewing
     from photogate.service.sessions import SignIns
@@ -45,6 +49,7 @@ def admin() -> AdminParts:
     pool = choose.pool(settings)
     store = choose.store(settings, read_timeout_s=choose.LOOK_UP_WITHIN_S)
     views, changes = PostgresViews(pool), choose.changes(pool, "admin")
+    holds = PostgresHolds(pool)
     verifier = choose.verifier(settings)
     return AdminParts(
         reviews=Reviews(
@@ -63,7 +68,10 @@ def admin() -> AdminParts:
             items=PostgresReviewItems(pool),
             views=views,
             changes=changes,
+            holds=holds,
             policy=choose.policy(settings),
+            reveals_per_day=settings.reveals_per_day,
         ),
+        holding=Holding(holds=holds, changes=changes),
         sign_ins=SignIns(PostgresSessions(pool), verifier.verify_link),
     )

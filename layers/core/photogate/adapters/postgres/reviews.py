@@ -10,6 +10,7 @@ from photogate.adapters.postgres.rows import PHOTO_COLUMNS, photo_from
 from photogate.domain import COUNT_TO, Principal, Role, Total
 from photogate.domain.reviews import (
     ESCALATED,
+    EXPOSURE_S,
     LEASE_S,
     Filter,
     Hand,
@@ -25,6 +26,7 @@ _FIRST = (
     " WHERE photo_id = item.photo_id AND closed_at IS NULL)"
 )
 _SUBJECT = "(SELECT id FROM subjects WHERE user_id = :person)"
+_REVEALED = f"SELECT 1 AS yes FROM reveals WHERE photo_id = :photo AND person = {_SUBJECT}"
 
 
 class PostgresReviewItems:
@@ -123,29 +125,39 @@ class PostgresReviewItems:
 
         return self._pool.transaction(work)
 
-    def reveal(self, photo_id: str, person: Principal) -> None:
+    def reveal(self, photo_id: str, person: Principal, *, most: int | None = None) -> bool:
         """See ``photogate.ports.reviewing.ReviewItems.reveal``."""
 
-        def work(session: Session) -> None:
+        def work(session: Session) -> bool:
             _know(session, person)
+            if most is not None:
+                # One at a time, so that no second tab gets past the limit.
+                session.rows(
+                    f"SELECT 1 AS yes FROM subjects WHERE id = {_SUBJECT} FOR UPDATE",
+                    person=person.user_id,
+                )
+                known = session.row(_REVEALED, photo=photo_id, person=person.user_id)
+                if known is None and _exposure(session, person) >= most:
+                    return False
             session.rows(
                 f"INSERT INTO reveals (photo_id, person) SELECT :photo, {_SUBJECT}"
                 " ON CONFLICT DO NOTHING",
                 photo=photo_id,
                 person=person.user_id,
             )
+            return True
 
-        self._pool.transaction(work)
+        return self._pool.transaction(work)
+
+    def exposure(self, person: Principal) -> int:
+        """See ``photogate.ports.reviewing.ReviewItems.exposure``."""
+        return self._pool.transaction(lambda s: _exposure(s, person))
 
     def revealed(self, photo_id: str, person: Principal) -> bool:
         """See ``photogate.ports.reviewing.ReviewItems.revealed``."""
         return (
             self._pool.transaction(
-                lambda s: s.row(
-                    f"SELECT 1 AS yes FROM reveals WHERE photo_id = :photo AND person = {_SUBJECT}",
-                    photo=photo_id,
-                    person=person.user_id,
-                )
+                lambda s: s.row(_REVEALED, photo=photo_id, person=person.user_id)
             )
             is not None
         )
@@ -218,6 +230,16 @@ def _item(row: dict[str, Any], photos: dict[str, Any]) -> ReviewItem:
         note=row["note"],
         raised_by=row["raised_by"],
     )
+
+
+def _exposure(session: Session, person: Principal) -> int:
+    row = session.row(
+        f"SELECT count(*) AS n FROM reveals WHERE person = {_SUBJECT}"
+        " AND at > now() - make_interval(secs => :s)",
+        person=person.user_id,
+        s=EXPOSURE_S,
+    )
+    return int(row["n"]) if row else 0
 
 
 def _is_admin(holder: Holder) -> bool:
