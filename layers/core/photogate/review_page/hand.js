@@ -23,6 +23,8 @@ export class Hand {
     this.passed = [];
     /** Photos that were decided here, and that the server may still count as held. */
     this.gone = new Set();
+    /** Photos that are withheld from everybody. */
+    this.banned = new Set();
     this.open = false;
     this.taking = null;
     this.timer = null;
@@ -79,14 +81,15 @@ export class Hand {
     // What is known stays the same object: others wait for an answer about it.
     const known = new Map(this.items.map((item) => [item.photo_id, item]));
     const fresh = answer.items
-      .filter((item) => !this.gone.has(item.photo_id))
+      .filter((item) => !this.gone.has(item.photo_id) && !this.banned.has(item.photo_id))
       .map((item) => Object.assign(known.get(item.photo_id) ?? {}, item));
     // What is looked at stays first, whatever is more urgent by now.
     const still = fresh.find((item) => item.photo_id === before?.photo_id);
     this.items = still ? [still, ...fresh.filter((item) => item !== still)] : fresh;
     prefetch(this.items);
     const waiting = Math.max(0, answer.waiting.n - this.gone.size);
-    const lost = before !== null && !still && !this.gone.has(before.photo_id);
+    const mine = before !== null && (this.gone.has(before.photo_id) || this.banned.has(before.photo_id));
+    const lost = before !== null && !still && !mine;
     const held = new Set(answer.items.map((item) => item.photo_id));
     for (const photoId of this.gone) if (!held.has(photoId)) this.gone.delete(photoId);
     if (lost) this.tell.lost();
@@ -110,6 +113,13 @@ export class Hand {
   putBack(item) {
     this.gone.delete(item.photo_id);
     this.items = [item, ...this.items.filter((other) => other.photo_id !== item.photo_id)];
+  }
+
+  /** Never shows this photo again. */
+  ban(photoId) {
+    this.banned.add(photoId);
+    this.drop(photoId);
+    this.topUp();
   }
 
   drop(photoId) {
