@@ -79,7 +79,7 @@ export class Comfort {
     const rested = now - last >= BREAK_MS;
     if (rested) this.reminded = false;
     localStorage.setItem(WORK, JSON.stringify({ since: rested ? now : since, last: now }));
-    if (rested) this.tick();
+    this.tick();
   }
 
   tick() {

@@ -5,6 +5,7 @@ import { prefetch } from "./pictures.js";
 const HELD = 4;
 const RENEW_MS = 45000;
 const LOOK_AGAIN_MS = 5000;
+const SOON_MS = 250;
 const SKIPS_KEPT = 500;
 
 /**
@@ -28,6 +29,8 @@ export class Hand {
     this.open = false;
     this.taking = null;
     this.timer = null;
+    /** How many answers in a row gave nothing. */
+    this.empty = 0;
   }
 
   get current() {
@@ -94,7 +97,10 @@ export class Hand {
     for (const photoId of this.gone) if (!held.has(photoId)) this.gone.delete(photoId);
     if (lost) this.tell.lost();
     this.tell.filled({ ...answer, waiting: { ...answer.waiting, n: waiting } }, Boolean(still));
-    this.timer = setTimeout(() => this.take(), this.current ? RENEW_MS : LOOK_AGAIN_MS);
+    // Soon at first: a tab that was just closed or reloaded may be giving its photos back.
+    this.empty = this.current ? 0 : this.empty + 1;
+    const pause = Math.min(LOOK_AGAIN_MS, SOON_MS * 2 ** this.empty);
+    this.timer = setTimeout(() => this.take(), this.current ? RENEW_MS : pause);
   }
 
   /** Goes on to the next photo: this one was decided here. */

@@ -108,6 +108,8 @@ function show() {
   stage.show(item);
   if (item === null) return showNothing();
   $("evidence").replaceChildren(...evidence(item));
+  // The reason first, however far somebody scrolled before.
+  $("evidence").scrollTop = $("evidence").parentElement.scrollTop = 0;
   suggest(item.suggested_reason);
   showOwner(item);
 }
@@ -221,6 +223,8 @@ $("filters").addEventListener("change", () => {
   hand.restart();
 });
 $("filters").addEventListener("submit", (event) => event.preventDefault());
+// Not back to the button that opened it, which Space would press again.
+for (const dialog of document.querySelectorAll("dialog")) dialog.addEventListener("close", () => $("stage").focus());
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && hand.take());
 addEventListener("pagehide", () => {
   // Others get at once what this tab held.

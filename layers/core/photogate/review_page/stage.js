@@ -67,6 +67,7 @@ export class Stage {
     if (item === null || !item.has_picture) return;
     if (this.mode === "hidden" && !(await this.noted(item))) return;
     if (this.item !== item) return;
+    if (this.mode === "hidden") strip("");
     const first = this.lens() ? "lens" : "shown";
     this.mode = { hidden: first, lens: "shown", shown: "hidden" }[this.mode];
     this.paint();
