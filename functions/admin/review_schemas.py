@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
 
 from photogate.domain import (
     Exactness,
@@ -69,26 +69,31 @@ class Rejecting(Tab):
     reason: str = Field(min_length=1, max_length=MAX_WORDS, examples=["nsfw"])
 
 
-class Redeciding(BaseModel):
-    """Another decision on what this person decided before."""
+class Approval(BaseModel):
+    """An approval in place of an earlier decision."""
 
-    status: Literal["approved", "rejected"]
-    reason: str | None = Field(
-        None, max_length=MAX_WORDS, description="Needed to reject.", examples=["nsfw"]
-    )
-
-    @model_validator(mode="after")
-    def _has_reason(self) -> Redeciding:
-        if (self.status == "rejected") != bool(self.reason and self.reason.strip()):
-            raise ValueError("a rejection needs a reason, an approval has none")
-        return self
+    status: Literal["approved"]
 
     @property
     def verdict(self) -> Verdict:
         """What it says."""
-        if self.reason is None:
-            return Verdict(status=Status.APPROVED)
+        return Verdict(status=Status.APPROVED)
+
+
+class Rejection(BaseModel):
+    """A rejection in place of an earlier decision."""
+
+    status: Literal["rejected"]
+    reason: str = Field(min_length=1, max_length=MAX_WORDS, examples=["nsfw"])
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it says."""
         return rejection(self.reason)
+
+
+#: Another decision on what this person decided before.
+Redeciding = Annotated[Approval | Rejection, Field(discriminator="status")]
 
 
 class Escalating(Tab):
