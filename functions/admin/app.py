@@ -17,7 +17,7 @@ from photogate.problems import problems
 from photogate.review_page import page_router
 from photogate.service.review import MAX_PAGE
 
-from . import history, lists, reviewing, sessions
+from . import history, holding, lists, reviewing, sessions
 from .schemas import (
     Dashboard,
     Filters,
@@ -194,6 +194,7 @@ def _routes() -> APIRouter:
         router,
         sessions.router,
         reviewing.router,
+        holding.router,
         lists.router,
         history.router,
         page_router(),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from photogate.domain import Place, Reason, Status, Verdict
-from photogate.domain.changes import Action, By, decided, deleted, undone, verified, withdrawn
+from photogate.domain.changes import Action, By, decided, deleted, held, undone, verified, withdrawn
 from photogate.domain.history import HistoryEntry, HistoryFilter, HistoryPlace
 from photogate.domain.people import Principal
 from photogate.domain.reviews import LEASE_S
@@ -159,6 +159,12 @@ class TestRejections:
         assert found(verified=False, reason="nsfw") == [third]
         assert found(reason="blurry") == []
 
+    def test_what_is_withheld_is_not_listed(self, records: Records) -> None:
+        third, second, first = self.some(records)
+        records.changes.make([held(second, by=ADA)])
+        page = records.rejections.page(verified=None, reason=None, limit=10)
+        assert [photo.id for photo in page] == [third, first]
+
     def test_pages(self, records: Records) -> None:
         ids = self.some(records)
         read: list[str] = []
@@ -212,6 +218,16 @@ class TestSelections:
         assert records.selections.revealed([first, second], BOB) == set()
         # The same notes as for single photos.
         assert records.reviews.revealed(first, ADA)
+
+    def test_nobody_sees_more_new_photos_than_the_limit(self, records: Records) -> None:
+        first, second, third = doubt(records, None, None, None)
+        reveal = records.selections.reveal
+        assert reveal([first], ADA, most=2) == {first}
+        # What was seen before counts once.
+        assert reveal([third, first, second], ADA, most=2) == {first, third}
+        assert records.selections.revealed([first, second, third], ADA) == {first, third}
+        assert reveal([second], ADA, most=2) == set()
+        assert reveal([second], BOB, most=2) == {second}
 
     @on_postgres
     def test_of_many_who_claim_the_same_each_photo_goes_to_one(self, records: Records) -> None:

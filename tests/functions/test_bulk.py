@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from photogate.adapters.postgres.pool import Pool
-from tests.functions.conftest import Installation, make_copies
+from tests.functions.conftest import Installation, make_copies, reset_bootstrap
 from tests.functions.test_routes import headers
 
 TAB = "tab-00000001"
@@ -168,6 +168,27 @@ def test_a_picture_that_is_not_there_cannot_be_revealed(team: Team, waiting: lis
     team.pool.transaction(lambda s: s.rows("UPDATE media SET display_key = NULL"))
     assert team.act("reveal", [photo]) == {photo: f"there is no picture of photo {photo}"}
     assert "reveal it first" in str(team.act("approve", [photo])[photo])
+
+
+def test_what_is_withheld_is_left_alone(team: Team, waiting: list[str]) -> None:
+    (photo, *_) = waiting
+    path = f"{team.base}/review/{photo}/hold"
+    assert requests.post(path, headers=headers("moderator"), timeout=10).status_code == 204
+    assert team.act("reveal", [photo]) == {photo: f"there is no picture of photo {photo}"}
+    for action, more in (("reject", {"reason": "nsfw"}), ("verify", {}), ("delete", {})):
+        assert set(team.act(action, [photo], **more).values()) != {None}
+    assert team.statuses([photo]) == ["rejected"]
+    assert photo not in team.get("/rejected").text + team.get("/user", user_id="u-1").text
+
+
+def test_nobody_looks_at_more_than_the_limit(
+    team: Team, waiting: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REVEALS_PER_DAY", "3")
+    reset_bootstrap()
+    got = team.act("reveal", waiting)
+    assert [got[id_] for id_ in waiting[:3]] == [None] * 3
+    assert "you have looked at 3 photos today" in str(got[waiting[3]])
 
 
 def test_at_most_sixty_at_once(team: Team) -> None:

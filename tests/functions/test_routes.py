@@ -53,6 +53,14 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST /admin/review/{id}/reject": (401, 401, 403, 403, 403, 409, 409),
     "POST /admin/review/{id}/undo": (401, 401, 403, 403, 403, 409, 409),
     "POST /admin/review/{id}/escalate": (401, 401, 403, 403, 403, 409, 409),
+    "POST /admin/review/{id}/redecide": (401, 401, 403, 403, 403, 409, 409),
+    "GET /admin/review/policy": (401, 401, 403, 403, 403, 200, 200),
+    "POST /admin/review/{id}/hold": (401, 401, 403, 403, 403, 204, 204),
+    "GET /admin/review/withheld": (401, 401, 403, 403, 403, 200, 200),
+    "GET /admin/holds": (401, 401, 403, 403, 403, 403, 200),
+    # Nothing is held.
+    "POST /admin/holds/{id}/report": (401, 401, 403, 403, 403, 403, 404),
+    "POST /admin/holds/{id}/lift": (401, 401, 403, 403, 403, 403, 409),
     "GET /admin/rejected": (401, 401, 403, 403, 403, 200, 200),
     "GET /admin/user?user_id=u-1": (401, 401, 403, 403, 403, 200, 200),
     "POST /admin/bulk": (401, 401, 403, 403, 403, 200, 200),
@@ -82,6 +90,13 @@ BY_SESSION: dict[str, tuple[int, ...]] = {
     "POST /admin/review/{id}/reject": (403, 403, 409, 409),
     "POST /admin/review/{id}/undo": (403, 403, 409, 409),
     "POST /admin/review/{id}/escalate": (403, 403, 409, 409),
+    "POST /admin/review/{id}/redecide": (403, 403, 409, 409),
+    "GET /admin/review/policy": (200, 403, 200, 200),
+    "POST /admin/review/{id}/hold": (403, 403, 204, 204),
+    "GET /admin/review/withheld": (200, 403, 200, 200),
+    "GET /admin/holds": (403, 403, 403, 200),
+    "POST /admin/holds/{id}/report": (403, 403, 403, 404),
+    "POST /admin/holds/{id}/lift": (403, 403, 403, 409),
     "GET /admin/rejected": (200, 403, 200, 200),
     "GET /admin/user?user_id=u-1": (200, 403, 200, 200),
     "POST /admin/bulk": (403, 403, 200, 200),
@@ -149,6 +164,10 @@ def body_of(route: str) -> dict[str, Any] | None:
         return {"action": "reject", "photos": [{"photo_id": "1"}], "reason": "nsfw", **tab}
     if route.endswith("/reject"):
         return {"reason": "nsfw", **tab}
+    if route.endswith("/redecide"):
+        return {"status": "rejected", "reason": "nsfw"}
+    if route.startswith("POST /admin/holds"):
+        return {"words": "reported"}
     return tab if route.startswith("POST /admin/review") else None
 
 

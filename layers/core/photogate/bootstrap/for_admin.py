@@ -12,6 +12,7 @@ from photogate.bootstrap import choose
 if TYPE_CHECKING:
     from photogate.auth import TokenVerifier
     from photogate.health import DeepHealth
+    from photogate.service.holding import Holding
     from photogate.service.listing import Lists
     from photogate.service.review import Reviews
     from photogate.service.reviewing import Reviewing
@@ -29,6 +30,7 @@ class AdminParts:
     reviewing: Reviewing
     selecting: Selecting
     lists: Lists
+    holding: Holding
     sign_ins: SignIns
 
 
@@ -37,12 +39,14 @@ def admin() -> AdminParts:
     """Build, once per process, what the admin function needs."""
     from photogate.adapters.postgres.copies import PostgresCopies
     from photogate.adapters.postgres.histories import PostgresHistories
+    from photogate.adapters.postgres.holds import PostgresHolds
     from photogate.adapters.postgres.outbox import PostgresOutbox
     from photogate.adapters.postgres.reviews import PostgresReviewItems
     from photogate.adapters.postgres.selections import PostgresRejections, PostgresSelections
     from photogate.adapters.postgres.sessions import PostgresSessions
     from photogate.adapters.postgres.views import PostgresViews
     from photogate.adapters.postgres.workers import PostgresWorkers
+    from photogate.service.holding import Holding
     from photogate.service.listing import Lists
     from photogate.service.review import Reviews
     from photogate.service.reviewing import Reviewing
@@ -54,6 +58,7 @@ def admin() -> AdminParts:
     store = choose.store(settings, read_timeout_s=choose.LOOK_UP_WITHIN_S)
     views, changes = PostgresViews(pool), choose.changes(pool, "admin")
     outbox, verifier = PostgresOutbox(pool), choose.verifier(settings)
+    holds = PostgresHolds(pool)
     return AdminParts(
         reviews=Reviews(
             store=store,
@@ -71,15 +76,22 @@ def admin() -> AdminParts:
             items=PostgresReviewItems(pool),
             views=views,
             changes=changes,
+            holds=holds,
             policy=choose.policy(settings),
+            reveals_per_day=settings.reveals_per_day,
         ),
         selecting=Selecting(
-            selections=PostgresSelections(pool), changes=changes, store=store, outbox=outbox
+            selections=PostgresSelections(pool),
+            changes=changes,
+            store=store,
+            outbox=outbox,
+            reveals_per_day=settings.reveals_per_day,
         ),
         lists=Lists(
             views=views,
             rejections=PostgresRejections(pool),
             histories=PostgresHistories(pool),
         ),
+        holding=Holding(holds=holds, changes=changes),
         sign_ins=SignIns(PostgresSessions(pool), verifier.verify_link),
     )

@@ -36,6 +36,10 @@ class Action(StrEnum):
     UNDO = "undo"
     #: By the owner, or by a person.
     DELETE = "delete"
+    #: By a person who suspects abuse of a child: nobody is shown it, and nothing of it goes.
+    HOLD = "hold"
+    #: By an admin: that suspicion was a mistake.
+    LIFT = "lift"
 
 
 class By(StrEnum):
@@ -73,6 +77,8 @@ class State:
     batch_open: bool = False
     #: Whether a worker holds the batch now.
     batch_leased: bool = False
+    #: Withheld for suspected abuse of a child.
+    held: bool = False
     #: What a decision can be taken back to, while that is allowed.
     undo: Undo | None = None
 
@@ -130,6 +136,8 @@ class Change:
     copies_wanted: bool = False
     #: For DECIDE: the state that the person saw; in another one it is refused. None allows any.
     seen: Status | None = None
+    #: For LIFT: why.
+    words: str | None = None
 
     @property
     def rule(self) -> Rule | None:
@@ -243,3 +251,13 @@ def deleted(photo_id: str, *, by: Principal) -> Change:
 def withdrawn(photo_id: str, *, by: Principal) -> Change:
     """The owner removes a photo."""
     return Change(photo_id=photo_id, action=Action.DELETE, by=By.OWNER, person=by)
+
+
+def held(photo_id: str, *, by: Principal) -> Change:
+    """A person suspects abuse of a child: it is withheld from everybody, and kept as it is."""
+    return Change(photo_id=photo_id, action=Action.HOLD, by=By.PERSON, person=by)
+
+
+def lifted(photo_id: str, *, because: str, by: Principal) -> Change:
+    """An admin says that it was a mistake: the photo waits for a person again."""
+    return Change(photo_id=photo_id, action=Action.LIFT, by=By.PERSON, person=by, words=because)

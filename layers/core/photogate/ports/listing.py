@@ -34,8 +34,14 @@ class Selections(Protocol):
     def close(self, holder: Holder, photo_ids: Sequence[str]) -> None:
         """End the items of these that the holder holds, those that no change ended."""
 
-    def reveal(self, photo_ids: Sequence[str], person: Principal) -> None:
-        """Note that this person sees these photos unblurred; the first time counts."""
+    def reveal(
+        self, photo_ids: Sequence[str], person: Principal, *, most: int | None = None
+    ) -> set[str]:
+        """Note that this person sees these photos unblurred; the first time counts.
+
+        Gives those that may be shown: of new ones the first so many that the person has seen no
+        more than ``most`` within ``EXPOSURE_S``.
+        """
 
     def revealed(self, photo_ids: Sequence[str], person: Principal) -> set[str]:
         """Give those of these that this person has seen."""
@@ -53,6 +59,8 @@ class Rejections(Protocol):
         after: Place | None = None,
     ) -> list[PhotoRow]:
         """List up to ``limit`` rejected photos, newest uploads first; those that come ``after``.
+
+        What is held for suspected abuse of a child is left out.
 
         Args:
             verified: only those that a person confirmed, or did not confirm; None takes both.

@@ -2,14 +2,16 @@
 import { small } from "./pictures.js";
 import { reasonOf, setAsked } from "./reasons.js";
 import { $, outcome, strip } from "./view.js";
+import { takeAway } from "./withheld.js";
 import { askForWords } from "./words.js";
 
 const UNDO_MS = 10000;
+const STATUS = { approve: "approved", reject: "rejected" };
 
 /** Decides what the stage shows; `next` is called when it has to show something else. */
 export class Deciding {
-  constructor({ tab, hand, stage, outbox, next }) {
-    Object.assign(this, { tab, hand, stage, outbox, next });
+  constructor({ tab, hand, stage, outbox, recent, keyMap, next }) {
+    Object.assign(this, { tab, hand, stage, outbox, recent, keyMap, next });
     this.rejecting = false;
     this.last = null;
   }
@@ -17,12 +19,14 @@ export class Deciding {
   decide(action, body, word) {
     const item = this.stage.item;
     if (item === null) return;
-    const id = this.outbox.add({ photoId: item.photo_id, action, body, tab: this.tab });
+    if (this.recent.entry !== null) return this.decideAnew(item, action, body, word);
+    const id = this.send(item, action, body);
     this.last = { id, item, until: Date.now() + UNDO_MS, undoable: action !== "escalate" };
     $("undo").disabled = !this.last.undoable;
     setTimeout(() => {
       if (this.last?.id === id) $("undo").disabled = true;
     }, UNDO_MS);
+    this.recent.add(item, word, action);
     outcome(word, action);
     strip(`${word}.`);
     this.hand.decided(item);
@@ -30,12 +34,34 @@ export class Deciding {
     this.hand.topUp();
   }
 
+  /** Replaces this person's own earlier decision. */
+  decideAnew(item, action, body, word) {
+    if (STATUS[action] === undefined || this.recent.entry.action === "escalate") {
+      const words = STATUS[action] === undefined ? "Approve it or reject it" : "The admins have it now";
+      return strip(`${words}, or go forward: ${this.keyMap.label("forward")}.`, { kind: "problem" });
+    }
+    this.send(item, "redecide", { status: STATUS[action], ...body });
+    if (this.last?.item.photo_id === item.photo_id) {
+      // What is taken back would be this decision, and not the one that was undone on the screen.
+      this.last = null;
+      $("undo").disabled = true;
+    }
+    this.recent.add(item, word, action);
+    outcome(word, action);
+    strip(`${word} instead.`);
+    this.next();
+  }
+
+  send(item, action, body) {
+    return this.outbox.add({ photoId: item.photo_id, action, body, tab: this.tab });
+  }
+
   approve() {
     const item = this.stage.item;
     if (item === null) return;
     if (this.stage.seen.has(item.photo_id)) return this.decide("approve", {}, "Approved");
     const words = item.has_picture
-      ? "Reveal the photo before you approve it: Space."
+      ? `Reveal the photo before you approve it: ${this.keyMap.label("reveal")}.`
       : "Nobody can approve what nobody can see.";
     strip(words, { kind: "problem" });
   }
@@ -67,19 +93,21 @@ export class Deciding {
   setRejecting(on) {
     this.rejecting = on;
     setAsked(on);
-    if (on) strip("Why? A digit chooses; R takes the marked reason; Esc cancels.");
+    if (on) strip(`Why? A digit chooses; ${this.keyMap.label("reject")} takes the marked reason; Esc cancels.`);
   }
 
   escalate() {
     if (this.stage.item === null) return;
-    askForWords("Note for the admins (may stay empty)", (note) =>
-      this.decide("escalate", { note: note || null }, "Escalated"),
-    );
+    if (this.recent.entry !== null) return this.decide("escalate", {}, "Escalated");
+    askForWords("Note for the admins (may stay empty)", (note) => {
+      this.decide("escalate", { note: note || null }, "Escalated");
+    });
   }
 
   skip() {
     const item = this.stage.item;
     if (item === null) return;
+    if (this.recent.entry !== null) return this.forward();
     this.hand.skip(item);
     outcome("Skipped", "skip");
     strip("Skipped: somebody else may get it.");
@@ -87,10 +115,42 @@ export class Deciding {
     this.hand.take();
   }
 
+  /** Withholds the photo from everybody: it goes from every screen before the server answers. */
+  hold() {
+    const item = this.stage.item;
+    if (item === null) return;
+    if (this.last?.item.photo_id === item.photo_id) this.last = null;
+    this.send(item, "hold", {});
+    takeAway(item.photo_id);
+    outcome("Withheld", "hold");
+    strip("Withheld from everybody, and kept. The admins are told. Take a moment, if you need one.");
+  }
+
+  /** Looks at one of the last ten. */
+  back() {
+    if (!this.recent.back()) return strip("There is none before it.", { kind: "problem" });
+    this.next();
+    const { item, word } = this.recent.entry;
+    const where = `${this.recent.at + 1} of ${this.recent.entries.length}`;
+    const on = this.keyMap.label("forward");
+    strip(`Back ${where}: ${word.toLowerCase()}. Decide it anew, or go forward: ${on}.`, { image: small(item.photo_id) });
+  }
+
+  forward() {
+    if (!this.recent.forward()) return;
+    if (this.recent.at >= 0) {
+      this.recent.at -= 1;
+      return this.back();
+    }
+    this.next();
+    strip("This one waits.");
+  }
+
   async undo() {
     const taken = this.last;
     if (taken === null || !taken.undoable || Date.now() > taken.until) {
-      return strip("Nothing to undo: ten seconds are over.", { kind: "problem" });
+      const back = this.keyMap.label("back");
+      return strip(`Ten seconds are over. Go back and decide anew: ${back}.`, { kind: "problem" });
     }
     this.last = null;
     $("undo").disabled = true;
@@ -100,6 +160,8 @@ export class Deciding {
       const image = small(taken.item.photo_id);
       return strip(`It cannot be undone: ${error.message}.`, { kind: "problem", image });
     }
+    this.recent.forget(taken.item.photo_id);
+    this.recent.leave();
     this.hand.putBack(taken.item);
     strip("Undone. Decide it anew.");
     this.next();

@@ -6,8 +6,7 @@ import { prefetch } from "./pictures.js";
 const HELD = 4;
 const RENEW_MS = 45000;
 const LOOK_AGAIN_MS = 5000;
-/** When something waits, and others hold it: perhaps another page of this person, just left. */
-const LOOK_SOON_MS = 1500;
+const SOON_MS = 250;
 const SKIPS_KEPT = 500;
 
 /**
@@ -29,9 +28,13 @@ export class Hand {
     this.passed = [];
     /** Photos that were decided here, and that the server may still count as held. */
     this.gone = new Set();
+    /** Photos that are withheld from everybody. */
+    this.banned = new Set();
     this.open = false;
     this.taking = null;
     this.timer = null;
+    /** How many answers in a row gave nothing. */
+    this.empty = 0;
   }
 
   get current() {
@@ -85,19 +88,23 @@ export class Hand {
     // What is known stays the same object: others wait for an answer about it.
     const known = new Map(this.items.map((item) => [item.photo_id, item]));
     const fresh = answer.items
-      .filter((item) => !this.gone.has(item.photo_id))
+      .filter((item) => !this.gone.has(item.photo_id) && !this.banned.has(item.photo_id))
       .map((item) => Object.assign(known.get(item.photo_id) ?? {}, item));
     // What is looked at stays first, whatever is more urgent by now.
     const still = fresh.find((item) => item.photo_id === before?.photo_id);
     this.items = still ? [still, ...fresh.filter((item) => item !== still)] : fresh;
     this.load(this.items);
     const waiting = Math.max(0, answer.waiting.n - this.gone.size);
-    const lost = before !== null && !still && !this.gone.has(before.photo_id);
+    const mine = before !== null && (this.gone.has(before.photo_id) || this.banned.has(before.photo_id));
+    const lost = before !== null && !still && !mine;
     const held = new Set(answer.items.map((item) => item.photo_id));
     for (const photoId of this.gone) if (!held.has(photoId)) this.gone.delete(photoId);
     if (lost) this.tell.lost();
     this.tell.filled({ ...answer, waiting: { ...answer.waiting, n: waiting } }, Boolean(still));
-    this.timer = setTimeout(() => this.take(), this.current ? RENEW_MS : waiting > 0 ? LOOK_SOON_MS : LOOK_AGAIN_MS);
+    // Soon at first: a tab that was just closed or reloaded may be giving its photos back.
+    this.empty = this.current ? 0 : this.empty + 1;
+    const pause = Math.min(LOOK_AGAIN_MS, SOON_MS * 2 ** this.empty);
+    this.timer = setTimeout(() => this.take(), this.current ? RENEW_MS : pause);
   }
 
   /** Goes on to the next photo: this one was decided here. */
@@ -116,6 +123,13 @@ export class Hand {
   putBack(item) {
     this.gone.delete(item.photo_id);
     this.items = [item, ...this.items.filter((other) => other.photo_id !== item.photo_id)];
+  }
+
+  /** Never shows this photo again. */
+  ban(photoId) {
+    this.banned.add(photoId);
+    this.drop(photoId);
+    this.topUp();
   }
 
   drop(photoId) {

@@ -1,15 +1,21 @@
 // Reviewing: one photo at a time, one key for each decision. Puts the parts together.
 import { call, whoAmI } from "./api.js";
+import { Comfort } from "./comfort.js";
 import { Deciding } from "./deciding.js";
 import { age, evidence, owner } from "./evidence.js";
 import { Hand } from "./hand.js";
-import { listen } from "./keys.js";
+import { openHolds, showUnreported } from "./holds.js";
+import { KeyMap, listen } from "./keys.js";
+import { Legend } from "./legend.js";
 import { Outbox } from "./outbox.js";
 import { small } from "./pictures.js";
 import { showFor } from "./pages.js";
+import { openPolicy } from "./policy.js";
 import { makeChips, suggest } from "./reasons.js";
+import { forgetRecent, Recent } from "./recent.js";
 import { Stage } from "./stage.js";
 import { $, element, panel, strip } from "./view.js";
+import { isWithheld, watch } from "./withheld.js";
 import { closeWords } from "./words.js";
 
 /** Names this tab to the server; a reloaded or copied tab is another one. */
@@ -30,8 +36,13 @@ const hand = new Hand(tab, {
     signedOut,
   },
 });
-const stage = new Stage({ signedOut });
+const keyMap = new KeyMap();
+const legend = new Legend(keyMap);
+const stage = new Stage({ signedOut, revealed: (seen) => comfort.counted(seen) });
+const comfort = new Comfort(() => stage.item && stage.paint());
+stage.lens = () => comfort.lens;
 let outbox = null;
+let recent = null;
 let deciding = null;
 
 async function start() {
@@ -49,15 +60,18 @@ async function start() {
     return panel("Nothing to review with this role", "Reviewing photos needs the role moderator.");
   }
   outbox = new Outbox(session.user_id, { done: () => {}, refused, offline, signedOut });
-  deciding = new Deciding({ tab, hand, stage, outbox, next: show });
+  recent = new Recent(session.user_id);
+  deciding = new Deciding({ tab, hand, stage, outbox, recent, keyMap, next: show });
   wire();
+  watch(takenAway, (answer) => showUnreported(answer.unreported));
   outbox.pump();
   await hand.begin();
 }
 
 function refused(entry, why) {
   hand.gone.delete(entry.photoId);
-  strip(`Your decision was not taken: ${why}.`, { kind: "problem", image: small(entry.photoId) });
+  const image = isWithheld(entry.photoId) ? null : small(entry.photoId);
+  strip(`Your decision was not taken: ${why}.`, { kind: "problem", image });
   hand.take();
 }
 
@@ -66,26 +80,38 @@ function offline(kept) {
   else strip("Connected again; everything was sent.");
 }
 
+/** Somebody withheld a photo: nothing of it stays here. */
+function takenAway(photoId) {
+  const shown = stage.item?.photo_id === photoId;
+  recent.forget(photoId);
+  hand.ban(photoId);
+  if (shown) show();
+  else upcoming();
+}
+
 function filled(answer, sameCurrent) {
   offerRules(answer.items);
+  comfort.counted(answer.seen);
   const more = answer.waiting.n_is === "exact" ? "" : "+";
   $("waiting").textContent = answer.waiting.oldest_at
     ? `${answer.waiting.n}${more} wait · oldest ${age(answer.waiting.oldest_at)}`
     : "nothing waits";
-  if (sameCurrent) upcoming();
+  if (sameCurrent || recent.entry !== null) upcoming();
   else show();
 }
 
 /** Shows the current photo, hidden, or the state that there is none. */
 function show() {
-  const item = hand.current;
+  const item = recent?.entry?.item ?? hand.current;
   deciding?.setRejecting(false);
   closeWords();
   upcoming();
-  for (const id of ["approve", "reject", "escalate", "skip", "reveal"]) $(id).disabled = item === null;
+  for (const id of ["approve", "reject", "escalate", "skip", "reveal", "hold"]) $(id).disabled = item === null;
   stage.show(item);
   if (item === null) return showNothing();
   $("evidence").replaceChildren(...evidence(item));
+  // The reason first, however far somebody scrolled before.
+  $("evidence").scrollTop = $("evidence").parentElement.scrollTop = 0;
   suggest(item.suggested_reason);
   showOwner(item);
 }
@@ -109,7 +135,7 @@ async function showOwner(item) {
 }
 
 function upcoming() {
-  const entries = hand.items.slice(1, 7).map((item) => {
+  const entries = hand.items.slice(recent?.entry ? 0 : 1, 7).map((item) => {
     const entry = element("li");
     if (item.has_picture) entry.append(small(item.photo_id));
     entry.append(element("span", item.title, "far"));
@@ -120,6 +146,7 @@ function upcoming() {
 
 function signedOut() {
   hand.end();
+  recent?.leave();
   const kept = outbox?.entries.length ?? 0;
   const words = kept > 0 ? ` ${decisions(kept)} kept in this browser and sent once you are signed in again.` : "";
   show();
@@ -142,7 +169,7 @@ function press(id, action) {
   $(id).addEventListener("click", () => {
     action();
     // The keys work on, and Space does not press the button again.
-    if ($("words-form").hidden && !$("legend").open) $("stage").focus();
+    if ($("words-form").hidden && !document.querySelector("dialog[open]")) $("stage").focus();
   });
 }
 
@@ -155,15 +182,15 @@ function wire() {
     skip: () => deciding.skip(),
     reveal: () => stage.toggle(),
     undo: () => deciding.undo(),
+    back: () => deciding.back(),
+    boxes: () => stage.toggleBoxes(),
+    full: () => stage.toggleFull(),
+    hold: () => deciding.hold(),
   };
   for (const [id, action] of Object.entries(actions)) press(id, action);
   makeChips((reason) => deciding.rejectFor(reason));
-  const keys = { a: "approve", r: "reject", s: "skip", e: "escalate", u: "undo", z: "undo", " ": "reveal" };
-  listen({
-    actions: {
-      ...Object.fromEntries(Object.entries(keys).map(([key, name]) => [key, actions[name]])),
-      "?": () => $("legend").showModal(),
-    },
+  listen(keyMap, {
+    actions: { ...actions, forward: () => deciding.forward(), legend: () => legend.open() },
     digit: (key) => deciding.digit(key),
     cancel: () => {
       closeWords();
@@ -179,10 +206,14 @@ async function signOut() {
   } catch (error) {
     if (error.status !== 401) return strip(`You are still signed in: ${error.message}.`, { kind: "problem" });
   }
+  forgetRecent();
   location.replace("/admin/sign-in");
 }
 
-press("keys", () => $("legend").showModal());
+press("keys", () => legend.open());
+press("comfort-open", () => $("comfort").showModal());
+press("holds-open", openHolds);
+$("evidence").addEventListener("click", (event) => event.target.closest("[data-opens=policy]") && openPolicy());
 press("again", () => {
   hand.passed = [];
   if (hand.open) hand.take().then(show);
@@ -194,6 +225,8 @@ $("filters").addEventListener("change", () => {
   hand.restart();
 });
 $("filters").addEventListener("submit", (event) => event.preventDefault());
+// Not back to the button that opened it, which Space would press again.
+for (const dialog of document.querySelectorAll("dialog")) dialog.addEventListener("close", () => $("stage").focus());
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && hand.take());
 addEventListener("pagehide", () => {
   // Others get at once what this tab held.

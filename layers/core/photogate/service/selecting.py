@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from photogate.domain import PhotoRow, Principal, Status, Verdict
 from photogate.domain.changes import Change, Outcome, decided, deleted, undone, verified
 from photogate.domain.reviews import Holder
-from photogate.errors import InvalidRequest
 from photogate.ports.listing import Selections
 from photogate.ports.photos import PhotoStore
 from photogate.ports.records import Changes, Outbox
 from photogate.service.deletion import remove_objects
-from photogate.service.reviewing import MAX_WORDS, why_not
+from photogate.service.reviewing import enough, rejection, why_not
 
 #: So many at once; as many as a tab can hold.
 MAX_SELECTED = 60
@@ -46,8 +45,15 @@ class Selecting:
     """
 
     def __init__(
-        self, *, selections: Selections, changes: Changes, store: PhotoStore, outbox: Outbox
+        self,
+        *,
+        selections: Selections,
+        changes: Changes,
+        store: PhotoStore,
+        outbox: Outbox,
+        reveals_per_day: int | None = None,
     ) -> None:
+        self._reveals_per_day = reveals_per_day
         self._selections = selections
         self._changes = changes
         self._store = store
@@ -56,9 +62,14 @@ class Selecting:
     def reveal(self, photo_ids: Sequence[str], *, by: Principal) -> list[Result]:
         """Note that this person sees the photos as they are."""
         photos = self._selections.photos(photo_ids)
-        results = [_revealed(photo_id, photos.get(photo_id)) for photo_id in photo_ids]
-        self._selections.reveal([r.photo_id for r in results if r.problem is None], by)
-        return results
+        problems = {photo_id: _not_seen(photo_id, photos.get(photo_id)) for photo_id in photo_ids}
+        wanted = [photo_id for photo_id, problem in problems.items() if problem is None]
+        shown = self._selections.reveal(wanted, by, most=self._reveals_per_day)
+        problems |= {id_: enough(self._reveals_per_day) for id_ in wanted if id_ not in shown}
+        return [
+            Result(photo_id=photo_id, photo=photos.get(photo_id), problem=problem)
+            for photo_id, problem in problems.items()
+        ]
 
     def approve(self, selected: Sequence[Selected], *, holder: Holder) -> list[Result]:
         """Approve those that this person has revealed."""
@@ -72,10 +83,7 @@ class Selecting:
         Raises:
             InvalidRequest: the reason is blank or too long.
         """
-        words = reason.strip()
-        if not 1 <= len(words) <= MAX_WORDS:
-            raise InvalidRequest(f"reason must have 1 to {MAX_WORDS} characters")
-        return self._decide(selected, Verdict(status=Status.REJECTED, reason=words), holder)
+        return self._decide(selected, rejection(reason), holder)
 
     def verify(self, photo_ids: Sequence[str], *, by: Principal) -> list[Result]:
         """Confirm that rejections were right."""
@@ -143,6 +151,8 @@ def _in_the_way(
         return f"there is no photo {photo_id}"
     if revealed is not None and photo_id not in revealed:
         return "look at the photo before you approve it: reveal it first"
+    if photo.held:
+        return why_not(photo)
     mine = photo.decided_by == holder.person.user_id
     if mine and (photo.status, photo.reason) == (verdict.status, verdict.reason):
         return None
@@ -151,13 +161,10 @@ def _in_the_way(
     return None
 
 
-def _revealed(photo_id: str, photo: PhotoRow | None) -> Result:
+def _not_seen(photo_id: str, photo: PhotoRow | None) -> str | None:
     if photo is None:
-        return Result(photo_id=photo_id, problem=f"there is no photo {photo_id}")
-    if photo.display_key is None:
-        problem = f"there is no picture of photo {photo_id}"
-        return Result(photo_id=photo_id, photo=photo, problem=problem)
-    return Result(photo_id=photo_id, photo=photo)
+        return f"there is no photo {photo_id}"
+    return f"there is no picture of photo {photo_id}" if photo.display_key is None else None
 
 
 def _result(outcome: Outcome) -> Result:

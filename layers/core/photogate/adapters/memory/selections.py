@@ -35,11 +35,12 @@ class MemorySelections:
             for id_ in photo_ids:
                 self._items.close(holder, id_)
 
-    def reveal(self, photo_ids: Sequence[str], person: Principal) -> None:
+    def reveal(
+        self, photo_ids: Sequence[str], person: Principal, *, most: int | None = None
+    ) -> set[str]:
         """See ``photogate.ports.listing.Selections.reveal``."""
         with self._database.lock:
-            for id_ in photo_ids:
-                self._items.reveal(id_, person)
+            return {id_ for id_ in photo_ids if self._items.reveal(id_, person, most=most)}
 
     def revealed(self, photo_ids: Sequence[str], person: Principal) -> set[str]:
         """See ``photogate.ports.listing.Selections.revealed``."""
@@ -67,6 +68,7 @@ class MemoryRejections:
                 photo.row
                 for photo in self._database.photos.values()
                 if photo.status is Status.REJECTED
+                and not photo.held
                 and verified in (None, photo.verified_by is not None)
                 and reason in (None, counted_reason(photo.reason))
             ]

@@ -20,7 +20,7 @@ class MemoryViews:
     def summary(self, user_id: str) -> UserSummary:
         """See ``photogate.ports.records.Views.summary``."""
         with self._database.lock:
-            photos = self._photos(lambda photo: photo.user_id == user_id)
+            photos = self._photos(lambda photo: photo.user_id == user_id and not photo.held)
             by_status = Counter(photo.row.told_status for photo in photos)
             failed = sum(map(_failed, photos))
             approved, rejected = by_status[Status.APPROVED], by_status[Status.REJECTED]
@@ -50,7 +50,7 @@ class MemoryViews:
     ) -> list[PhotoRow]:
         """See ``photogate.ports.records.Views.of_user``."""
         with self._database.lock:
-            photos = self._photos(lambda photo: photo.user_id == user_id)
+            photos = self._photos(lambda photo: photo.user_id == user_id and not photo.held)
             photos.sort(key=_newest_first)
             if after is not None:
                 place = (-after.created_at.timestamp(), after.display_order, after.id)

@@ -10,6 +10,7 @@ from photogate.adapters.postgres.rows import PHOTO_COLUMNS, photo_from
 from photogate.domain import COUNT_TO, Principal, Role, Total
 from photogate.domain.reviews import (
     ESCALATED,
+    EXPOSURE_S,
     LEASE_S,
     Filter,
     Hand,
@@ -27,6 +28,7 @@ FIRST_ITEM = (
 )
 #: The number of ``:person``; None when nobody has noted anything of theirs.
 SUBJECT = "(SELECT id FROM subjects WHERE user_id = :person)"
+_REVEALED = f"SELECT 1 AS yes FROM reveals WHERE photo_id = :photo AND person = {SUBJECT}"
 
 
 class PostgresReviewItems:
@@ -125,29 +127,39 @@ class PostgresReviewItems:
 
         return self._pool.transaction(work)
 
-    def reveal(self, photo_id: str, person: Principal) -> None:
+    def reveal(self, photo_id: str, person: Principal, *, most: int | None = None) -> bool:
         """See ``photogate.ports.reviewing.ReviewItems.reveal``."""
 
-        def work(session: Session) -> None:
+        def work(session: Session) -> bool:
             know(session, person)
+            if most is not None:
+                # One at a time, so that no second tab gets past the limit.
+                session.rows(
+                    f"SELECT 1 AS yes FROM subjects WHERE id = {SUBJECT} FOR UPDATE",
+                    person=person.user_id,
+                )
+                known = session.row(_REVEALED, photo=photo_id, person=person.user_id)
+                if known is None and exposure_of(session, person) >= most:
+                    return False
             session.rows(
                 f"INSERT INTO reveals (photo_id, person) SELECT :photo, {SUBJECT}"
                 " ON CONFLICT DO NOTHING",
                 photo=photo_id,
                 person=person.user_id,
             )
+            return True
 
-        self._pool.transaction(work)
+        return self._pool.transaction(work)
+
+    def exposure(self, person: Principal) -> int:
+        """See ``photogate.ports.reviewing.ReviewItems.exposure``."""
+        return self._pool.transaction(lambda s: exposure_of(s, person))
 
     def revealed(self, photo_id: str, person: Principal) -> bool:
         """See ``photogate.ports.reviewing.ReviewItems.revealed``."""
         return (
             self._pool.transaction(
-                lambda s: s.row(
-                    f"SELECT 1 AS yes FROM reveals WHERE photo_id = :photo AND person = {SUBJECT}",
-                    photo=photo_id,
-                    person=person.user_id,
-                )
+                lambda s: s.row(_REVEALED, photo=photo_id, person=person.user_id)
             )
             is not None
         )
@@ -220,6 +232,17 @@ def _item(row: dict[str, Any], photos: dict[str, Any]) -> ReviewItem:
         note=row["note"],
         raised_by=row["raised_by"],
     )
+
+
+def exposure_of(session: Session, person: Principal) -> int:
+    """Count the photos that this person saw for the first time lately."""
+    row = session.row(
+        f"SELECT count(*) AS n FROM reveals WHERE person = {SUBJECT}"
+        " AND at > now() - make_interval(secs => :s)",
+        person=person.user_id,
+        s=EXPOSURE_S,
+    )
+    return int(row["n"]) if row else 0
 
 
 def is_admin(holder: Holder) -> bool:

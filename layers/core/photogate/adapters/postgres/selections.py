@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from photogate.adapters.postgres.pool import Pool, Session
-from photogate.adapters.postgres.reviews import FIRST_ITEM, SUBJECT, UNTIL, is_admin, know
+from photogate.adapters.postgres.reviews import (
+    FIRST_ITEM,
+    SUBJECT,
+    UNTIL,
+    exposure_of,
+    is_admin,
+    know,
+)
 from photogate.adapters.postgres.rows import PHOTO_COLUMNS, photo_from
 from photogate.adapters.postgres.views import compared_with
 from photogate.domain import PhotoRow, Place, Principal
@@ -61,30 +68,46 @@ class PostgresSelections:
             )
         )
 
-    def reveal(self, photo_ids: Sequence[str], person: Principal) -> None:
+    def reveal(
+        self, photo_ids: Sequence[str], person: Principal, *, most: int | None = None
+    ) -> set[str]:
         """See ``photogate.ports.listing.Selections.reveal``."""
 
-        def work(session: Session) -> None:
+        def work(session: Session) -> set[str]:
             know(session, person)
+            shown = list(dict.fromkeys(photo_ids))
+            if most is not None:
+                # One at a time, so that no second tab gets past the limit.
+                session.rows(
+                    f"SELECT 1 AS yes FROM subjects WHERE id = {SUBJECT} FOR UPDATE",
+                    person=person.user_id,
+                )
+                known = _revealed(session, shown, person)
+                left = max(0, most - exposure_of(session, person))
+                fresh = [id_ for id_ in shown if id_ not in known][:left]
+                shown = [*known, *fresh]
             session.rows(
                 "INSERT INTO reveals (photo_id, person)"
                 f" SELECT unnest(CAST(:ids AS text[])), {SUBJECT} ON CONFLICT DO NOTHING",
-                ids=sorted(photo_ids),
+                ids=sorted(shown),
                 person=person.user_id,
             )
+            return set(shown)
 
-        self._pool.transaction(work)
+        return self._pool.transaction(work)
 
     def revealed(self, photo_ids: Sequence[str], person: Principal) -> set[str]:
         """See ``photogate.ports.listing.Selections.revealed``."""
-        rows = self._pool.transaction(
-            lambda s: s.rows(
-                f"SELECT photo_id FROM reveals WHERE photo_id {_THESE} AND person = {SUBJECT}",
-                ids=list(photo_ids),
-                person=person.user_id,
-            )
-        )
-        return {row["photo_id"] for row in rows}
+        return self._pool.transaction(lambda s: _revealed(s, photo_ids, person))
+
+
+def _revealed(session: Session, photo_ids: Sequence[str], person: Principal) -> set[str]:
+    rows = session.rows(
+        f"SELECT photo_id FROM reveals WHERE photo_id {_THESE} AND person = {SUBJECT}",
+        ids=list(photo_ids),
+        person=person.user_id,
+    )
+    return {row["photo_id"] for row in rows}
 
 
 class PostgresRejections:
@@ -102,7 +125,7 @@ class PostgresRejections:
         after: Place | None = None,
     ) -> list[PhotoRow]:
         """See ``photogate.ports.listing.Rejections.page``."""
-        conditions = ["moderation_status = 'rejected'"]
+        conditions = ["moderation_status = 'rejected'", "held_at IS NULL"]
         params: dict[str, object] = {}
         if verified is not None:
             conditions.append(f"verified_by IS {'NOT ' if verified else ''}NULL")

@@ -45,7 +45,7 @@ class PostgresViews:
                 " max(moderated_at) AS last_moderated_at,"
                 " (SELECT count(*) FROM batches WHERE user_id = :u AND finished_at IS NULL)"
                 "   AS pending_batches"
-                " FROM media WHERE user_id = :u",
+                " FROM media WHERE user_id = :u AND held_at IS NULL",
                 u=user_id,
             )
         )[0]
@@ -78,7 +78,7 @@ class PostgresViews:
             place = {"at": after.created_at, "place": after.display_order, "id": after.id}
         with compared_with(after):
             return self._list(
-                f"WHERE user_id = :u{later if after else ''}"
+                f"WHERE user_id = :u AND held_at IS NULL{later if after else ''}"
                 " ORDER BY created_at DESC, display_order, media.id LIMIT :n",
                 u=user_id,
                 n=limit,
