@@ -12,25 +12,33 @@ from photogate.adapters.memory.changes import MemoryChanges
 from photogate.adapters.memory.copies import MemoryCopies
 from photogate.adapters.memory.database import Database, Photo, ReviewItem
 from photogate.adapters.memory.deliveries import MemoryDeliveries
+from photogate.adapters.memory.histories import MemoryHistories
+from photogate.adapters.memory.holds import MemoryHolds
 from photogate.adapters.memory.intake import MemoryIntake
 from photogate.adapters.memory.outbox import MemoryOutbox, MemoryUnfinished
 from photogate.adapters.memory.reviews import MemoryReviewItems
 from photogate.adapters.memory.rounds import MemoryRounds
+from photogate.adapters.memory.selections import MemoryRejections, MemorySelections
 from photogate.adapters.memory.sessions import MemorySessions
 from photogate.adapters.memory.views import MemoryViews
 from photogate.adapters.memory.workers import MemoryWorkers
 from photogate.adapters.postgres.changes import PostgresChanges
 from photogate.adapters.postgres.copies import PostgresCopies
 from photogate.adapters.postgres.deliveries import PostgresDeliveries
+from photogate.adapters.postgres.histories import PostgresHistories
+from photogate.adapters.postgres.holds import PostgresHolds
 from photogate.adapters.postgres.intake import PostgresIntake
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.reviews import PostgresReviewItems
 from photogate.adapters.postgres.rounds import PostgresRounds
+from photogate.adapters.postgres.selections import PostgresRejections, PostgresSelections
 from photogate.adapters.postgres.sessions import PostgresSessions
 from photogate.adapters.postgres.unfinished import PostgresUnfinished
 from photogate.adapters.postgres.views import PostgresViews
 from photogate.adapters.postgres.workers import PostgresWorkers
+from photogate.ports.holds import Holds
+from photogate.ports.listing import Histories, Rejections, Selections
 from photogate.ports.records import (
     Changes,
     Copies,
@@ -55,6 +63,10 @@ class Records(Protocol):
     outbox: Outbox
     rounds: Rounds
     reviews: ReviewItems
+    selections: Selections
+    rejections: Rejections
+    histories: Histories
+    holds: Holds
     sessions: Sessions
     unfinished: Unfinished
     views: Views
@@ -129,6 +141,9 @@ class Records(Protocol):
     def age_leases(self, *, seconds: float) -> None:
         """Let all review items have been taken so much earlier."""
 
+    def age_reveals(self, *, seconds: float) -> None:
+        """Let all photos have been revealed so much earlier."""
+
     def review_notes(self) -> list[str | None]:
         """Give the notes of all review items."""
 
@@ -157,6 +172,10 @@ class MemoryRecords:
         self.outbox: Outbox = MemoryOutbox(self.database)
         self.rounds: Rounds = MemoryRounds(self.database)
         self.reviews: ReviewItems = MemoryReviewItems(self.database)
+        self.selections: Selections = MemorySelections(self.database)
+        self.rejections: Rejections = MemoryRejections(self.database)
+        self.histories: Histories = MemoryHistories(self.database)
+        self.holds: Holds = MemoryHolds(self.database)
         self.sessions: Sessions = MemorySessions(self.database)
         self.unfinished: Unfinished = MemoryUnfinished(self.database)
         self.views: Views = MemoryViews(self.database)
@@ -286,6 +305,10 @@ class MemoryRecords:
             if item.lease_until is not None:
                 item.lease_until -= timedelta(seconds=seconds)
 
+    def age_reveals(self, *, seconds: float) -> None:
+        for key in self.database.reveals:
+            self.database.reveals[key] -= timedelta(seconds=seconds)
+
     def review_notes(self) -> list[str | None]:
         return [item.note for item in self.database.review_items]
 
@@ -324,6 +347,10 @@ class PostgresRecords:
         self.outbox: Outbox = PostgresOutbox(pool)
         self.rounds: Rounds = PostgresRounds(pool)
         self.reviews: ReviewItems = PostgresReviewItems(pool)
+        self.selections: Selections = PostgresSelections(pool)
+        self.rejections: Rejections = PostgresRejections(pool)
+        self.histories: Histories = PostgresHistories(pool)
+        self.holds: Holds = PostgresHolds(pool)
         self.sessions: Sessions = PostgresSessions(pool)
         self.unfinished: Unfinished = PostgresUnfinished(pool)
         self.views: Views = PostgresViews(pool)
@@ -450,6 +477,9 @@ class PostgresRecords:
             "UPDATE review_items SET lease_until = lease_until - make_interval(secs => :s)",
             s=seconds,
         )
+
+    def age_reveals(self, *, seconds: float) -> None:
+        self._rows("UPDATE reveals SET at = at - make_interval(secs => :s)", s=seconds)
 
     def review_notes(self) -> list[str | None]:
         return [row["note"] for row in self._rows("SELECT note FROM review_items")]

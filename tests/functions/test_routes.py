@@ -53,6 +53,19 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST /admin/review/{id}/reject": (401, 401, 403, 403, 403, 409, 409),
     "POST /admin/review/{id}/undo": (401, 401, 403, 403, 403, 409, 409),
     "POST /admin/review/{id}/escalate": (401, 401, 403, 403, 403, 409, 409),
+    "POST /admin/review/{id}/redecide": (401, 401, 403, 403, 403, 409, 409),
+    "GET /admin/review/policy": (401, 401, 403, 403, 403, 200, 200),
+    "POST /admin/review/{id}/hold": (401, 401, 403, 403, 403, 204, 204),
+    "GET /admin/review/withheld": (401, 401, 403, 403, 403, 200, 200),
+    "GET /admin/holds": (401, 401, 403, 403, 403, 403, 200),
+    # Nothing is held.
+    "POST /admin/holds/{id}/report": (401, 401, 403, 403, 403, 403, 404),
+    "POST /admin/holds/{id}/lift": (401, 401, 403, 403, 403, 403, 409),
+    "GET /admin/rejected": (401, 401, 403, 403, 403, 200, 200),
+    "GET /admin/user?user_id=u-1": (401, 401, 403, 403, 403, 200, 200),
+    "POST /admin/bulk": (401, 401, 403, 403, 403, 200, 200),
+    "GET /admin/history": (401, 401, 403, 403, 200, 200, 200),
+    "GET /admin/history.csv": (401, 401, 403, 403, 403, 403, 200),
     "GET /admin": (200, 200, 200, 200, 200, 200, 200),
 }
 #: With a cookie, whose session may lack the token that tells our pages from others.
@@ -77,6 +90,18 @@ BY_SESSION: dict[str, tuple[int, ...]] = {
     "POST /admin/review/{id}/reject": (403, 403, 409, 409),
     "POST /admin/review/{id}/undo": (403, 403, 409, 409),
     "POST /admin/review/{id}/escalate": (403, 403, 409, 409),
+    "POST /admin/review/{id}/redecide": (403, 403, 409, 409),
+    "GET /admin/review/policy": (200, 403, 200, 200),
+    "POST /admin/review/{id}/hold": (403, 403, 204, 204),
+    "GET /admin/review/withheld": (200, 403, 200, 200),
+    "GET /admin/holds": (403, 403, 403, 200),
+    "POST /admin/holds/{id}/report": (403, 403, 403, 404),
+    "POST /admin/holds/{id}/lift": (403, 403, 403, 409),
+    "GET /admin/rejected": (200, 403, 200, 200),
+    "GET /admin/user?user_id=u-1": (200, 403, 200, 200),
+    "POST /admin/bulk": (403, 403, 200, 200),
+    "GET /admin/history": (200, 200, 200, 200),
+    "GET /admin/history.csv": (403, 403, 403, 200),
     "DELETE /admin/session": (403, 204, 204, 204),
     # A session says nothing on the users' routes.
     "GET /users/media/moderation-status": (401, 401, 401, 401),
@@ -134,8 +159,15 @@ def body_of(route: str) -> dict[str, Any] | None:
     tab = {"tab": "tab-00000001"}
     if route == "POST /admin/session":
         return {"token": "no.such.link"}
+    if route == "POST /admin/bulk":
+        # It does not matter whether it is there: each photo has its own result.
+        return {"action": "reject", "photos": [{"photo_id": "1"}], "reason": "nsfw", **tab}
     if route.endswith("/reject"):
         return {"reason": "nsfw", **tab}
+    if route.endswith("/redecide"):
+        return {"status": "rejected", "reason": "nsfw"}
+    if route.startswith("POST /admin/holds"):
+        return {"words": "reported"}
     return tab if route.startswith("POST /admin/review") else None
 
 
@@ -211,7 +243,7 @@ def test_no_route_is_left_out(prefix: str, installation: Installation) -> None:
         for path, operations in schema["paths"].items()
         for method in operations
     }
-    assert documented <= set(EXPECTED)
+    assert documented <= {route.partition("?")[0] for route in EXPECTED}
 
 
 @pytest.mark.parametrize(

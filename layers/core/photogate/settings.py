@@ -362,6 +362,12 @@ class AdminSettings(ServiceSettings, UrlSettings, AuthSettings, PolicySettings):
     """``functions/admin``."""
 
     view_url_s: int = Field(300, ge=30, le=3600, description="Lifetime of a photo's URL.")
+    reveals_per_day: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Photos that one person may reveal at the page in a day; no limit unless set.",
+    )
 
 
 class ModelSettings(PolicySettings):

@@ -12,8 +12,11 @@ from photogate.bootstrap import choose
 if TYPE_CHECKING:
     from photogate.auth import TokenVerifier
     from photogate.health import DeepHealth
+    from photogate.service.holding import Holding
+    from photogate.service.listing import Lists
     from photogate.service.review import Reviews
     from photogate.service.reviewing import Reviewing
+    from photogate.service.selecting import Selecting
     from photogate.service.sessions import SignIns
 
 
@@ -25,6 +28,9 @@ class AdminParts:
     verifier: TokenVerifier
     health: DeepHealth
     reviewing: Reviewing
+    selecting: Selecting
+    lists: Lists
+    holding: Holding
     sign_ins: SignIns
 
 
@@ -32,26 +38,33 @@ class AdminParts:
 def admin() -> AdminParts:
     """Build, once per process, what the admin function needs."""
     from photogate.adapters.postgres.copies import PostgresCopies
+    from photogate.adapters.postgres.histories import PostgresHistories
+    from photogate.adapters.postgres.holds import PostgresHolds
     from photogate.adapters.postgres.outbox import PostgresOutbox
     from photogate.adapters.postgres.reviews import PostgresReviewItems
+    from photogate.adapters.postgres.selections import PostgresRejections, PostgresSelections
     from photogate.adapters.postgres.sessions import PostgresSessions
     from photogate.adapters.postgres.views import PostgresViews
     from photogate.adapters.postgres.workers import PostgresWorkers
+    from photogate.service.holding import Holding
+    from photogate.service.listing import Lists
     from photogate.service.review import Reviews
     from photogate.service.reviewing import Reviewing
+    from photogate.service.selecting import Selecting
     from photogate.service.sessions import SignIns
 
     settings = choose.settings_of(s.AdminSettings)
     pool = choose.pool(settings)
     store = choose.store(settings, read_timeout_s=choose.LOOK_UP_WITHIN_S)
     views, changes = PostgresViews(pool), choose.changes(pool, "admin")
-    verifier = choose.verifier(settings)
+    outbox, verifier = PostgresOutbox(pool), choose.verifier(settings)
+    holds = PostgresHolds(pool)
     return AdminParts(
         reviews=Reviews(
             store=store,
             views=views,
             changes=changes,
-            outbox=PostgresOutbox(pool),
+            outbox=outbox,
             copies=PostgresCopies(pool),
             monitor=choose.queue(settings),
             workers=PostgresWorkers(pool),
@@ -63,7 +76,22 @@ def admin() -> AdminParts:
             items=PostgresReviewItems(pool),
             views=views,
             changes=changes,
+            holds=holds,
             policy=choose.policy(settings),
+            reveals_per_day=settings.reveals_per_day,
         ),
+        selecting=Selecting(
+            selections=PostgresSelections(pool),
+            changes=changes,
+            store=store,
+            outbox=outbox,
+            reveals_per_day=settings.reveals_per_day,
+        ),
+        lists=Lists(
+            views=views,
+            rejections=PostgresRejections(pool),
+            histories=PostgresHistories(pool),
+        ),
+        holding=Holding(holds=holds, changes=changes),
         sign_ins=SignIns(PostgresSessions(pool), verifier.verify_link),
     )

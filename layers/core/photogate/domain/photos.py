@@ -166,11 +166,13 @@ class PhotoRow:
     moderated_at: datetime | None
     #: Among the photos that were handed in together, from 0.
     display_order: int
+    #: Withheld for suspected abuse of a child: there is no copy of it that anybody may see.
+    held: bool = False
 
     @property
     def shown_key(self) -> str | None:
         """The object that others may see; None while there is none."""
-        if self.status is not Status.APPROVED:
+        if self.held or self.status is not Status.APPROVED:
             return None
         return self.original_key if self.earlier_layout else self.display_key
 

@@ -18,6 +18,9 @@ LEASE_S = 120
 #: A session ends after so long without a request, and in any case after a day.
 SESSION_IDLE_S = 8 * 3600
 SESSION_S = 24 * 3600
+#: What somebody saw within so long counts as one day's: longer than a working day, and shorter than
+#: the time from one to the next, whatever the clock on the wall says.
+EXPOSURE_S = 14 * 3600
 #: What admins are asked comes first.
 ESCALATED = 100
 

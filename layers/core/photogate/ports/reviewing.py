@@ -36,8 +36,14 @@ class ReviewItems(Protocol):
     def escalate(self, holder: Holder, photo_id: str, *, note: str | None) -> bool:
         """Pass a photo that the holder holds on to the admins; False when it holds none."""
 
-    def reveal(self, photo_id: str, person: Principal) -> None:
-        """Note that this person sees the photo unblurred; the first time counts."""
+    def reveal(self, photo_id: str, person: Principal, *, most: int | None = None) -> bool:
+        """Note that this person sees the photo unblurred; the first time counts.
+
+        False, and nothing is noted, when they saw ``most`` others within ``EXPOSURE_S``.
+        """
+
+    def exposure(self, person: Principal) -> int:
+        """Count the photos that this person saw within ``EXPOSURE_S``."""
 
     def revealed(self, photo_id: str, person: Principal) -> bool:
         """Tell whether this person has seen it."""

@@ -52,6 +52,8 @@ class Photo:
     undo: Undo | None = None
     #: Until when ``undo`` is allowed.
     undo_until: datetime | None = None
+    #: Withheld for suspected abuse of a child.
+    held: bool = False
 
     @property
     def open(self) -> bool:
@@ -77,7 +79,8 @@ class Photo:
             user_name=self.user_name,
             file_key=self.file_key,
             original_key=self.original_key,
-            display_key=self.display_key,
+            display_key=None if self.held else self.display_key,
+            held=self.held,
             earlier_layout=self.earlier_layout,
             status=self.status,
             reason=self.reason,
@@ -183,6 +186,21 @@ class ReviewItem:
 
 
 @dataclass(kw_only=True)
+class HoldRow:
+    """A row of ``holds``."""
+
+    photo_id: str
+    held_at: datetime
+    held_by: str
+    reported_at: datetime | None = None
+    reported_by: str | None = None
+    report: str | None = None
+    lifted_at: datetime | None = None
+    lifted_by: str | None = None
+    lifted_because: str | None = None
+
+
+@dataclass(kw_only=True)
 class SessionRow:
     """A row of ``sessions``."""
 
@@ -237,6 +255,7 @@ class Database:
     review_items: list[ReviewItem] = field(default_factory=list)
     #: By photo and person: when first.
     reveals: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    holds: list[HoldRow] = field(default_factory=list)
     used_links: set[str] = field(default_factory=set)
     #: By the hash of their secret.
     sessions: dict[str, SessionRow] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from photogate.adapters.memory.database import ReviewItem as Row
 from photogate.domain import COUNT_TO, Principal, Role, Total
 from photogate.domain.reviews import (
     ESCALATED,
+    EXPOSURE_S,
     LEASE_S,
     Filter,
     Hand,
@@ -92,11 +93,22 @@ class MemoryReviewItems:
                     return True
             return False
 
-    def reveal(self, photo_id: str, person: Principal) -> None:
+    def reveal(self, photo_id: str, person: Principal, *, most: int | None = None) -> bool:
         """See ``photogate.ports.reviewing.ReviewItems.reveal``."""
         with self._database.lock:
             key = (photo_id, person.user_id)
+            known = key in self._database.reveals
+            if not known and most is not None and self.exposure(person) >= most:
+                return False
             self._database.reveals.setdefault(key, self._database.clock.now())
+            return True
+
+    def exposure(self, person: Principal) -> int:
+        """See ``photogate.ports.reviewing.ReviewItems.exposure``."""
+        with self._database.lock:
+            since = self._database.clock.now() - timedelta(seconds=EXPOSURE_S)
+            reveals = self._database.reveals.items()
+            return sum(who == person.user_id and at > since for (_, who), at in reveals)
 
     def revealed(self, photo_id: str, person: Principal) -> bool:
         """See ``photogate.ports.reviewing.ReviewItems.revealed``."""

@@ -13,7 +13,11 @@ from dataclasses import asdict, replace
 from typing import Any
 from uuid import uuid4
 
-from photogate.adapters.postgres.history import write_history, write_review_items
+from photogate.adapters.postgres.history import (
+    write_history,
+    write_holds,
+    write_review_items,
+)
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.adapters.postgres.rows import OPEN, PHOTO_COLUMNS, SHOWN, photo_from
 from photogate.domain import PhotoRow, Status
@@ -112,6 +116,7 @@ def _make(
         _remove_photos(session, [o for o in fresh if o.after is None])
         write_history(session, call, fresh, {i: row["changes"] + 1 for i, row in photos.items()})
         write_review_items(session, fresh)
+        write_holds(session, fresh)
         _release_uploads(session, fresh)
         _reopen_batches(session, fresh)
         outcomes = [replace(o, photo=written.get(o.change.photo_id, o.photo)) for o in outcomes]
@@ -166,6 +171,7 @@ def _state(row: dict[str, Any], batch: dict[str, Any] | None, photo: PhotoRow) -
         generation=batch["generation"] if batch else None,
         batch_open=bool(batch and batch["open"]),
         batch_leased=bool(batch and batch["leased"]),
+        held=row["held"],
         undo=Undo(**undo | {"status": Status(undo["status"])}) if undo else None,
     )
 
@@ -179,6 +185,7 @@ def _write_photos(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Ph
         " verified_by = wanted.verifier, verified_at ="
         "   CASE WHEN wanted.verifier IS NOT NULL THEN coalesce(verified_at, now()) END,"
         " reopened = wanted.again,"
+        " held_at = CASE WHEN wanted.held THEN coalesce(held_at, now()) END,"
         " moderated_at = CASE WHEN wanted.settled THEN now() ELSE moderated_at END,"
         " moderation_scores = coalesce(wanted.scores, moderation_scores),"
         f" upload_key = coalesce(upload_key, CASE WHEN {_TAKEN} THEN url END),"
@@ -195,7 +202,7 @@ def _write_photos(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Ph
         " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS wanted (photo text, status text,"
         "   reason text, error text, decider text, verifier text, again boolean,"
         "   settled boolean, scores jsonb, attempts integer, replaced jsonb, original text,"
-        "   taken boolean, copied boolean)"
+        "   taken boolean, copied boolean, held boolean)"
         f" WHERE CAST(id AS text) = wanted.photo RETURNING {PHOTO_COLUMNS}",
         rows=json.dumps([_row(outcome) for outcome in outcomes], allow_nan=False),
         undo=UNDO_WITHIN_S,
@@ -222,6 +229,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "original": change.original_key,
         "taken": ends_earlier_layout(outcome),
         "copied": wants_copies(outcome),
+        "held": after.held,
     }
 
 

@@ -105,6 +105,7 @@ def _grant(session: Session, role: str) -> None:
                            ' upload_urls, object_deletions, subjects, history_words, workers, jobs,'
                            ' review_items, sweeps, sign_in_links, sessions, reveals TO %I', role);
             EXECUTE format('GRANT SELECT, INSERT ON history TO %I', role);
+            EXECUTE format('GRANT SELECT, INSERT, UPDATE ON holds TO %I', role);
             EXECUTE format('GRANT SELECT, DELETE ON hourly_counts TO %I', role);
             EXECUTE format('GRANT SELECT ON history_retention, schema_migrations, audit_log'
                            ' TO %I', role);

@@ -9,7 +9,9 @@ from photogate.domain import PhotoRow, Status
 #: For SELECT and RETURNING; ``photo_from`` reads exactly these.
 PHOTO_COLUMNS = (
     "CAST(id AS text) AS id, user_id, user_name, coalesce(upload_key, url) AS file_key,"
-    " CASE WHEN upload_key IS NULL THEN url ELSE original_key END AS original_key, display_key,"
+    " CASE WHEN upload_key IS NULL THEN url ELSE original_key END AS original_key,"
+    # Of what is held there is no picture, whoever asks.
+    " CASE WHEN held_at IS NULL THEN display_key END AS display_key, held_at IS NOT NULL AS held,"
     " upload_key IS NULL AS earlier_layout, moderation_status, moderation_reason,"
     " moderation_scores, moderation_error, batch_id, decided_by, verified_by, created_at,"
     " moderated_at, display_order"
@@ -58,4 +60,5 @@ def photo_from(row: dict[str, Any]) -> PhotoRow:
         created_at=row["created_at"],
         moderated_at=row["moderated_at"],
         display_order=row["display_order"] or 0,
+        held=row["held"],
     )

@@ -45,7 +45,7 @@ class PostgresViews:
                 " max(moderated_at) AS last_moderated_at,"
                 " (SELECT count(*) FROM batches WHERE user_id = :u AND finished_at IS NULL)"
                 "   AS pending_batches"
-                " FROM media WHERE user_id = :u",
+                " FROM media WHERE user_id = :u AND held_at IS NULL",
                 u=user_id,
             )
         )[0]
@@ -76,9 +76,9 @@ class PostgresViews:
         place: dict[str, object] = {}
         if after is not None:
             place = {"at": after.created_at, "place": after.display_order, "id": after.id}
-        with _compared_with(after):
+        with compared_with(after):
             return self._list(
-                f"WHERE user_id = :u{later if after else ''}"
+                f"WHERE user_id = :u AND held_at IS NULL{later if after else ''}"
                 " ORDER BY created_at DESC, display_order, media.id LIMIT :n",
                 u=user_id,
                 n=limit,
@@ -116,7 +116,7 @@ class PostgresViews:
             )
             return [photo_from(row) for row in found], Total.of(counted[0]["n"])
 
-        with _compared_with(after):
+        with compared_with(after):
             return self._pool.transaction(work)
 
     def waiting(self, *, limit: int) -> list[PhotoRow]:
@@ -170,7 +170,7 @@ def _where(conditions: Sequence[str]) -> str:
 
 
 @contextmanager
-def _compared_with(after: Place | None) -> Iterator[None]:
+def compared_with(after: Place | None) -> Iterator[None]:
     """Refuse a place whose id is of another kind than this table's."""
     try:
         yield
