@@ -12,6 +12,7 @@ from photogate.bootstrap import choose
 if TYPE_CHECKING:
     from photogate.auth import TokenVerifier
     from photogate.health import DeepHealth
+    from photogate.service.oidc import OidcSignIns
     from photogate.service.review import Reviews
     from photogate.service.reviewing import Reviewing
     from photogate.service.sessions import SignIns
@@ -26,6 +27,8 @@ class AdminParts:
     health: DeepHealth
     reviewing: Reviewing
     sign_ins: SignIns
+    #: None where no provider is set.
+    oidc: OidcSignIns | None
 
 
 @cache
@@ -46,6 +49,7 @@ def admin() -> AdminParts:
     store = choose.store(settings, read_timeout_s=choose.LOOK_UP_WITHIN_S)
     views, changes = PostgresViews(pool), choose.changes(pool, "admin")
     verifier = choose.verifier(settings)
+    sign_ins = SignIns(PostgresSessions(pool), verifier.verify_link)
     return AdminParts(
         reviews=Reviews(
             store=store,
@@ -65,5 +69,6 @@ def admin() -> AdminParts:
             changes=changes,
             policy=choose.policy(settings),
         ),
-        sign_ins=SignIns(PostgresSessions(pool), verifier.verify_link),
+        sign_ins=sign_ins,
+        oidc=choose.oidc(settings, sign_ins),
     )

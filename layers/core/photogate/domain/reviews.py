@@ -96,7 +96,7 @@ class Hand:
 
 @dataclass(frozen=True, kw_only=True)
 class SignInLink:
-    """What a link says that was not used yet."""
+    """What begins one session: a link that was followed, or a provider's answer."""
 
     id: str
     expires_at: datetime

@@ -61,6 +61,7 @@ def page_router() -> APIRouter:
         return _file("review.html", if_none_match)
 
     @router.get("/sign-in")
+    @router.get("/sign-in/oidc")
     def sign_in_page(if_none_match: str | None = Header(None)) -> Response:
         return _file("sign-in.html", if_none_match)
 

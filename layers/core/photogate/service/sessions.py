@@ -41,12 +41,22 @@ class SignIns:
             Unauthenticated: it is not valid, or was used.
             Forbidden: its role has nothing to do at the page.
         """
-        link = self._verify(token)
+        return self.begin(
+            self._verify(token), when_used="this link was used already; ask for a new one"
+        )
+
+    def begin(self, link: SignInLink, *, when_used: str) -> SignedIn:
+        """Begin a session with what was checked, once.
+
+        Raises:
+            Unauthenticated: it was used; says ``when_used``.
+            Forbidden: its role has nothing to do at the page.
+        """
         if not link.principal.role.allows(Role.VIEWER):
             raise Forbidden("the page needs the role viewer")
         secret = secrets.token_urlsafe(32)
         if not self._sessions.begin(link, _hash(secret)):
-            raise Unauthenticated("this link was used already; ask for a new one")
+            raise Unauthenticated(when_used)
         return SignedIn(secret=secret, principal=link.principal)
 
     def who(self, secret: str) -> Principal:
@@ -57,7 +67,7 @@ class SignIns:
         """
         principal = self._sessions.find(_hash(secret))
         if principal is None:
-            raise Unauthenticated("the session has ended; sign in with a new link")
+            raise Unauthenticated("the session has ended; sign in again")
         return principal
 
     def sign_out(self, secret: str, *, everywhere: bool = False) -> None:
