@@ -10,6 +10,7 @@ from local.commands.given_up import dead, redrive
 from local.commands.logs import logs, metrics
 from local.commands.model import models
 from local.commands.parts import migrate, worker
+from local.commands.sessions import sessions
 from local.commands.up import up
 
 app = typer.Typer(
@@ -18,6 +19,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Photo moderation: photos go in, verdicts come out.",
 )
-for command in (check, up, worker, migrate, token, smoke, dead, redrive, logs, metrics):
+for command in (check, up, worker, migrate, token, smoke, sessions, dead, redrive, logs, metrics):
     app.command()(command)
 app.add_typer(models, name="model")

@@ -17,7 +17,7 @@ from photogate.problems import problems
 from photogate.review_page import page_router
 from photogate.service.review import MAX_PAGE
 
-from . import oidc, reviewing, sessions
+from . import oidc, reviewing, session_list, sessions
 from .schemas import (
     Dashboard,
     Filters,
@@ -190,7 +190,14 @@ def create_app(parts: Callable[[], AdminParts] = admin) -> FastAPI:
 
 def _routes() -> APIRouter:
     routes = APIRouter()
-    for part in (router, sessions.router, oidc.router, reviewing.router, page_router()):
+    for part in (
+        router,
+        sessions.router,
+        oidc.router,
+        session_list.router,
+        reviewing.router,
+        page_router(),
+    ):
         routes.include_router(part)
     return routes
 

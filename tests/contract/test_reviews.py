@@ -270,6 +270,21 @@ class TestSessions:
             records.age_sessions(begun_s=SESSION_S + 60)
         assert records.sessions.find("hash") is None
 
+    def test_they_are_listed_until_they_end(self, records: Records) -> None:
+        others = SignInLink(id="l2", expires_at=self.LINK.expires_at, principal=BOB)
+        records.sessions.begin(self.LINK, "a")
+        records.age_sessions(seen_s=3600)
+        records.sessions.begin(others, "b")
+        listed = records.sessions.listed(limit=10)
+        assert [(s.id, s.principal) for s in listed] == [("b", BOB), ("a", ADA)]
+        assert (listed[1].began_at - listed[1].seen_at).total_seconds() == pytest.approx(3600, 1)
+        assert [s.id for s in records.sessions.listed(limit=1)] == ["b"]
+        records.age_sessions(seen_s=SESSION_IDLE_S - 1800)
+        assert [s.id for s in records.sessions.listed(limit=10)] == ["b"]
+        assert records.sessions.end("b")
+        assert not records.sessions.end("b")
+        assert records.sessions.listed(limit=10) == []
+
     def test_signing_out(self, records: Records) -> None:
         others = SignInLink(id="l2", expires_at=self.LINK.expires_at, principal=BOB)
         again = SignInLink(id="l3", expires_at=self.LINK.expires_at, principal=ADA)

@@ -103,6 +103,18 @@ class SignInLink:
     principal: Principal
 
 
+@dataclass(frozen=True, kw_only=True)
+class OpenSession:
+    """A session that has not ended."""
+
+    #: Names it to admins; nobody can make the cookie from it.
+    id: str
+    principal: Principal
+    began_at: datetime
+    #: When its last request came, to a minute.
+    seen_at: datetime
+
+
 def priority_of(outcome: Outcome) -> int:
     """Say how early a person should look: by what the worst case would be for people."""
     rule = outcome.change.rule

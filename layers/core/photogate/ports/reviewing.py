@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from photogate.domain import Principal
-from photogate.domain.reviews import Filter, Hand, Holder, SignInLink
+from photogate.domain.reviews import Filter, Hand, Holder, OpenSession, SignInLink
 
 
 class ReviewItems(Protocol):
@@ -52,8 +52,11 @@ class Sessions(Protocol):
     def find(self, secret_hash: str) -> Principal | None:
         """Give who this is, and note the request; None when there is none, or it has ended."""
 
-    def end(self, secret_hash: str) -> None:
-        """Sign out; nothing happens when there is no such session."""
+    def listed(self, *, limit: int) -> Sequence[OpenSession]:
+        """Give those that have not ended, the latest seen first; their ids are the hashes."""
+
+    def end(self, secret_hash: str) -> bool:
+        """Sign out; False when there is no such session."""
 
     def end_all(self, user_id: str) -> int:
         """Sign a person out everywhere; return how many sessions that were."""

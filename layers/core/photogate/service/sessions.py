@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from photogate.domain import Principal, Role
-from photogate.domain.reviews import SignInLink
+from photogate.domain.reviews import OpenSession, SignInLink
 from photogate.errors import Forbidden, Unauthenticated
 from photogate.ports.reviewing import Sessions
+
+logger = logging.getLogger(__name__)
+
+#: A list is read by one person; a team has some tens of sessions.
+MOST_LISTED = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +82,22 @@ class SignIns:
             self._sessions.end_all(self.who(secret).user_id)
         else:
             self._sessions.end(_hash(secret))
+
+    def listed(self) -> Sequence[OpenSession]:
+        """Give who is signed in, the latest seen first; ``MOST_LISTED`` at most."""
+        return self._sessions.listed(limit=MOST_LISTED)
+
+    def end_one(self, id_: str, *, by: Principal) -> bool:
+        """Take one session back; False when it had ended."""
+        ended = self._sessions.end(id_)
+        logger.info("a session was ended by %s: %s", by.user_id, ended)
+        return ended
+
+    def end_all_of(self, user_id: str, *, by: Principal) -> int:
+        """Take all sessions of a person back; give how many those were."""
+        ended = self._sessions.end_all(user_id)
+        logger.info("%d sessions of %s were ended by %s", ended, user_id, by.user_id)
+        return ended
 
 
 def csrf_token(secret: str) -> str:
