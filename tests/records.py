@@ -129,6 +129,9 @@ class Records(Protocol):
     def age_leases(self, *, seconds: float) -> None:
         """Let all review items have been taken so much earlier."""
 
+    def age_review_item(self, photo_id: str, *, hours: float) -> None:
+        """Let what waits of a photo have waited so much longer."""
+
     def review_notes(self) -> list[str | None]:
         """Give the notes of all review items."""
 
@@ -285,6 +288,11 @@ class MemoryRecords:
         for item in self.database.review_items:
             if item.lease_until is not None:
                 item.lease_until -= timedelta(seconds=seconds)
+
+    def age_review_item(self, photo_id: str, *, hours: float) -> None:
+        for item in self.database.review_items:
+            if item.photo_id == photo_id:
+                item.created_at -= timedelta(hours=hours)
 
     def review_notes(self) -> list[str | None]:
         return [item.note for item in self.database.review_items]
@@ -449,6 +457,14 @@ class PostgresRecords:
         self._rows(
             "UPDATE review_items SET lease_until = lease_until - make_interval(secs => :s)",
             s=seconds,
+        )
+
+    def age_review_item(self, photo_id: str, *, hours: float) -> None:
+        self._rows(
+            "UPDATE review_items SET created_at = created_at - make_interval(secs => :s)"
+            " WHERE photo_id = :photo",
+            s=hours * 3600,
+            photo=photo_id,
         )
 
     def review_notes(self) -> list[str | None]:

@@ -12,6 +12,9 @@ from photogate.domain.reviews import Filter, Hand, Holder, OpenSession, SignInLi
 class ReviewItems(Protocol):
     """What waits for people. Of several open items of a photo the oldest one is given first.
 
+    The most urgent one comes first: by the time since when it waits, and ``POINT_MINUTES`` more for
+    each point of its priority.
+
     Only admins get, and can claim, a photo whose oldest item is an escalation.
     """
 

@@ -11,6 +11,7 @@ from photogate.domain import COUNT_TO, Principal, Role, Total
 from photogate.domain.reviews import (
     ESCALATED,
     LEASE_S,
+    POINT_MINUTES,
     Filter,
     Hand,
     Holder,
@@ -24,6 +25,8 @@ _FIRST = (
     "item.id = (SELECT min(id) FROM review_items"
     " WHERE photo_id = item.photo_id AND closed_at IS NULL)"
 )
+#: What the index ``review_items_order`` is made of, before the id; the smallest comes first.
+_RANK = f"timezone('UTC', created_at) - priority * interval '{POINT_MINUTES} minutes'"
 _SUBJECT = "(SELECT id FROM subjects WHERE user_id = :person)"
 
 
@@ -156,7 +159,7 @@ class PostgresReviewItems:
             " raiser.user_id AS raised_by FROM review_items AS item"
             " LEFT JOIN subjects AS raiser ON raiser.id = raised_by"
             " WHERE lease_by = :me AND closed_at IS NULL"
-            " ORDER BY priority DESC, created_at, item.id",
+            f" ORDER BY {_RANK}, item.id",
             me=holder.id,
         )
         photos = {
@@ -196,7 +199,7 @@ def _fill(
         " AND coalesce(item.lease_until < now(), true)"
         " AND item.id <> ALL (CAST(:passed AS bigint[]))"
         f" AND (:all OR item.kind <> 'escalation'){of_kind}"
-        " ORDER BY item.priority DESC, item.created_at, item.id"
+        f" ORDER BY {_RANK}, item.id"
         " LIMIT :n FOR UPDATE OF item SKIP LOCKED))",
         me=holder.id,
         lease=LEASE_S,
