@@ -177,28 +177,30 @@ def _fill(
     session: Session, holder: Holder, wanted: Filter, count: int, passed: Sequence[int]
 ) -> None:
     params: dict[str, Any] = {}
-    on_photo: list[str] = []
-    for column, name, value in (
-        ("media.moderation_scores->'rule'->>'name'", "rule", wanted.rule),
-        ("media.user_id", "owner", wanted.user_id),
-    ):
-        if value is not None:
-            on_photo.append(f" AND {column} = :{name}")
-            params[name] = value
-    of_kind = ""
+    on_item, on_photo = "", ""
     if wanted.kind is not None:
-        of_kind, params["kind"] = " AND item.kind = :kind", wanted.kind.value
+        on_item, params["kind"] = " AND item.kind = :kind", wanted.kind.value
+    if wanted.rule is not None:
+        on_photo = " AND media.moderation_scores->'rule'->>'name' = :rule"
+        params["rule"] = wanted.rule
+    if wanted.user_id is not None:
+        # From the user to the items: few, where looking at each item would be thousands.
+        on_item += (
+            " AND item.photo_id = ANY (ARRAY("
+            "SELECT CAST(id AS text) FROM media WHERE user_id = :owner))"
+        )
+        params["owner"] = wanted.user_id
     session.rows(
         # An array, because a subquery that is joined may run, and lock, more than once.
         f"UPDATE review_items SET lease_by = :me, lease_until = {_UNTIL} WHERE id = ANY (ARRAY("
         " SELECT item.id FROM review_items AS item"
         # OFFSET 0: by items in their order, as few as are needed, whatever the filter promises.
         " CROSS JOIN LATERAL (SELECT FROM media WHERE CAST(media.id AS text) = item.photo_id"
-        f"{''.join(on_photo)} OFFSET 0) AS photo"
+        f"{on_photo} OFFSET 0) AS photo"
         f" WHERE item.closed_at IS NULL AND {_FIRST}"
         " AND coalesce(item.lease_until < now(), true)"
         " AND item.id <> ALL (CAST(:passed AS bigint[]))"
-        f" AND (:all OR item.kind <> 'escalation'){of_kind}"
+        f" AND (:all OR item.kind <> 'escalation'){on_item}"
         f" ORDER BY {_RANK}, item.id"
         " LIMIT :n FOR UPDATE OF item SKIP LOCKED))",
         me=holder.id,
