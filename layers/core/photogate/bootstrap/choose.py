@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from photogate.adapters.faces_compreface import ComprefaceFaces
+    from photogate.adapters.oidc import OidcProvider
     from photogate.adapters.photos_files import FilePhotoStore
     from photogate.adapters.postgres.pool import Pool
     from photogate.auth import TokenVerifier
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
     from photogate.ports.queue import Queue
     from photogate.ports.records import Changes
     from photogate.ports.vision import FaceDetector
-    from photogate.service.oidc import OidcSignIns
     from photogate.service.outages import Guard
-    from photogate.service.sessions import SignIns
     from photogate_vision.copies.encoding import CopyForm
 
 S = TypeVar("S", bound=s.LogSettings)
@@ -337,14 +336,11 @@ def verifier(settings: s.AuthSettings) -> TokenVerifier:
     )
 
 
-def oidc(settings: s.AdminSettings, sign_ins: SignIns) -> OidcSignIns | None:
-    """Give what signs people in with ``OIDC_ISSUER``, or None; it is asked when first needed."""
+def oidc_provider(settings: s.OidcSettings) -> OidcProvider | None:
+    """Give the provider of ``OIDC_ISSUER``, or None; it is asked when first needed."""
     if settings.oidc_issuer is None or settings.oidc_client_id is None:
         return None
-    from photogate.adapters.oidc import OidcProvider, SealedAttempts
-    from photogate.domain import Role
-    from photogate.domain.signing_in import Accounts
-    from photogate.service.oidc import OidcSignIns
+    from photogate.adapters.oidc import OidcProvider
 
     secret = settings.oidc_client_secret
     provider = OidcProvider(
@@ -354,14 +350,4 @@ def oidc(settings: s.AdminSettings, sign_ins: SignIns) -> OidcSignIns | None:
         scope=settings.oidc_scope,
     )
     _to_close.append(provider.close)
-    return OidcSignIns(
-        provider=provider,
-        attempts=SealedAttempts(settings.key_secret),
-        sign_ins=sign_ins,
-        accounts=Accounts(
-            roles_claim=settings.oidc_roles_claim,
-            roles={Role(role): values for role, values in settings.oidc_roles.items()},
-            user_claim=settings.oidc_user_claim,
-        ),
-        back_to=f"{settings.public_url.rstrip('/')}/admin/sign-in/oidc",
-    )
+    return provider

@@ -70,5 +70,27 @@ def admin() -> AdminParts:
             policy=choose.policy(settings),
         ),
         sign_ins=sign_ins,
-        oidc=choose.oidc(settings, sign_ins),
+        oidc=_oidc(settings, sign_ins),
+    )
+
+
+def _oidc(settings: s.AdminSettings, sign_ins: SignIns) -> OidcSignIns | None:
+    provider = choose.oidc_provider(settings)
+    if provider is None:
+        return None
+    from photogate.adapters.oidc import SealedAttempts
+    from photogate.domain import Role
+    from photogate.domain.signing_in import Accounts
+    from photogate.service.oidc import OidcSignIns
+
+    return OidcSignIns(
+        provider=provider,
+        attempts=SealedAttempts(settings.key_secret),
+        sign_ins=sign_ins,
+        accounts=Accounts(
+            roles_claim=settings.oidc_roles_claim,
+            roles={Role(role): values for role, values in settings.oidc_roles.items()},
+            user_claim=settings.oidc_user_claim,
+        ),
+        back_to=f"{settings.public_url.rstrip('/')}/admin/sign-in/oidc",
     )

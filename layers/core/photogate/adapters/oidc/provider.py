@@ -68,6 +68,15 @@ class OidcProvider:
         """Close the connections; they are opened again when needed."""
         self._discovery.close()
 
+    def check(self) -> None:
+        """Ask it what it is, and for its keys.
+
+        Raises:
+            ProviderUnavailable: it does not answer.
+            ConfigError: it is no OpenID provider, or another one.
+        """
+        self._discovery.keys()
+
     def address(self, attempt: Attempt, *, back_to: str) -> str:
         """See ``photogate.ports.signing_in.IdentityProvider.address``."""
         challenge = base64.urlsafe_b64encode(hashlib.sha256(attempt.verifier.encode()).digest())
