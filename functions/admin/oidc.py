@@ -14,11 +14,13 @@ from photogate.errors import Conflict, NotFound
 from photogate.problems import problems
 from photogate.service.oidc import MOST_CODE_CHARS, OidcSignIns
 
-from .sessions import SESSION_PATH, Session, begun, from_our_page, is_local
+from .sessions import SESSION_PATH, Session, begun, from_our_page, is_local, origin
 
 #: Holds what has begun, until the browser is back.
 COOKIE = "photogate_oidc"
 _PATH = f"{SESSION_PATH}/oidc"
+#: What browsers leave out of an origin.
+_PORTS = {"https": ":443", "http": ":80"}
 #: Codes and states are ASCII without controls (RFC 6749, appendix A).
 _PRINTABLE = r"^[\x20-\x7e]+$"
 
@@ -64,9 +66,10 @@ def begin_with_provider(request: Request, response: Response) -> Leaving:
     from_our_page(request)
     oidc = _oidc(request)
     home = urlsplit(oidc.back_to)
-    if request.url.netloc != home.netloc:
+    at_home = f"{home.scheme}://{home.netloc.removesuffix(_PORTS.get(home.scheme, ''))}"
+    if origin(request).lower() != at_home.lower():
         # The browser would come back to another address, without its cookie.
-        raise Conflict(f"sign in at {home.scheme}://{home.netloc}/admin/sign-in")
+        raise Conflict(f"sign in at {at_home}/admin/sign-in")
     begun_now = oidc.begin()
     response.set_cookie(
         COOKIE,

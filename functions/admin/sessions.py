@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
@@ -110,9 +111,20 @@ def from_our_page(request: Request) -> None:
         raise Forbidden("another site cannot sign you in")
 
 
+def origin(request: Request) -> str:
+    """Give where the browser sees our page.
+
+    It says so itself with what is not GET. ``Host`` may be a proxy's word for this server.
+    """
+    return request.headers.get("Origin") or f"{request.url.scheme}://{request.url.netloc}"
+
+
 def is_local(request: Request) -> bool:
     """Tell whether the browser and this server are on one machine, where cookies need no TLS."""
-    return request.url.hostname in _LOCAL
+    try:
+        return urlsplit(origin(request)).hostname in _LOCAL
+    except ValueError:
+        return False
 
 
 def begun(request: Request, response: Response, session: SignedIn) -> Session:

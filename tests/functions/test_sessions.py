@@ -67,26 +67,31 @@ def test_an_admin_sees_who_is_signed_in_and_ends_it(installation: Installation) 
 
 
 @pytest.mark.parametrize(
-    ("host", "secure"),
+    ("headers", "secure"),
     [
-        ("localhost:8000", False),
-        ("127.0.0.1:8000", False),
-        ("[::1]:8000", False),
-        ("LOCALHOST", False),
-        ("photos.example", True),
-        ("localhost.photos.example", True),
-        ("127.0.0.1.photos.example", True),
-        ("10.0.0.7:8000", True),
+        ({"Host": "localhost:8000"}, False),
+        ({"Host": "127.0.0.1:8000"}, False),
+        ({"Host": "[::1]:8000"}, False),
+        ({"Host": "LOCALHOST"}, False),
+        ({"Host": "photos.example"}, True),
+        ({"Host": "localhost.photos.example"}, True),
+        ({"Host": "127.0.0.1.photos.example"}, True),
+        ({"Host": "10.0.0.7:8000"}, True),
+        # A proxy that names this server in its own words.
+        ({"Host": "127.0.0.1:8000", "Origin": "https://photos.example"}, True),
+        ({"Host": "127.0.0.1:8000", "Origin": "null"}, True),
+        ({"Host": "127.0.0.1:8000", "Origin": "http://[::1"}, True),
+        ({"Host": "127.0.0.1:8000", "Origin": "http://127.0.0.1:8000"}, False),
     ],
 )
 def test_the_cookie_needs_tls_except_on_this_machine(
-    installation: Installation, host: str, secure: bool
+    installation: Installation, headers: dict[str, str], secure: bool
 ) -> None:
     link = sign_in_link("http://x", "ada", secret=SECRET, role=Role.MODERATOR)
     begun = requests.post(
         f"{installation.url}{BASE}/session",
         json={"token": link.partition("#")[2]},
-        headers={"Host": host},
+        headers=headers,
         timeout=10,
     )
     cookie: Any = SimpleCookie(begun.headers["Set-Cookie"])["photogate_session"]
