@@ -41,13 +41,11 @@ def now() -> list[float]:
 
 
 @pytest.fixture
-def client(provider: Provider, now: list[float]) -> Iterator[OidcProvider]:
+def client(provider: Provider, now: list[float]) -> OidcProvider:
     """What is tested."""
-    client = OidcProvider(
+    return OidcProvider(
         provider.issuer, client_id=CLIENT, client_secret=CLIENT_SECRET, clock=lambda: now[0]
     )
-    yield client
-    client.close()
 
 
 def code_for(provider: Provider, client: OidcProvider, attempt: Attempt = ATTEMPT) -> str:
@@ -85,7 +83,6 @@ def test_a_public_client_tells_none(provider: Provider) -> None:
     provider.client_secret = None
     client = OidcProvider(provider.issuer, client_id=CLIENT, client_secret=None)
     assert finished(provider, client)
-    client.close()
 
 
 #: What an ID token may not say, and how it may not be signed.
@@ -314,12 +311,19 @@ def test_who_cannot_be_named_does_not_come_in(sub: Any) -> None:
         ACCOUNTS.principal({"sub": sub, "realm_access": {"roles": ["crew"]}})
 
 
-def test_an_address_names_nobody_before_it_is_verified() -> None:
+@pytest.mark.parametrize(
+    ("roles_claim", "user_claim"), [("groups", "email"), ("email", "sub"), ("email", "email")]
+)
+def test_an_address_is_nobodys_before_it_is_verified(roles_claim: str, user_claim: str) -> None:
     by_mail = Accounts(
-        roles_claim="groups", roles={Role.VIEWER: frozenset("v")}, user_claim="email"
+        roles_claim=roles_claim,
+        roles={Role.VIEWER: frozenset({"v", "ada@photos.example"})},
+        user_claim=user_claim,
     )
     account = {"sub": "1", "groups": "v", "email": "ada@photos.example", "name": "Ada\0"}
     with pytest.raises(NotAllowed, match="not verified"):
         by_mail.principal(account)
     found = by_mail.principal(account | {"email_verified": True})
-    assert (found.user_id, found.name) == ("ada@photos.example", "ada@photos.example")
+    assert found.user_id == {"sub": "1", "email": "ada@photos.example"}[user_claim]
+    # A name that no row can hold is left out.
+    assert (found.name, found.role) == ("ada@photos.example", Role.VIEWER)

@@ -343,11 +343,9 @@ def oidc_provider(settings: s.OidcSettings) -> OidcProvider | None:
     from photogate.adapters.oidc import OidcProvider
 
     secret = settings.oidc_client_secret
-    provider = OidcProvider(
+    return OidcProvider(
         settings.oidc_issuer,
         client_id=settings.oidc_client_id,
         client_secret=secret.get_secret_value() if secret else None,
         scope=settings.oidc_scope,
     )
-    _to_close.append(provider.close)
-    return provider

@@ -51,14 +51,16 @@ class Accounts:
         Raises:
             NotAllowed: no value of the roles' claim gives a role, or the person has no name here.
         """
+        # Before somebody has proved that it is his, anybody can write an address there.
+        by_address = "email" in (self.user_claim, self.roles_claim)
+        if by_address and claims.get("email_verified") is not True:
+            raise NotAllowed("the provider has not verified your e-mail address")
         role = self._role(claims)
         user_id = claims.get(self.user_claim)
         if not isinstance(user_id, str) or not 1 <= len(user_id) <= MAX_USER_ID:
             raise NotAllowed(f"your account has no {self.user_claim} of 1 to {MAX_USER_ID} letters")
         if not storable(user_id):
             raise NotAllowed(f"the {self.user_claim} of your account holds odd characters")
-        if self.user_claim == "email" and claims.get("email_verified") is not True:
-            raise NotAllowed("the provider has not verified your e-mail address")
         names = (claims.get(name) for name in _NAMES)
         name = next((n for n in names if isinstance(n, str) and n.strip() and storable(n)), None)
         return Principal(user_id=user_id, role=role, name=name and name[:_MOST_NAME])

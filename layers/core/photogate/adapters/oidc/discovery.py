@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -54,7 +55,6 @@ class Discovery:
         self._found: Endpoints | None = None
         self._found_at = self._tried_at = -math.inf
         self._failure: ProviderUnavailable | ConfigError | None = None
-        self._exchanges: dict[str, Exchange] = {}
 
     def endpoints(self) -> Endpoints:
         """Give where it answers.
@@ -96,16 +96,13 @@ class Discovery:
         """
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
-        exchange = self._exchanges.setdefault(origin, _exchange(origin))
         path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
-        return exchange.call(
-            method, path, body=body, headers={"Accept": "application/json", **(headers or {})}
-        )
-
-    def close(self) -> None:
-        """Close the connections; they are opened again when needed."""
-        for exchange in self._exchanges.values():
-            exchange.close()
+        # Not kept open: hours pass between sign-ins, and a sandbox of Lambda sleeps meanwhile. A
+        # connection that died in its sleep would cost somebody a sign-in.
+        with closing(_exchange(origin)) as exchange:
+            return exchange.call(
+                method, path, body=body, headers={"Accept": "application/json", **(headers or {})}
+            )
 
     def _read(self) -> Endpoints:
         where = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"

@@ -64,10 +64,6 @@ class OidcProvider:
         """See ``photogate.ports.signing_in.IdentityProvider.issuer``."""
         return self._issuer
 
-    def close(self) -> None:
-        """Close the connections; they are opened again when needed."""
-        self._discovery.close()
-
     def check(self) -> None:
         """Ask it what it is, and for its keys.
 
