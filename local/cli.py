@@ -12,6 +12,7 @@ from local.commands.given_up import dead, redrive
 from local.commands.logs import logs, metrics
 from local.commands.model import models
 from local.commands.parts import migrate, worker
+from local.commands.sessions import sessions
 from local.commands.up import up
 from local.commands.watch import watch
 
@@ -29,6 +30,7 @@ for command in (
     migrate,
     token,
     smoke,
+    sessions,
     dead,
     redrive,
     doctor,

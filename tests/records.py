@@ -144,6 +144,9 @@ class Records(Protocol):
     def age_reveals(self, *, seconds: float) -> None:
         """Let all photos have been revealed so much earlier."""
 
+    def age_review_item(self, photo_id: str, *, hours: float) -> None:
+        """Let what waits of a photo have waited so much longer."""
+
     def review_notes(self) -> list[str | None]:
         """Give the notes of all review items."""
 
@@ -308,6 +311,11 @@ class MemoryRecords:
     def age_reveals(self, *, seconds: float) -> None:
         for key in self.database.reveals:
             self.database.reveals[key] -= timedelta(seconds=seconds)
+
+    def age_review_item(self, photo_id: str, *, hours: float) -> None:
+        for item in self.database.review_items:
+            if item.photo_id == photo_id:
+                item.created_at -= timedelta(hours=hours)
 
     def review_notes(self) -> list[str | None]:
         return [item.note for item in self.database.review_items]
@@ -480,6 +488,14 @@ class PostgresRecords:
 
     def age_reveals(self, *, seconds: float) -> None:
         self._rows("UPDATE reveals SET at = at - make_interval(secs => :s)", s=seconds)
+
+    def age_review_item(self, photo_id: str, *, hours: float) -> None:
+        self._rows(
+            "UPDATE review_items SET created_at = created_at - make_interval(secs => :s)"
+            " WHERE photo_id = :photo",
+            s=hours * 3600,
+            photo=photo_id,
+        )
 
     def review_notes(self) -> list[str | None]:
         return [row["note"] for row in self._rows("SELECT note FROM review_items")]

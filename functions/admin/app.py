@@ -17,7 +17,7 @@ from photogate.problems import problems
 from photogate.review_page import page_router
 from photogate.service.review import MAX_PAGE
 
-from . import history, holding, lists, reviewing, sessions
+from . import history, holding, lists, oidc, reviewing, session_list, sessions
 from .schemas import (
     Dashboard,
     Filters,
@@ -196,6 +196,8 @@ def _routes() -> APIRouter:
     for part in (
         router,
         sessions.router,
+        oidc.router,
+        session_list.router,
         reviewing.router,
         holding.router,
         lists.router,

@@ -44,6 +44,13 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST /admin/session": (401, 401, 401, 401, 401, 401, 401),
     "GET /admin/session": (401, 401, 403, 403, 200, 200, 200),
     "DELETE /admin/session": (401, 401, 403, 403, 401, 401, 401),
+    # Before anybody is known. No provider is set here.
+    "GET /admin/session/oidc": (200, 200, 200, 200, 200, 200, 200),
+    "POST /admin/session/oidc": (404, 404, 404, 404, 404, 404, 404),
+    "POST /admin/session/oidc/finish": (404, 404, 404, 404, 404, 404, 404),
+    "GET /admin/sessions": (401, 401, 403, 403, 403, 403, 200),
+    "DELETE /admin/sessions": (401, 401, 403, 403, 403, 403, 422),
+    "DELETE /admin/sessions/{id}": (401, 401, 403, 403, 403, 403, 404),
     "POST /admin/review/take": (401, 401, 403, 403, 403, 200, 200),
     "POST /admin/review/release": (401, 401, 403, 403, 403, 204, 204),
     "GET /admin/review/{id}/owner": (401, 401, 403, 403, 403, 200, 200),
@@ -82,6 +89,9 @@ BY_SESSION: dict[str, tuple[int, ...]] = {
     "PUT /admin/moderation/rejected/{id}/verify": (403, 403, 409, 409),
     "DELETE /admin/moderation/rejected/{id}": (403, 403, 409, 409),
     "GET /admin/session": (200, 200, 200, 200),
+    "GET /admin/sessions": (403, 403, 403, 200),
+    "DELETE /admin/sessions": (403, 403, 403, 422),
+    "DELETE /admin/sessions/{id}": (403, 403, 403, 404),
     "POST /admin/review/take": (403, 403, 200, 200),
     "POST /admin/review/release": (403, 403, 204, 204),
     "GET /admin/review/{id}/owner": (200, 403, 200, 200),
@@ -162,6 +172,8 @@ def body_of(route: str) -> dict[str, Any] | None:
     if route == "POST /admin/bulk":
         # It does not matter whether it is there: each photo has its own result.
         return {"action": "reject", "photos": [{"photo_id": "1"}], "reason": "nsfw", **tab}
+    if route == "POST /admin/session/oidc/finish":
+        return {"code": "code", "state": "state"}
     if route.endswith("/reject"):
         return {"reason": "nsfw", **tab}
     if route.endswith("/redecide"):
@@ -209,7 +221,8 @@ def test_everybody_who_is_signed_in_gets_what_they_should(
 
 def test_every_route_of_the_admin_api_is_tried_with_a_session(installation: Installation) -> None:
     admins = {route for route in EXPECTED if " /admin/" in route}
-    assert admins - {"POST /admin/session"} == {r for r in BY_SESSION if " /admin/" in r}
+    nobody_yet = {r for r in admins if r == "POST /admin/session" or "/session/oidc" in r}
+    assert admins - nobody_yet == {r for r in BY_SESSION if " /admin/" in r}
 
 
 @pytest.mark.parametrize("claims", [{}, {"jti": "x" * 20}, {"use": "sign-in"}])
@@ -239,7 +252,7 @@ def test_another_site_signs_nobody_in(installation: Installation, site: str) -> 
 def test_no_route_is_left_out(prefix: str, installation: Installation) -> None:
     schema = requests.get(f"{installation.url}/api/v1{prefix}/openapi.json", timeout=10).json()
     documented = {
-        f"{method.upper()} {re.sub('{(media|photo)_id}', '{id}', path.removeprefix('/api/v1'))}"
+        f"{method.upper()} {re.sub('{[a-z]+_id}', '{id}', path.removeprefix('/api/v1'))}"
         for path, operations in schema["paths"].items()
         for method in operations
     }

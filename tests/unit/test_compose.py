@@ -170,7 +170,13 @@ class TestSettings:
     def test_it_has_no_secret_of_others(self, name: str) -> None:
         wanted = {field.upper() for model in MODELS[name] for field in model.model_fields}
         empty = {key for key, value in SERVICES[name]["environment"].items() if value == ""}
-        of_api = {"JWT_SECRET", "FILE_KEY_SECRET", "PHOTOS_URL_SECRET", "METRICS_TOKEN"}
+        of_api = {
+            "JWT_SECRET",
+            "FILE_KEY_SECRET",
+            "PHOTOS_URL_SECRET",
+            "METRICS_TOKEN",
+            "OIDC_CLIENT_SECRET",
+        }
         assert empty == (SERVERS_OWN | of_api | {"MIGRATE_DATABASE_URL"}) - wanted
 
 

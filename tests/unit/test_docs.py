@@ -48,6 +48,7 @@ RUN_BY: dict[str, dict[str, str]] = {
     },
     "docs/review.md": {
         ".venv/bin/photogate token": "tests/e2e/test_docs.py::test_commands_on_a_stack",
+        ".venv/bin/photogate sessions": "tests/e2e/test_docs.py::test_commands_on_a_stack",
     },
     "docs/models.md": {
         ".venv/bin/photogate model": "tests/e2e/test_docs.py::test_the_page_on_models",

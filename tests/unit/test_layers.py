@@ -45,9 +45,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.ports",
     },
     "photogate.adapters.faces_compreface": {
+        "photogate.adapters.exchange",
         "photogate.adapters.faces_compreface",
         "photogate.domain",
         "photogate.errors",
+        "photogate.ports",
+    },
+    "photogate.adapters.oidc": {
+        "photogate.adapters.exchange",
+        "photogate.adapters.oidc",
+        "photogate.domain",
+        "photogate.errors",
+        "photogate.issuer_keys",
         "photogate.ports",
     },
     # Imported by tests alone.
@@ -160,7 +169,7 @@ ONLY_THERE = {
         "functions",
     },
     "aws_lambda_powertools": {"photogate.telemetry", "photogate.http", "functions", "local.worker"},
-    "jwt": {"photogate.auth", "photogate.issuer_keys"},
+    "jwt": {"photogate.auth", "photogate.issuer_keys", "photogate.adapters.oidc"},
     "yaml": {"photogate.policies.source"},
     "pydantic_settings": {"photogate.settings"},
 }

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import secrets
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import jwt
 
 from photogate.domain import Principal, Role
+from photogate.domain.people import MAX_USER_ID, storable
 from photogate.domain.reviews import SignInLink
 from photogate.errors import Unauthenticated
-from photogate.issuer_keys import ALGORITHMS, IssuerKeys
+from photogate.issuer_keys import IssuerKeys
 
-MAX_USER_ID = 128
 #: Clocks of two machines may differ by this much.
 _LEEWAY_S = 10
 #: Issuers' tokens have 500 to 3,000; servers refuse heads of more than 8 or 16 KB.
@@ -98,20 +97,7 @@ class TokenVerifier:
     def _checked(self, token: str) -> dict[str, Any]:
         if self._issuer_keys is None:
             return self._decode(token, self._secret or "", ["HS256"])
-        header = jwt.get_unverified_header(token)
-        key_id, algorithm = header.get("kid"), header.get("alg")
-        if not key_id or algorithm not in ALGORITHMS:
-            raise Unauthenticated(
-                f"the token must name its key (kid), and {' or '.join(ALGORITHMS)} as its alg"
-            )
-        keys = self._issuer_keys.named(key_id)
-        fitting = [key for key in keys if key.algorithm_name == algorithm]
-        if not fitting:
-            raise Unauthenticated("the issuer has no such key for this alg")
-        for key in fitting[:-1]:
-            with suppress(jwt.InvalidSignatureError):
-                return self._decode(token, key, [key.algorithm_name])
-        return self._decode(token, fitting[-1], [fitting[-1].algorithm_name])
+        return self._issuer_keys.opened(token, self._decode)
 
     def _decode(self, token: str, key: jwt.PyJWK | str, algorithms: list[str]) -> dict[str, Any]:
         required = ["exp", "sub"]
@@ -194,7 +180,7 @@ def _principal(claims: dict[str, Any]) -> Principal:
     user_id, name = claims["sub"], claims.get("name")
     if not isinstance(user_id, str) or not 1 <= len(user_id) <= MAX_USER_ID:
         raise Unauthenticated(f"the token's sub must have 1 to {MAX_USER_ID} characters")
-    if not _storable(user_id):
+    if not storable(user_id):
         raise Unauthenticated("the token's sub must not hold NULs or halves of characters")
     try:
         role = Role(claims.get("role", Role.USER))
@@ -204,13 +190,5 @@ def _principal(claims: dict[str, Any]) -> Principal:
     return Principal(
         user_id=user_id,
         role=role,
-        name=name[:200] if isinstance(name, str) and name and _storable(name) else None,
+        name=name[:200] if isinstance(name, str) and name and storable(name) else None,
     )
-
-
-def _storable(text: str) -> bool:
-    """Tell whether PostgreSQL can hold it."""
-    try:
-        return b"\0" not in text.encode()
-    except UnicodeEncodeError:
-        return False

@@ -12,6 +12,7 @@ from photogate.bootstrap.for_admin import AdminParts, admin
 from photogate.bootstrap.for_files import file_store, max_photo_bytes, trusted_proxies
 from photogate.bootstrap.for_migrate import migrate
 from photogate.bootstrap.for_moderate import ModerateParts, ModeratePorts, analyzer, moderate
+from photogate.bootstrap.for_sessions import sessions
 from photogate.bootstrap.for_sweep import redrive, remove_parts, sweep
 from photogate.bootstrap.for_upload import UploadParts, upload
 
@@ -30,6 +31,7 @@ __all__ = [
     "redrive",
     "remove_parts",
     "reset",
+    "sessions",
     "sweep",
     "trusted_proxies",
     "upload",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from photogate.health import DeepHealth
     from photogate.service.holding import Holding
     from photogate.service.listing import Lists
+    from photogate.service.oidc import OidcSignIns
     from photogate.service.review import Reviews
     from photogate.service.reviewing import Reviewing
     from photogate.service.selecting import Selecting
@@ -32,6 +33,8 @@ class AdminParts:
     lists: Lists
     holding: Holding
     sign_ins: SignIns
+    #: None where no provider is set.
+    oidc: OidcSignIns | None
 
 
 @cache
@@ -59,6 +62,7 @@ def admin() -> AdminParts:
     views, changes = PostgresViews(pool), choose.changes(pool, "admin")
     outbox, verifier = PostgresOutbox(pool), choose.verifier(settings)
     holds = PostgresHolds(pool)
+    sign_ins = SignIns(PostgresSessions(pool), verifier.verify_link)
     return AdminParts(
         reviews=Reviews(
             store=store,
@@ -93,5 +97,28 @@ def admin() -> AdminParts:
             histories=PostgresHistories(pool),
         ),
         holding=Holding(holds=holds, changes=changes),
-        sign_ins=SignIns(PostgresSessions(pool), verifier.verify_link),
+        sign_ins=sign_ins,
+        oidc=_oidc(settings, sign_ins),
+    )
+
+
+def _oidc(settings: s.AdminSettings, sign_ins: SignIns) -> OidcSignIns | None:
+    provider = choose.oidc_provider(settings)
+    if provider is None:
+        return None
+    from photogate.adapters.oidc import SealedAttempts
+    from photogate.domain import Role
+    from photogate.domain.signing_in import Accounts
+    from photogate.service.oidc import OidcSignIns
+
+    return OidcSignIns(
+        provider=provider,
+        attempts=SealedAttempts(settings.key_secret),
+        sign_ins=sign_ins,
+        accounts=Accounts(
+            roles_claim=settings.oidc_roles_claim,
+            roles={Role(role): values for role, values in settings.oidc_roles.items()},
+            user_claim=settings.oidc_user_claim,
+        ),
+        back_to=f"{settings.public_url.rstrip('/')}/admin/sign-in/oidc",
     )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+#: Characters of an id, at most.
+MAX_USER_ID = 128
+
 
 class Role(StrEnum):
     """What a token allows; each role may do what the ones before it may."""
@@ -29,3 +32,11 @@ class Principal:
     role: Role = Role.USER
     #: What people read beside the photo: the token's ``name``, when it has one.
     name: str | None = None
+
+
+def storable(text: str) -> bool:
+    """Tell whether PostgreSQL can hold it: no NULs, and no halves of characters."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False

@@ -24,6 +24,7 @@ _PAGES = {
     "/user": "user.html",
     "/history": "history.html",
     "/sign-in": "sign-in.html",
+    "/sign-in/oidc": "sign-in.html",
 }
 #: What pages load; the pages themselves have routes of their own.
 _FILES = frozenset(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from photogate.adapters.memory.database import Database
 from photogate.adapters.memory.database import ReviewItem as Row
@@ -12,6 +12,7 @@ from photogate.domain.reviews import (
     ESCALATED,
     EXPOSURE_S,
     LEASE_S,
+    POINT_MINUTES,
     Filter,
     Hand,
     Holder,
@@ -118,7 +119,7 @@ class MemoryReviewItems:
     def _open(self) -> list[tuple[int, Row]]:
         """Give what is open with its number, most urgent first."""
         rows = [(row.id, row) for row in self._database.review_items if not row.closed_at]
-        return sorted(rows, key=lambda pair: (-pair[1].priority, pair[1].created_at, pair[0]))
+        return sorted(rows, key=lambda pair: (_rank(pair[1]), pair[0]))
 
     def _first(self, row: Row) -> bool:
         rows = self._database.review_items
@@ -154,6 +155,10 @@ class MemoryReviewItems:
             note=row.note,
             raised_by=row.raised_by,
         )
+
+
+def _rank(row: Row) -> datetime:
+    return row.created_at - timedelta(minutes=POINT_MINUTES * row.priority)
 
 
 def _may(row: Row, holder: Holder) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from photogate.adapters.postgres.pool import Session
-from photogate.domain import Status
 from photogate.domain.changes import Action, Outcome
 from photogate.domain.effects import history_row, needs_person
 from photogate.domain.reviews import priority_of

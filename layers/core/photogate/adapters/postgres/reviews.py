@@ -12,6 +12,7 @@ from photogate.domain.reviews import (
     ESCALATED,
     EXPOSURE_S,
     LEASE_S,
+    POINT_MINUTES,
     Filter,
     Hand,
     Holder,
@@ -29,6 +30,8 @@ FIRST_ITEM = (
 #: The number of ``:person``; None when nobody has noted anything of theirs.
 SUBJECT = "(SELECT id FROM subjects WHERE user_id = :person)"
 _REVEALED = f"SELECT 1 AS yes FROM reveals WHERE photo_id = :photo AND person = {SUBJECT}"
+#: What the index ``review_items_order`` is made of, before the id; the smallest comes first.
+_RANK = f"timezone('UTC', created_at) - priority * interval '{POINT_MINUTES} minutes'"
 
 
 class PostgresReviewItems:
@@ -170,7 +173,7 @@ class PostgresReviewItems:
             " raiser.user_id AS raised_by FROM review_items AS item"
             " LEFT JOIN subjects AS raiser ON raiser.id = raised_by"
             " WHERE lease_by = :me AND closed_at IS NULL"
-            " ORDER BY priority DESC, created_at, item.id",
+            f" ORDER BY {_RANK}, item.id",
             me=holder.id,
         )
         photos = {
@@ -188,29 +191,31 @@ def _fill(
     session: Session, holder: Holder, wanted: Filter, count: int, passed: Sequence[int]
 ) -> None:
     params: dict[str, Any] = {}
-    on_photo: list[str] = []
-    for column, name, value in (
-        ("media.moderation_scores->'rule'->>'name'", "rule", wanted.rule),
-        ("media.user_id", "owner", wanted.user_id),
-    ):
-        if value is not None:
-            on_photo.append(f" AND {column} = :{name}")
-            params[name] = value
-    of_kind = ""
+    on_item, on_photo = "", ""
     if wanted.kind is not None:
-        of_kind, params["kind"] = " AND item.kind = :kind", wanted.kind.value
+        on_item, params["kind"] = " AND item.kind = :kind", wanted.kind.value
+    if wanted.rule is not None:
+        on_photo = " AND media.moderation_scores->'rule'->>'name' = :rule"
+        params["rule"] = wanted.rule
+    if wanted.user_id is not None:
+        # From the user to the items: few, where looking at each item would be thousands.
+        on_item += (
+            " AND item.photo_id = ANY (ARRAY("
+            "SELECT CAST(id AS text) FROM media WHERE user_id = :owner))"
+        )
+        params["owner"] = wanted.user_id
     session.rows(
         # An array, because a subquery that is joined may run, and lock, more than once.
         f"UPDATE review_items SET lease_by = :me, lease_until = {UNTIL} WHERE id = ANY (ARRAY("
         " SELECT item.id FROM review_items AS item"
         # OFFSET 0: by items in their order, as few as are needed, whatever the filter promises.
         " CROSS JOIN LATERAL (SELECT FROM media WHERE CAST(media.id AS text) = item.photo_id"
-        f"{''.join(on_photo)} OFFSET 0) AS photo"
+        f"{on_photo} OFFSET 0) AS photo"
         f" WHERE item.closed_at IS NULL AND {FIRST_ITEM}"
         " AND coalesce(item.lease_until < now(), true)"
         " AND item.id <> ALL (CAST(:passed AS bigint[]))"
-        f" AND (:all OR item.kind <> 'escalation'){of_kind}"
-        " ORDER BY item.priority DESC, item.created_at, item.id"
+        f" AND (:all OR item.kind <> 'escalation'){on_item}"
+        f" ORDER BY {_RANK}, item.id"
         " LIMIT :n FOR UPDATE OF item SKIP LOCKED))",
         me=holder.id,
         lease=LEASE_S,

@@ -1,4 +1,4 @@
-"""One request to CompreFace and its whole answer, within a time and a size.
+"""One request to another service and its whole answer, within a time and a size.
 
 A timeout of a socket, of urllib3 or of requests begins anew with every byte. Here a timer ends
 the connection, wherever the exchange is: in the TLS handshake, the head or the body.
@@ -21,11 +21,11 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from photogate.domain import NEVER, Deadline
-from photogate.errors import ConfigError, FacesUnavailable
+from photogate.errors import ConfigError, RetryableError
 
 #: A service in the same network answers a SYN at once, or not at all.
 CONNECT_TIMEOUT_S = 2.0
-#: One face is described in about 300 bytes.
+#: CompreFace describes a face in about 300 bytes; a provider's keys have a few thousand.
 _MOST_ANSWER_BYTES = 1_000_000
 
 
@@ -41,27 +41,40 @@ class Answer:
 
 
 class Exchange:
-    """Connections to one CompreFace, kept open between requests. Thread-safe.
+    """Connections to one service, kept open between requests. Thread-safe.
 
     They know no redirect, proxy, cookie or ``~/.netrc``: a redirect or a proxy would get the key
     and the photo, and a password in that file is meant for something else.
 
     Args:
-        url: where its API begins, without ``/api``. For https the system's certificates
-            count, or those of ``REQUESTS_CA_BUNDLE``.
+        url: before each request's path. For https the system's certificates count, or those of
+            ``REQUESTS_CA_BUNDLE``.
         timeout_s: longest time from the request's first byte to the answer's last.
             Connecting has 2 s beside it.
+        name: what the service is called in messages.
+        setting: which one has the URL.
+        failure: raised, with words, when no complete answer came.
 
     Raises:
         ConfigError: the URL is not valid.
     """
 
-    def __init__(self, url: str, *, timeout_s: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float,
+        name: str,
+        setting: str,
+        failure: type[RetryableError],
+    ) -> None:
         self.url = url.rstrip("/")
         self._where = urlsplit(self.url)
         if self._where.scheme not in ("http", "https") or not self._where.hostname:
-            raise ConfigError(f"COMPREFACE_URL is not an http or https URL: {url}")
+            raise ConfigError(f"{setting} is not an http or https URL: {url}")
         self._timeout_s = timeout_s
+        self._name = name
+        self._failure = failure
         self._idle: list[HTTPConnection] = []
 
     def call(
@@ -76,7 +89,7 @@ class Exchange:
         """Send one request; ``path`` has its query. ``deadline`` may end it earlier.
 
         Raises:
-            FacesUnavailable: no complete answer came in time.
+            RetryableError: no complete answer came in time; of the kind ``failure``.
         """
         target = self._where.path + path
         try:
@@ -89,11 +102,11 @@ class Exchange:
                 # Not decoded: a compressed answer would have a size that nobody bounded.
                 answered = response.read(_MOST_ANSWER_BYTES + 1, decode_content=False)
                 if len(answered) > _MOST_ANSWER_BYTES:
-                    raise FacesUnavailable("CompreFace answers with more than a megabyte")
+                    raise self._failure(f"{self._name} answers with more than a megabyte")
         except (HTTPError, HTTPException, OSError) as error:
             # Without urllib3's "HTTPConnection(host=…): " in front.
             why = re.sub(r"^\w+\(host=.*?\): ", "", str(error)).strip()
-            raise FacesUnavailable(f"CompreFace does not answer at {self.url}: {why}") from error
+            raise self._failure(f"{self._name} does not answer at {self.url}: {why}") from error
         return Answer(
             status=response.status,
             body=answered,
