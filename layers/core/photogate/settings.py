@@ -442,6 +442,12 @@ class SweepSettings(ServiceSettings):
     )
 
 
+class NoticeSettings(LogSettings):
+    """The channels over which people and backends are told of decisions."""
+
+    notice_log: bool = Field(False, description="Tell of every decision in the log as well.")
+
+
 S = TypeVar("S", bound=BaseSettings)
 
 
