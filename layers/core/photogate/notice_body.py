@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from photogate.domain.notices import Notice
 
-VERSION = 1
+VERSION: Literal[1] = 1
 
 
 class PhotoDecision(BaseModel):
@@ -67,7 +67,7 @@ def body_of(notice: Notice, *, reason_text: str | None) -> bytes:
     """Write a notice as the body of a webhook: the same notice gives the same bytes."""
     assert notice.status.value != "pending"  # noqa: S101 - nobody is told of these
     body = WebhookBody(
-        type=f"photo.{notice.status.value}",  # type: ignore[arg-type]
+        type=f"photo.{notice.status.value}",
         timestamp=notice.decided_at,
         data=PhotoDecision(
             photo_id=notice.photo_id,
@@ -75,7 +75,7 @@ def body_of(notice: Notice, *, reason_text: str | None) -> bytes:
             user_id=notice.user_id,
             batch_id=notice.batch_id,
             file_key=notice.file_key,
-            status=notice.status.value,  # type: ignore[arg-type]
+            status=notice.status.value,
             previous_status=notice.before.value,
             reason=notice.reason_code,
             reason_text=reason_text,

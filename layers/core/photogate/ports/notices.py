@@ -91,9 +91,9 @@ class Notices(Protocol):
 class NoticeDesk(Protocol):
     """The operators' side."""
 
-    def list(
+    def deliveries(
         self, *, state: NoticeState | None, user_id: str | None = None, limit: int
-    ) -> Sequence[Delivery]:
+    ) -> list[Delivery]:
         """List deliveries, newest first: of notices that are not planned yet one each."""
 
     def resend(self, ids: Sequence[str], *, channel: str | None = None) -> int:
