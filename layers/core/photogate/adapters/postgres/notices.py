@@ -66,7 +66,6 @@ class PostgresNotices:
     def take(self, channel: Channel, *, limit: int, lease_s: float) -> list[Parcel]:
         """See ``photogate.ports.notices.Notices.take``."""
 
-
         def work(session: Session) -> list[Parcel]:
             # Its own for each run: what one leased whose COMMIT broke comes back with its lease.
             token = str(uuid4())
@@ -106,7 +105,9 @@ class PostgresNotices:
                 owed.setdefault(row["whose"], []).append(notice_from(row))
                 addresses[row["whose"]] = row["address"]
             # A line that only kept its user's rest.
-            _end_lines(session, channel.name, [u["user_id"] for u in lines if u["user_id"] not in owed])
+            _end_lines(
+                session, channel.name, [u["user_id"] for u in lines if u["user_id"] not in owed]
+            )
             return [
                 Parcel(
                     channel=channel.name,
