@@ -63,7 +63,7 @@ class WebhookBody(BaseModel):
     data: PhotoDecision | None = Field(description="Null in a `ping`.")
 
 
-def body_of(notice: Notice, *, reason_text: str | None) -> bytes:
+def body_of(notice: Notice, reason_text: str | None) -> bytes:
     """Write a notice as the body of a webhook: the same notice gives the same bytes."""
     assert notice.status.value != "pending"  # noqa: S101 - nobody is told of these
     body = WebhookBody(
@@ -86,6 +86,12 @@ def body_of(notice: Notice, *, reason_text: str | None) -> bytes:
             decided_at=notice.decided_at,
         ),
     )
+    return body.model_dump_json().encode()
+
+
+def ping(notice: Notice) -> bytes:
+    """Write what a receiver gets that is only tested."""
+    body = WebhookBody(type="ping", timestamp=notice.decided_at, data=None)
     return body.model_dump_json().encode()
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from photogate import settings as s
 
 if TYPE_CHECKING:
+    from photogate.domain.notices import Notice
     from photogate.ports.notices import Channel
 
 
@@ -17,9 +18,29 @@ def _log(settings: s.NoticeSettings) -> Channel | None:
     return LogChannel() if settings.notice_log else None
 
 
+def _webhook(settings: s.NoticeSettings) -> Channel | None:
+    from photogate.adapters.channels.webhook import WebhookChannel
+    from photogate.notice_body import body_of, ping
+    from photogate.texts.notices import reason_words
+
+    if settings.webhook_url is None:
+        return None
+
+    def body(notice: Notice) -> bytes:
+        return ping(notice) if notice.is_test else body_of(notice, reason_words(notice))
+
+    return WebhookChannel(
+        settings.webhook_url,
+        settings.webhook_secrets,
+        body=body,
+        private=settings.webhook_private,
+    )
+
+
 #: Every channel: made from settings, or None where it is not set up.
 CHANNELS: dict[str, Callable[[s.NoticeSettings], Channel | None]] = {
     "log": _log,
+    "webhook": _webhook,
 }
 
 

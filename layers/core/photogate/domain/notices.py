@@ -49,6 +49,11 @@ class Notice:
     decided_at: datetime
 
     @property
+    def is_test(self) -> bool:
+        """Whether it tells of no photo: somebody wants to see that a channel works."""
+        return self.sequence == 0
+
+    @property
     def reason_code(self) -> str | None:
         """The reason as programs know it: ``other`` for a person's own words."""
         if self.reason is None:

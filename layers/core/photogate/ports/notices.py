@@ -9,12 +9,8 @@ from photogate.domain import Deadline
 from photogate.domain.notices import Delivery, NoticeState, Parcel, Receipt
 
 
-class Channel(Protocol):
-    """One way to tell people or a backend: a file in ``adapters/channels``.
-
-    Thread-safe: parcels of different users are told at once. A channel neither waits before it
-    tries again nor remembers anything of a user: who sends does.
-    """
+class Kind(Protocol):
+    """How a channel wants its notices; its class, for who plans and does not tell."""
 
     #: As the database and ``photogate notices`` name it: one lower-case word, never changed.
     name: str
@@ -28,6 +24,14 @@ class Channel(Protocol):
     #: Least seconds between two parcels for one user; what comes meanwhile joins the next.
     rests_s: float
 
+
+class Channel(Kind, Protocol):
+    """One way to tell people or a backend: a file in ``adapters/channels``.
+
+    Thread-safe: parcels of different users are told at once. A channel neither waits before it
+    tries again nor remembers anything of a user: who sends does.
+    """
+
     def tell(self, parcel: Parcel, deadline: Deadline) -> Receipt:
         """Tell these notices, first to last, until one is not taken or the deadline comes.
 
@@ -39,13 +43,13 @@ class Channel(Protocol):
 class Notices(Protocol):
     """The sender's side of the database. Notices are written by ``Changes``."""
 
-    def plan(self, channels: Sequence[Channel], *, limit: int) -> int:
+    def plan(self, channels: Sequence[Kind], *, limit: int) -> int:
         """Let notices that are due be owed to each of these channels; return how many.
 
         One caller at a time does it; for others there is nothing to do meanwhile.
         """
 
-    def take(self, channel: Channel, *, limit: int, lease_s: float) -> list[Parcel]:
+    def take(self, channel: Kind, *, limit: int, lease_s: float) -> list[Parcel]:
         """Take up to ``limit`` parcels, each of another user, those that wait longest first.
 
         Nobody else gets notices of these users over this channel until the lease runs out, or the

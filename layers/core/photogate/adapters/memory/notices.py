@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from photogate.adapters.memory.database import Database, Line, NoticeRow, Owed
 from photogate.domain.notices import Delivery, Failing, NoticeState, Parcel, Receipt
-from photogate.ports.notices import Channel
+from photogate.ports.notices import Kind
 
 
 class MemoryNotices:
@@ -18,7 +18,7 @@ class MemoryNotices:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def plan(self, channels: Sequence[Channel], *, limit: int) -> int:
+    def plan(self, channels: Sequence[Kind], *, limit: int) -> int:
         """See ``photogate.ports.notices.Notices.plan``."""
         with self._database.lock:
             now = self._database.clock.now()
@@ -37,7 +37,7 @@ class MemoryNotices:
                     self._database.lines.setdefault(whose, Line(next_at=gathered))
             return len(due)
 
-    def take(self, channel: Channel, *, limit: int, lease_s: float) -> list[Parcel]:
+    def take(self, channel: Kind, *, limit: int, lease_s: float) -> list[Parcel]:
         """See ``photogate.ports.notices.Notices.take``."""
         with self._database.lock:
             now, token = self._database.clock.now(), str(uuid4())

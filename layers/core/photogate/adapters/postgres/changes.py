@@ -1,8 +1,8 @@
 """Writes every change of a photo's state, with all that follows from it.
 
 In one transaction, several photos at a time: the row, a row of history, what waits for people, the
-notice to be told, the batch when nothing in it is open any more. ``photogate.domain.transitions`` says what is
-allowed; a test forbids these statements elsewhere.
+notice to be told, the batch when nothing in it is open any more. ``photogate.domain.transitions``
+says what is allowed; a test forbids these statements elsewhere.
 """
 
 from __future__ import annotations

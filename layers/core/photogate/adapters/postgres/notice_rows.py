@@ -1,4 +1,4 @@
-"""Notices, written with the change that they tell of. Called by ``changes.py`` and ``copies.py``."""
+"""Notices, written with the change that they tell of, by ``changes.py`` and ``copies.py``."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.domain import Status
 from photogate.domain.notices import Failing, Notice, Parcel, Receipt
-from photogate.ports.notices import Channel
+from photogate.ports.notices import Kind
 
 #: For SELECT; ``notice_from`` reads these.
 NOTICE_COLUMNS = (
@@ -39,7 +39,7 @@ class PostgresNotices:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def plan(self, channels: Sequence[Channel], *, limit: int) -> int:
+    def plan(self, channels: Sequence[Kind], *, limit: int) -> int:
         """See ``photogate.ports.notices.Notices.plan``."""
 
         def work(session: Session) -> int:
@@ -63,7 +63,7 @@ class PostgresNotices:
 
         return self._pool.transaction(work)
 
-    def take(self, channel: Channel, *, limit: int, lease_s: float) -> list[Parcel]:
+    def take(self, channel: Kind, *, limit: int, lease_s: float) -> list[Parcel]:
         """See ``photogate.ports.notices.Notices.take``."""
 
         def work(session: Session) -> list[Parcel]:
@@ -255,7 +255,7 @@ def open_lines(session: Session, channel: str, ids: Sequence[int], *, in_s: floa
     )
 
 
-def _owe(session: Session, channel: Channel, ids: Sequence[int]) -> None:
+def _owe(session: Session, channel: Kind, ids: Sequence[int]) -> None:
     known = (
         " AND EXISTS (SELECT 1 FROM notice_addresses AS known"
         "   WHERE known.channel = :channel AND known.user_id = notices.user_id)"
