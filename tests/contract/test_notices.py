@@ -186,7 +186,7 @@ class TestTelling:
         (first,) = take(records)
         records.age_notices(seconds=61)
         (again,) = take(records)
-        assert again.notices == first.notices
+        assert [n.id for n in again.notices] == [n.id for n in first.notices]
         assert again.token != first.token
 
     def test_what_was_told_is_noted_even_when_somebody_else_has_the_lease(
@@ -270,13 +270,13 @@ class TestTelling:
 
     @on_postgres
     def test_many_senders_tell_each_notice_once_and_in_order(self, records: Records) -> None:
-        for n in range(40):
-            rejected(records, *(f"incoming/{n}-{k}" for k in range(0)), f"incoming/{n}")
+        for n in range(24):
+            rejected(records, f"incoming/{n}")
         heard: list[int] = []
         kind = Kind(at_once=3)
 
         def send() -> None:
-            while len(heard) < 40:
+            while len(heard) < 24:
                 records.notices.plan([kind], limit=7)
                 for parcel in records.notices.take(kind, limit=2, lease_s=60):
                     heard.extend(int(n.file_key[9:]) for n in parcel.notices)
@@ -287,7 +287,7 @@ class TestTelling:
             sender.start()
         for sender in senders:
             sender.join(timeout=60)
-        assert heard == list(range(40))
+        assert heard == list(range(24))
 
 
 class TestAddresses:
