@@ -107,7 +107,8 @@ def decide(pool: Pool, first: int, count: int) -> None:
         lambda s: s.rows(
             "INSERT INTO notices (photo_id, n, user_id, batch_id, file_key, status, before, reason,"
             "   by_person, corrects, sha256, due_at, waits)"
-            " SELECT gen_random_uuid()::text, 1, 'user-' || i / CAST(:each AS bigint), gen_random_uuid()::text,"
+            " SELECT gen_random_uuid()::text, 1, 'user-' || i / CAST(:each AS bigint),"
+            "   gen_random_uuid()::text,"
             "   'incoming/user-' || i / CAST(:each AS bigint) || '/photo/' || gen_random_uuid()"
             "     || '-1f2e3d4c5b6a79880f1e2d3c4b5a6978.jpg',"
             "   'rejected', 'pending', 'blurry', false, false,"

@@ -40,6 +40,11 @@ RUN_BY: dict[str, dict[str, str]] = {
         ".venv/bin/photogate dead": "tests/e2e/test_docs.py::test_commands_on_a_stack",
         ".venv/bin/photogate redrive": "tests/e2e/test_docs.py::test_commands_on_a_stack",
     },
+    "docs/notices.md": {
+        ".venv/bin/photogate notices": (
+            "tests/functions/test_notices.py::test_operators_see_resend_and_try"
+        ),
+    },
     "docs/review.md": {
         ".venv/bin/photogate token": "tests/e2e/test_docs.py::test_commands_on_a_stack",
     },
