@@ -17,7 +17,7 @@ from photogate.problems import problems
 from photogate.review_page import page_router
 from photogate.service.review import MAX_PAGE
 
-from . import history, holding, lists, oidc, reviewing, session_list, sessions
+from . import history, holding, lists, notices, oidc, reviewing, session_list, sessions
 from .schemas import (
     Dashboard,
     Filters,
@@ -202,6 +202,7 @@ def _routes() -> APIRouter:
         holding.router,
         lists.router,
         history.router,
+        notices.router,
         page_router(),
     ):
         routes.include_router(part)

@@ -73,6 +73,9 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST /admin/bulk": (401, 401, 403, 403, 403, 200, 200),
     "GET /admin/history": (401, 401, 403, 403, 200, 200, 200),
     "GET /admin/history.csv": (401, 401, 403, 403, 403, 403, 200),
+    "GET /admin/notices": (401, 401, 403, 403, 403, 403, 200),
+    "POST /admin/notices/resend": (401, 401, 403, 403, 403, 403, 200),
+    "POST /admin/notices/test": (401, 401, 403, 403, 403, 403, 200),
     "GET /admin": (200, 200, 200, 200, 200, 200, 200),
 }
 #: With a cookie, whose session may lack the token that tells our pages from others.
@@ -112,6 +115,9 @@ BY_SESSION: dict[str, tuple[int, ...]] = {
     "POST /admin/bulk": (403, 403, 200, 200),
     "GET /admin/history": (200, 200, 200, 200),
     "GET /admin/history.csv": (403, 403, 403, 200),
+    "GET /admin/notices": (403, 403, 403, 200),
+    "POST /admin/notices/resend": (403, 403, 403, 200),
+    "POST /admin/notices/test": (403, 403, 403, 200),
     "DELETE /admin/session": (403, 204, 204, 204),
     # A session says nothing on the users' routes.
     "GET /users/media/moderation-status": (401, 401, 401, 401),
@@ -174,6 +180,10 @@ def body_of(route: str) -> dict[str, Any] | None:
         return {"action": "reject", "photos": [{"photo_id": "1"}], "reason": "nsfw", **tab}
     if route == "POST /admin/session/oidc/finish":
         return {"code": "code", "state": "state"}
+    if route == "POST /admin/notices/resend":
+        return {"ids": ["nobody.1"]}
+    if route == "POST /admin/notices/test":
+        return {"channel": "log"}
     if route.endswith("/reject"):
         return {"reason": "nsfw", **tab}
     if route.endswith("/redecide"):

@@ -6,6 +6,7 @@ and short keys unless it is told otherwise; here it is told.
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ _MOST_CHARS = 8192
 _SIGN_IN = "sign-in"
 #: Where that page is; the token stands behind the #, which no server and no log is sent.
 _SIGN_IN_PATH = "/admin/sign-in#"
+#: RFC 5646, as far as it is used.
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 #: How long such a link is good.
 LINK_S = 15 * 60
 
@@ -191,4 +194,13 @@ def _principal(claims: dict[str, Any]) -> Principal:
         user_id=user_id,
         role=role,
         name=name[:200] if isinstance(name, str) and name and storable(name) else None,
+        language=language_tag(claims.get("locale")),
     )
+
+
+def language_tag(wish: object) -> str | None:
+    """Read an IETF tag of a language, such as ``am`` or ``am-ET``; None for anything else."""
+    if not isinstance(wish, str) or len(wish) > 35:
+        return None
+    tag = wish.replace("_", "-")
+    return tag if _LANGUAGE.fullmatch(tag) else None

@@ -7,6 +7,7 @@ setting looks here.
 from __future__ import annotations
 
 import os
+from base64 import b64decode
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -389,6 +390,19 @@ class PolicySettings(LogSettings):
         return self
 
 
+class HandOverSettings(LogSettings):
+    """Where parcels of notices go, when who has the database has no way out: on AWS."""
+
+    notice_queue_url: str | None = Field(
+        None,
+        description="URL of the SQS FIFO queue of the notifier; without it, as everywhere but on"
+        " AWS, the sweep's process itself tells people and backends.",
+    )
+    notice_channels: str = Field(
+        "", description="The notifier's channels by commas, such as `webhook`; on AWS only."
+    )
+
+
 class UploadSettings(ServiceSettings, UrlSettings, KeySettings, PolicySettings):
     """``functions/upload``."""
 
@@ -427,7 +441,7 @@ class UploadSettings(ServiceSettings, UrlSettings, KeySettings, PolicySettings):
         return self
 
 
-class AdminSettings(ServiceSettings, UrlSettings, OidcSettings, PolicySettings):
+class AdminSettings(ServiceSettings, UrlSettings, OidcSettings, PolicySettings, HandOverSettings):
     """``functions/admin``."""
 
     view_url_s: int = Field(300, ge=30, le=3600, description="Lifetime of a photo's URL.")
@@ -479,7 +493,67 @@ class CopySettings(LogSettings):
     copy_thumb_px: int = Field(320, ge=64, le=640, description="Longer side of the small copy.")
 
 
-class ModerateSettings(ServiceSettings, ModelSettings, CopySettings):
+def _are_webhook_secrets(secret: SecretStr) -> SecretStr:
+    for one in secret.get_secret_value().split(","):
+        try:
+            key = b64decode(one.strip().removeprefix("whsec_"), validate=True)
+        except ValueError:
+            key = b""
+        if not one.strip().startswith("whsec_") or not 24 <= len(key) <= 64:
+            raise ValueError(
+                'must be like whsec_…; make one with: echo "whsec_$(openssl rand -base64 32)"'
+            )
+    return secret
+
+
+class NoticeSettings(LogSettings):
+    """The channels over which people and backends are told of decisions."""
+
+    notice_log: bool = Field(False, description="Tell of every decision in the log as well.")
+    webhook_url: str | None = Field(
+        None, description="Where your backend is told of every decision: an https address."
+    )
+    webhook_secret: Annotated[SecretStr, AfterValidator(_are_webhook_secrets)] | None = Field(
+        None,
+        description="Signs them: `whsec_…`; two by a comma while you change it, the new one first.",
+    )
+    webhook_private: bool = Field(
+        False,
+        description="Let `WEBHOOK_URL` be http, and an address that is not public: a backend in"
+        " your own network.",
+    )
+    objection_text: str = Field(
+        "",
+        max_length=200,
+        description="What users are told to do who think that a rejection is wrong: a sentence or"
+        " an address.",
+    )
+    notice_give_up_h: float = Field(
+        24.0, gt=0, le=720, description="Hours that a notice is tried again before it is given up."
+    )
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """The newest first."""
+        secret = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        return tuple(one.strip() for one in secret.split(",") if one.strip())
+
+    @model_validator(mode="after")
+    def _has_webhook(self) -> NoticeSettings:
+        if (self.webhook_url is None) != (self.webhook_secret is None):
+            raise ValueError("WEBHOOK_URL and WEBHOOK_SECRET go together")
+        return self
+
+
+class NotifierSettings(NoticeSettings):
+    """``functions/notify``."""
+
+    notice_receipts_url: str = Field(
+        description="URL of the SQS queue of its receipts; on AWS only."
+    )
+
+
+class ModerateSettings(ServiceSettings, ModelSettings, CopySettings, HandOverSettings):
     """``functions/moderate`` and the local worker."""
 
     job_deadline_s: float = Field(
@@ -497,9 +571,16 @@ class ModerateSettings(ServiceSettings, ModelSettings, CopySettings):
         return self
 
 
-class SweepSettings(ServiceSettings):
+class SenderSettings(DatabaseSettings, NoticeSettings):
+    """What tells people and backends, beside the local sweep."""
+
+
+class SweepSettings(ServiceSettings, HandOverSettings):
     """The sweep."""
 
+    notice_days: float = Field(
+        7.0, ge=0, le=3650, description="Days that notices are kept which were told, or given up."
+    )
     sweep_interval_s: float = Field(
         60.0, ge=0.1, le=3600, description="Seconds between two rounds of the local sweep."
     )

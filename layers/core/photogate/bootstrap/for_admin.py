@@ -12,6 +12,7 @@ from photogate.bootstrap import choose
 if TYPE_CHECKING:
     from photogate.auth import TokenVerifier
     from photogate.health import DeepHealth
+    from photogate.ports.notices import NoticeDesk
     from photogate.service.holding import Holding
     from photogate.service.listing import Lists
     from photogate.service.oidc import OidcSignIns
@@ -35,6 +36,7 @@ class AdminParts:
     sign_ins: SignIns
     #: None where no provider is set.
     oidc: OidcSignIns | None
+    notices: NoticeDesk
 
 
 @cache
@@ -43,14 +45,17 @@ def admin() -> AdminParts:
     from photogate.adapters.postgres.copies import PostgresCopies
     from photogate.adapters.postgres.histories import PostgresHistories
     from photogate.adapters.postgres.holds import PostgresHolds
+    from photogate.adapters.postgres.notice_desk import PostgresNoticeDesk
     from photogate.adapters.postgres.outbox import PostgresOutbox
     from photogate.adapters.postgres.reviews import PostgresReviewItems
     from photogate.adapters.postgres.selections import PostgresRejections, PostgresSelections
     from photogate.adapters.postgres.sessions import PostgresSessions
     from photogate.adapters.postgres.views import PostgresViews
     from photogate.adapters.postgres.workers import PostgresWorkers
+    from photogate.service.changes import ReportedChanges
     from photogate.service.holding import Holding
     from photogate.service.listing import Lists
+    from photogate.service.notices import reminder
     from photogate.service.review import Reviews
     from photogate.service.reviewing import Reviewing
     from photogate.service.selecting import Selecting
@@ -60,6 +65,9 @@ def admin() -> AdminParts:
     pool = choose.pool(settings)
     store = choose.store(settings, read_timeout_s=choose.LOOK_UP_WITHIN_S)
     views, changes = PostgresViews(pool), choose.changes(pool, "admin")
+    queue = choose.queue(settings)
+    if settings.notice_queue_url is not None:
+        changes = ReportedChanges(changes, reminder(queue))
     outbox, verifier = PostgresOutbox(pool), choose.verifier(settings)
     holds = PostgresHolds(pool)
     sign_ins = SignIns(PostgresSessions(pool), verifier.verify_link)
@@ -70,7 +78,7 @@ def admin() -> AdminParts:
             changes=changes,
             outbox=outbox,
             copies=PostgresCopies(pool),
-            monitor=choose.queue(settings),
+            monitor=queue,
             workers=PostgresWorkers(pool),
             view_url_s=settings.view_url_s,
         ),
@@ -97,6 +105,8 @@ def admin() -> AdminParts:
             histories=PostgresHistories(pool),
         ),
         holding=Holding(holds=holds, changes=changes),
+        notices=PostgresNoticeDesk(pool),
+        notices=PostgresNoticeDesk(pool),
         sign_ins=sign_ins,
         oidc=_oidc(settings, sign_ins),
     )
