@@ -7,6 +7,7 @@ setting looks here.
 from __future__ import annotations
 
 import os
+from base64 import b64decode
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -440,6 +441,58 @@ class SweepSettings(ServiceSettings):
     batch_days: int = Field(
         90, ge=1, le=36_500, description="Days that rows of finished batches are kept."
     )
+
+
+def _are_webhook_secrets(secret: SecretStr) -> SecretStr:
+    for one in secret.get_secret_value().split(","):
+        try:
+            key = b64decode(one.strip().removeprefix("whsec_"), validate=True)
+        except ValueError:
+            key = b""
+        if not one.strip().startswith("whsec_") or not 24 <= len(key) <= 64:
+            raise ValueError(
+                'must be like whsec_…; make one with: echo "whsec_$(openssl rand -base64 32)"'
+            )
+    return secret
+
+
+class NoticeSettings(LogSettings):
+    """The channels over which people and backends are told of decisions."""
+
+    notice_log: bool = Field(False, description="Tell of every decision in the log as well.")
+    webhook_url: str | None = Field(
+        None, description="Where your backend is told of every decision: an https address."
+    )
+    webhook_secret: Annotated[SecretStr, AfterValidator(_are_webhook_secrets)] | None = Field(
+        None,
+        description="Signs them: `whsec_…`; two by a comma while you change it, the new one first.",
+    )
+    webhook_private: bool = Field(
+        False,
+        description="Let `WEBHOOK_URL` be http, and an address that is not public: a backend in"
+        " your own network.",
+    )
+    objection_text: str = Field(
+        "",
+        max_length=200,
+        description="What users are told to do who think that a rejection is wrong: a sentence or"
+        " an address.",
+    )
+    notice_give_up_h: float = Field(
+        24.0, gt=0, le=720, description="Hours that a notice is tried again before it is given up."
+    )
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """The newest first."""
+        secret = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        return tuple(one.strip() for one in secret.split(",") if one.strip())
+
+    @model_validator(mode="after")
+    def _has_webhook(self) -> NoticeSettings:
+        if (self.webhook_url is None) != (self.webhook_secret is None):
+            raise ValueError("WEBHOOK_URL and WEBHOOK_SECRET go together")
+        return self
 
 
 S = TypeVar("S", bound=BaseSettings)

@@ -1,25 +1,22 @@
 """One request to CompreFace and its whole answer, within a time and a size.
 
-A timeout of a socket, of urllib3 or of requests begins anew with every byte. Here a timer ends
-the connection, wherever the exchange is: in the TLS handshake, the head or the body.
+One timer bounds it, wherever the exchange is.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import socket
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
-from threading import Timer
 from urllib.parse import urlsplit
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
+from photogate.adapters.http_timer import ended
 from photogate.domain import NEVER, Deadline
 from photogate.errors import ConfigError, FacesUnavailable
 
@@ -82,7 +79,7 @@ class Exchange:
         try:
             with (
                 self._connected(deadline) as connection,
-                _ended(connection, after_s=min(self._timeout_s, deadline.left_s())),
+                ended(connection, after_s=min(self._timeout_s, deadline.left_s())),
             ):
                 connection.request(method, target, body, headers, preload_content=False)
                 response = connection.getresponse()
@@ -119,7 +116,7 @@ class Exchange:
                 # Not 0, which would not wait at all and be another error.
                 within_s = max(0.001, min(CONNECT_TIMEOUT_S, deadline.left_s()))
                 connection.timeout = within_s
-                with _ended(connection, after_s=within_s):
+                with ended(connection, after_s=within_s):
                     connection.connect()
                 connection.timeout = self._timeout_s
             yield connection
@@ -134,31 +131,3 @@ class Exchange:
             certificates = os.environ.get("REQUESTS_CA_BUNDLE")
             return HTTPSConnection(host, port, ca_certs=certificates)
         return HTTPConnection(host, port)
-
-
-@contextmanager
-def _ended(connection: HTTPConnection, *, after_s: float) -> Iterator[None]:
-    """End the connection when the block takes longer, which then raises TimeoutError."""
-    # Once an answer says that it is the last, only its reader holds the socket.
-    opened = connection.sock
-
-    def end() -> None:
-        # The other end may have closed it, or it is not open yet. Not SSLSocket.shutdown,
-        # after which the socket would go on without TLS.
-        with suppress(OSError, TypeError):
-            socket.socket.shutdown(opened or connection.sock, socket.SHUT_RDWR)
-
-    ends = time.monotonic() + after_s
-    timer = Timer(after_s, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except Exception:
-        if time.monotonic() < ends:
-            raise
-    finally:
-        timer.cancel()
-    # Also without an error: cut off between two headers, an answer may look complete.
-    if time.monotonic() >= ends:
-        raise TimeoutError(f"not within {after_s:g} s")

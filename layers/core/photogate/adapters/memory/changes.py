@@ -15,6 +15,7 @@ from photogate.adapters.memory.database import (
     Photo,
     ReviewItem,
 )
+from photogate.adapters.memory.notice_rows import write_notice
 from photogate.domain import Status
 from photogate.domain.changes import (
     UNDO_WITHIN_S,
@@ -97,6 +98,7 @@ class MemoryChanges:
         self._database.history.append(entry)
         self._write_review_items(outcome, now)
         outcome = replace(outcome, photo=row.row if outcome.after else None)
+        write_notice(self._database, outcome, row.changes, now)
         if (upload := self._database.upload_urls.get(released_upload(outcome) or "")) is not None:
             upload.wanted = False
         return outcome

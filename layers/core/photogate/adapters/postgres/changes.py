@@ -1,8 +1,8 @@
 """Writes every change of a photo's state, with all that follows from it.
 
-In one transaction, several photos at a time: the row, a row of history, what waits for people,
-the batch when nothing in it is open any more. ``photogate.domain.transitions`` says what is
-allowed; a test forbids these statements elsewhere.
+In one transaction, several photos at a time: the row, a row of history, what waits for people, the
+notice to be told, the batch when nothing in it is open any more. ``photogate.domain.transitions``
+says what is allowed; a test forbids these statements elsewhere.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from photogate.adapters.postgres.history import write_history, write_review_items
+from photogate.adapters.postgres.notice_rows import write_notices
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.adapters.postgres.rows import OPEN, PHOTO_COLUMNS, SHOWN, photo_from
 from photogate.domain import PhotoRow, Status
@@ -105,8 +106,10 @@ def _make(
     if fresh := [o for o in outcomes if o.changed and o.change.photo_id not in made]:
         written = _write_photos(session, [o for o in fresh if o.after is not None])
         _remove_photos(session, [o for o in fresh if o.after is None])
-        write_history(session, call, fresh, {i: row["changes"] + 1 for i, row in photos.items()})
+        counts = {i: row["changes"] + 1 for i, row in photos.items()}
+        write_history(session, call, fresh, counts)
         write_review_items(session, fresh)
+        write_notices(session, fresh, counts, written)
         _release_uploads(session, fresh)
         _reopen_batches(session, fresh)
         outcomes = [replace(o, photo=written.get(o.change.photo_id, o.photo)) for o in outcomes]

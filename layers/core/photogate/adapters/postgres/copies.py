@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from photogate.adapters.postgres.notice_rows import copy_is_there
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.adapters.postgres.rows import SHOWN, URLS_END
 from photogate.domain import CopyProgress, UncopiedPhoto
@@ -64,6 +65,7 @@ class PostgresCopies:
                     "UPDATE upload_urls SET wanted = false WHERE file_key = :key AND wanted",
                     key=row["upload_key"],
                 )
+                copy_is_there(session, photo_id)
             return row is not None
 
         return self._pool.transaction(work)
