@@ -5,16 +5,36 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import secrets
 import time
+from datetime import UTC, datetime
 
 import pytest
 
-from photogate_client import InvalidWebhook, Webhooks
+from photogate.adapters.channels.webhook import key_of, sign
+from photogate.domain import Status
+from photogate.domain.notices import Notice
+from photogate.notice_body import body_of, ping
+from photogate_client import InvalidWebhook, UnexpectedAnswer, Webhooks
 
 KEY, OTHER = secrets.token_bytes(32), secrets.token_bytes(32)
-BODY = json.dumps({"type": "photo.moderated", "data": {"status": "approved"}}).encode()
+NOTICE = Notice(
+    id="photo-1.2",
+    photo_id="photo-1",
+    sequence=2,
+    user_id="u-1",
+    batch_id="b",
+    file_key="k",
+    status=Status.REJECTED,
+    before=Status.PENDING,
+    reason="blurry",
+    by_person=False,
+    corrects=False,
+    sha256="0" * 64,
+    language="en",
+    decided_at=datetime(2026, 11, 27, 12, tzinfo=UTC),
+)
+BODY = body_of(NOTICE, "It is too blurry.")
 
 
 def secret(key: bytes) -> str:
@@ -38,8 +58,23 @@ def headers(*keys: bytes, at: float | None = None, body: bytes = BODY) -> dict[s
 def test_a_webhook_is_read() -> None:
     event = Webhooks(secret(KEY)).verify(BODY, headers(KEY))
     assert event.id == "msg_1"
-    assert event.body["data"] == {"status": "approved"}
+    assert event.body.type == "photo.rejected"
+    assert event.body.data is not None
+    assert (event.body.data.reason, event.body.data.reason_text) == ("blurry", "It is too blurry.")
+    assert event.body.data.decided_at == NOTICE.decided_at
     assert abs(event.sent_at.timestamp() - time.time()) < 60
+
+
+def test_what_the_sender_signs_is_taken() -> None:
+    now = int(time.time())
+    keys = [key_of(secret(OTHER)), key_of(secret(KEY))]
+    given = {
+        "webhook-id": NOTICE.id,
+        "webhook-timestamp": str(now),
+        "webhook-signature": sign(keys, NOTICE.id, now, ping(NOTICE)),
+    }
+    event = Webhooks(secret(KEY)).verify(ping(NOTICE), given)
+    assert (event.id, event.body.type, event.body.data) == (NOTICE.id, "ping", None)
 
 
 def test_secrets_are_replaced_without_a_gap() -> None:
@@ -94,8 +129,8 @@ def test_a_missing_header_is_refused(missing: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff"])
-def test_what_was_signed_must_be_an_object(body: bytes) -> None:
-    with pytest.raises(InvalidWebhook, match="JSON"):
+def test_what_is_signed_and_unknown_is_told_apart(body: bytes) -> None:
+    with pytest.raises(UnexpectedAnswer, match="webhook's body"):
         Webhooks(secret(KEY)).verify(body, headers(KEY, body=body))
 
 

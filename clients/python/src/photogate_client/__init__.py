@@ -30,6 +30,7 @@ from .errors import (
 )
 from .models import Accepted, Health, ModerationStatus, Photo, Status, Summary, UploadUrl
 from .transport import Token
+from .webhook_models import PhotoDecision, WebhookBody
 from .webhooks import WebhookEvent, Webhooks
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "NotFound",
     "OwnerOf",
     "Photo",
+    "PhotoDecision",
     "Photogate",
     "PhotogateAdmin",
     "PhotogateError",
@@ -67,6 +69,7 @@ __all__ = [
     "UnexpectedAnswer",
     "Unreachable",
     "UploadUrl",
+    "WebhookBody",
     "WebhookEvent",
     "Webhooks",
 ]

@@ -2,7 +2,7 @@
 
 PhotogateError
 ├── Unreachable           no answer; whether the request took effect is not known
-├── UnexpectedAnswer      an answer that is not of this API's version, or not of this API
+├── UnexpectedAnswer      what came is not of this version of the API, or not of this API
 ├── StillPending          ``wait`` ran out of time
 ├── InvalidWebhook        a request that Photogate did not sign, or an old one
 └── Refused               the API or the photo store answered with an error
@@ -30,7 +30,7 @@ class Unreachable(PhotogateError):
 
 
 class UnexpectedAnswer(PhotogateError):
-    """The answer does not fit the API's document."""
+    """What came does not fit the API's document."""
 
 
 class StillPending(PhotogateError, TimeoutError):

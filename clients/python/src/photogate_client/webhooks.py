@@ -1,6 +1,6 @@
 """Verifies webhooks, which are signed as Standard Webhooks describes: https://www.standardwebhooks.com
 
-Needs nothing but the standard library, and no connection to Photogate.
+Needs no connection to Photogate.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from .errors import InvalidWebhook
+from pydantic import ValidationError
+
+from .errors import InvalidWebhook, UnexpectedAnswer
+from .webhook_models import WebhookBody
 
 #: How old, or how far ahead, a webhook may be: the tolerance of the public libraries.
 TOLERANCE_S = 300
@@ -33,8 +34,7 @@ class WebhookEvent:
     id: str
     #: When this attempt was signed.
     sent_at: datetime
-    #: The body, whose schema is in ``docs/notices.md``.
-    body: Mapping[str, Any]
+    body: WebhookBody
 
 
 class Webhooks:
@@ -64,6 +64,8 @@ class Webhooks:
 
         Raises:
             InvalidWebhook: answer 400.
+            UnexpectedAnswer: it is signed, and tells of something that this version does not know:
+                answer 200, or Photogate sends it again.
         """
         named = {name.lower(): value for name, value in headers.items()}
         try:
@@ -86,11 +88,9 @@ class Webhooks:
         if not any(matches):
             raise InvalidWebhook("no signature is right")
         try:
-            content = json.loads(body)
-        except ValueError as error:
-            raise InvalidWebhook("the body is no JSON") from error
-        if not isinstance(content, dict):
-            raise InvalidWebhook("the body is no JSON object")
+            content = WebhookBody.model_validate_json(body)
+        except ValidationError as error:
+            raise UnexpectedAnswer(f"the webhook's body: {error}") from error
         sent_at = datetime.fromtimestamp(sent_at_s, UTC)
         return WebhookEvent(id=message_id, sent_at=sent_at, body=content)
 

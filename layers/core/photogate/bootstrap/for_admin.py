@@ -12,6 +12,7 @@ from photogate.bootstrap import choose
 if TYPE_CHECKING:
     from photogate.auth import TokenVerifier
     from photogate.health import DeepHealth
+    from photogate.ports.notices import Addresses
     from photogate.service.review import Reviews
     from photogate.service.reviewing import Reviewing
     from photogate.service.sessions import SignIns
@@ -26,12 +27,14 @@ class AdminParts:
     health: DeepHealth
     reviewing: Reviewing
     sign_ins: SignIns
+    addresses: Addresses
 
 
 @cache
 def admin() -> AdminParts:
     """Build, once per process, what the admin function needs."""
     from photogate.adapters.postgres.copies import PostgresCopies
+    from photogate.adapters.postgres.notice_desk import PostgresAddresses
     from photogate.adapters.postgres.outbox import PostgresOutbox
     from photogate.adapters.postgres.reviews import PostgresReviewItems
     from photogate.adapters.postgres.sessions import PostgresSessions
@@ -66,4 +69,5 @@ def admin() -> AdminParts:
             policy=choose.policy(settings),
         ),
         sign_ins=SignIns(PostgresSessions(pool), verifier.verify_link),
+        addresses=PostgresAddresses(pool),
     )

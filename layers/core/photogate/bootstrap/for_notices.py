@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from photogate import settings as s
@@ -37,9 +38,23 @@ def _webhook(settings: s.NoticeSettings) -> Channel | None:
     )
 
 
+def _telegram(settings: s.NoticeSettings) -> Channel | None:
+    from photogate.adapters.channels.telegram import TelegramChannel
+    from photogate.texts.notices import notice_words
+
+    if settings.telegram_bot_token is None:
+        return None
+    return TelegramChannel(
+        settings.telegram_bot_token.get_secret_value(),
+        words=partial(notice_words, objection=settings.objection_text),
+        api_url=settings.telegram_api_url,
+    )
+
+
 #: Every channel: made from settings, or None where it is not set up.
 CHANNELS: dict[str, Callable[[s.NoticeSettings], Channel | None]] = {
     "log": _log,
+    "telegram": _telegram,
     "webhook": _webhook,
 }
 

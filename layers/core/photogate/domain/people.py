@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+#: Largest id of a Telegram user: the Bot API has "at most 52 significant bits". A user's private
+#: chat with a bot has the user's id; groups and channels have negative ones.
+MAX_TELEGRAM_ID = 2**52 - 1
+
 
 class Role(StrEnum):
     """What a token allows; each role may do what the ones before it may."""
@@ -29,3 +33,5 @@ class Principal:
     role: Role = Role.USER
     #: What people read beside the photo: the token's ``name``, when it has one.
     name: str | None = None
+    #: Where the user is told of decisions, by channel, as the token says: ``telegram`` -> a chat.
+    addresses: tuple[tuple[str, str], ...] = ()
