@@ -156,6 +156,8 @@ def empty(pool: Pool) -> None:
             " DELETE FROM object_deletions; DELETE FROM upload_urls;"
             " DELETE FROM workers; DELETE FROM jobs;"
             " DELETE FROM review_items; DELETE FROM sweeps; DELETE FROM hourly_counts;"
+            " DELETE FROM notices; DELETE FROM notice_lines; DELETE FROM notice_channels;"
+            " DELETE FROM notice_addresses;"
             " DELETE FROM sessions; DELETE FROM sign_in_links; DELETE FROM reveals"
         )
     )

@@ -13,6 +13,11 @@ from photogate.adapters.memory.copies import MemoryCopies
 from photogate.adapters.memory.database import Database, Photo, ReviewItem
 from photogate.adapters.memory.deliveries import MemoryDeliveries
 from photogate.adapters.memory.intake import MemoryIntake
+from photogate.adapters.memory.notices import (
+    MemoryAddresses,
+    MemoryNoticeDesk,
+    MemoryNotices,
+)
 from photogate.adapters.memory.outbox import MemoryOutbox, MemoryUnfinished
 from photogate.adapters.memory.reviews import MemoryReviewItems
 from photogate.adapters.memory.rounds import MemoryRounds
@@ -23,6 +28,8 @@ from photogate.adapters.postgres.changes import PostgresChanges
 from photogate.adapters.postgres.copies import PostgresCopies
 from photogate.adapters.postgres.deliveries import PostgresDeliveries
 from photogate.adapters.postgres.intake import PostgresIntake
+from photogate.adapters.postgres.notice_desk import PostgresAddresses, PostgresNoticeDesk
+from photogate.adapters.postgres.notices import PostgresNotices
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.reviews import PostgresReviewItems
@@ -31,6 +38,7 @@ from photogate.adapters.postgres.sessions import PostgresSessions
 from photogate.adapters.postgres.unfinished import PostgresUnfinished
 from photogate.adapters.postgres.views import PostgresViews
 from photogate.adapters.postgres.workers import PostgresWorkers
+from photogate.ports.notices import Addresses, NoticeDesk, Notices
 from photogate.ports.records import (
     Changes,
     Copies,
@@ -52,6 +60,9 @@ class Records(Protocol):
     deliveries: Deliveries
     changes: Changes
     copies: Copies
+    notices: Notices
+    desk: NoticeDesk
+    addresses: Addresses
     outbox: Outbox
     rounds: Rounds
     reviews: ReviewItems
@@ -141,6 +152,9 @@ class Records(Protocol):
     def deliver_too_often(self) -> None:
         """Let every batch have had its deliveries, and no worker hold it."""
 
+    def age_notices(self, *, seconds: float) -> None:
+        """Let so much time pass for all that is told: births, pauses, leases and rests."""
+
     def lose_photos(self, key: str | None = None) -> None:
         """Remove the rows of all photos, or of one, without any change being made."""
 
@@ -154,6 +168,9 @@ class MemoryRecords:
         self.deliveries: Deliveries = MemoryDeliveries(self.database)
         self.changes: Changes = MemoryChanges(self.database)
         self.copies: Copies = MemoryCopies(self.database)
+        self.notices: Notices = MemoryNotices(self.database)
+        self.desk: NoticeDesk = MemoryNoticeDesk(self.database)
+        self.addresses: Addresses = MemoryAddresses(self.database)
         self.outbox: Outbox = MemoryOutbox(self.database)
         self.rounds: Rounds = MemoryRounds(self.database)
         self.reviews: ReviewItems = MemoryReviewItems(self.database)
@@ -306,6 +323,17 @@ class MemoryRecords:
         for batch in self.database.batches.values():
             batch.deliveries, batch.lease_until = 5, self.database.clock.now()
 
+    def age_notices(self, *, seconds: float) -> None:
+        by = timedelta(seconds=seconds)
+        for row in self.database.notices:
+            row.due_at -= by
+            row.notice = replace(row.notice, decided_at=row.notice.decided_at - by)
+        for line in self.database.lines.values():
+            line.next_at -= by
+            line.failing_since = line.failing_since and line.failing_since - by
+        for channel in self.database.rests:
+            self.database.rests[channel] -= by
+
     def lose_photos(self, key: str | None = None) -> None:
         for photo in list(self.database.photos.values()):
             if key in (None, photo.file_key):
@@ -321,6 +349,9 @@ class PostgresRecords:
         self.deliveries: Deliveries = PostgresDeliveries(pool)
         self.changes: Changes = PostgresChanges(pool)
         self.copies: Copies = PostgresCopies(pool)
+        self.notices: Notices = PostgresNotices(pool)
+        self.desk: NoticeDesk = PostgresNoticeDesk(pool)
+        self.addresses: Addresses = PostgresAddresses(pool)
         self.outbox: Outbox = PostgresOutbox(pool)
         self.rounds: Rounds = PostgresRounds(pool)
         self.reviews: ReviewItems = PostgresReviewItems(pool)
@@ -473,6 +504,14 @@ class PostgresRecords:
 
     def deliver_too_often(self) -> None:
         self._rows("UPDATE batches SET deliveries = 5, lease_until = now()")
+
+    def age_notices(self, *, seconds: float) -> None:
+        for what in (
+            "notices SET due_at = due_at - {by}, decided_at = decided_at - {by}",
+            "notice_lines SET next_at = next_at - {by}, failing_since = failing_since - {by}",
+            "notice_channels SET rests_until = rests_until - {by}",
+        ):
+            self._rows("UPDATE " + what.format(by="make_interval(secs => :s)"), s=seconds)
 
     def lose_photos(self, key: str | None = None) -> None:
         if key is None:

@@ -46,6 +46,7 @@ RUN_BY: dict[str, dict[str, str]] = {
         "tests/e2e/test_integrate.py::test_the_page",
     ),
     "docs/logs.md": {
+        ".venv/bin/photogate doctor": "tests/e2e/test_own_servers.py::test_rows_and_jobs_elsewhere",
         ".venv/bin/photogate logs": "tests/e2e/test_docs.py::test_commands_on_a_stack",
         ".venv/bin/photogate metrics": "tests/e2e/test_docs.py::test_commands_on_a_stack",
         ".venv/bin/photogate dead": "tests/e2e/test_docs.py::test_commands_on_a_stack",

@@ -12,17 +12,28 @@ from photogate.domain.notices import Delivery, NoticeState, Parcel, Receipt
 class Kind(Protocol):
     """How a channel wants its notices; its class, for who plans and does not tell."""
 
-    #: As the database and ``photogate notices`` name it: one lower-case word, never changed.
-    name: str
-    #: Whether users are only told where an address is known of them (``Addresses``).
-    addressed: bool
-    #: Most notices in one parcel.
-    at_once: int
-    #: Seconds that notices of a user are gathered before they are told, so that those of one
-    #: batch come together; 0 where each is told by itself anyway.
-    gathers_s: float
-    #: Least seconds between two parcels for one user; what comes meanwhile joins the next.
-    rests_s: float
+    @property
+    def name(self) -> str:
+        """As the database and ``photogate notices`` name it: one lower-case word, for ever."""
+
+    @property
+    def addressed(self) -> bool:
+        """Whether users are only told where an address is known of them (``Addresses``)."""
+
+    @property
+    def at_once(self) -> int:
+        """Most notices in one parcel."""
+
+    @property
+    def gathers_s(self) -> float:
+        """Seconds that a user's notices are gathered, so that those of one batch come together.
+
+        0 where each is told by itself anyway.
+        """
+
+    @property
+    def rests_s(self) -> float:
+        """Least seconds between two parcels for one user; what comes meanwhile joins the next."""
 
 
 class Channel(Kind, Protocol):

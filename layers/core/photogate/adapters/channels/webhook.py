@@ -7,9 +7,9 @@ followed; nothing of an answer but its status and ``Retry-After`` is used.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
+import os
 import re
 import threading
 import time
@@ -52,7 +52,8 @@ class WebhookChannel:
         url: https, or http where ``private`` is set.
         secrets: the newest first; each signs, so that a receiver may know either of them.
         body: writes a notice.
-        private: also tell receivers at addresses that are not public, and by http.
+        private: also tell receivers at addresses that are not public, and by http. For https the
+            system's certificates count, or those of ``REQUESTS_CA_BUNDLE``.
 
     Raises:
         ConfigError: the URL or a secret is not valid.
@@ -162,7 +163,8 @@ class WebhookChannel:
         if self._where.scheme == "http":
             return HTTPConnection(host, port, timeout=self._timeout_s)
         kind = HTTPSConnection if self._private else PublicHTTPSConnection
-        return kind(host, port, timeout=self._timeout_s)
+        certificates = os.environ.get("REQUESTS_CA_BUNDLE")
+        return kind(host, port, timeout=self._timeout_s, ca_certs=certificates)
 
 
 def key_of(secret: str) -> bytes:
@@ -173,7 +175,7 @@ def key_of(secret: str) -> bytes:
     """
     try:
         key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except binascii.Error:
+    except ValueError:
         key = b""
     if not secret.startswith(_PREFIX) or not _LEAST_BYTES <= len(key) <= _MOST_BYTES:
         raise ConfigError(
