@@ -132,6 +132,8 @@ def test_a_desk(callers: Callers, portrait: bytes, pool: Pool) -> None:
 def test_an_operator(callers: Callers) -> None:
     stats = callers.admin.queue_stats()
     assert (stats.queue.length, stats.workers) == (0, ())
+    callers.admin.link_telegram("anna", 4711)
+    callers.admin.link_telegram("anna", None)
     with pytest.raises(Unavailable) as unwell:  # there is no worker
         callers.admin.health()
     assert unwell.value.problem["parts"]["database"]["ok"] is True

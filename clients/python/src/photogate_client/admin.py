@@ -98,6 +98,15 @@ class PhotogateAdmin(Transport):
         """Begin to review one photo after the other."""
         return Desk(self)
 
+    def link_telegram(self, user_id: str, chat_id: int | None) -> None:
+        """Tell a user by Telegram in this chat from now on, or no more. Needs admin.
+
+        Args:
+            chat_id: the user's id at Telegram; None: tell the user nothing there.
+        """
+        body = {"user_id": user_id, "chat_id": chat_id}
+        self.answer("PUT", "/admin/notices/telegram", json=body)
+
     def queue_stats(self) -> QueueStats:
         """Count jobs, verdicts and workers. Needs admin."""
         return self.get(QueueStats, "/admin/queue-stats")
