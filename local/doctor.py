@@ -107,6 +107,7 @@ _PROCESSES: dict[str, type[s.LogSettings]] = {
     "admin API": s.AdminSettings,
     "worker": s.ModerateSettings,
     "sweep": s.SweepSettings,
+    "notices": s.SenderSettings,
 }
 
 

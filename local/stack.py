@@ -31,6 +31,7 @@ from photogate.settings import (
     AdminSettings,
     ModerateSettings,
     PolicySettings,
+    SenderSettings,
     SweepSettings,
     UploadSettings,
     secret_names,
@@ -42,7 +43,7 @@ logger = logging.getLogger(__name__)
 #: The secret settings that each of our modules reads.
 _OF_API = secret_names(UploadSettings, AdminSettings)
 _OF_WORKER = secret_names(ModerateSettings)
-_OF_SWEEP = secret_names(SweepSettings)
+_OF_SWEEP = secret_names(SweepSettings, SenderSettings)
 
 _SERVER_STARTS = 5
 #: All of them together.

@@ -89,7 +89,10 @@ def upload_complete(request: Request, user: User, parts: Parts, body: UploadComp
     The same keys again give the same batch. All photos are accepted, or none.
     """
     batch = parts.uploads.complete(
-        user, [photo.file_key for photo in body.photos], correlation_id=correlation_id.get()
+        user,
+        [photo.file_key for photo in body.photos],
+        correlation_id=correlation_id.get(),
+        language=body.language,
     )
     request.state.batch_id = batch.id
     count = len(batch.file_keys)

@@ -59,6 +59,13 @@ class UploadComplete(BaseModel):
         description="No `file_key` may occur more than once.",
         json_schema_extra={"uniqueItems": True},
     )
+    language: str | None = Field(
+        None,
+        max_length=35,
+        pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
+        description="In which the user is told of these photos; else the token's `locale` says it.",
+        examples=["am"],
+    )
 
 
 class Accepted(BaseModel):

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from functools import partial
 
 import pytest
 
 from photogate.adapters.channels.telegram import TelegramChannel
-from photogate.domain import Status
-from photogate.domain.notices import Failure, NoticeState, Parcel
+from photogate.domain import Principal, Role, Status, Verdict
+from photogate.domain.notices import Failure, Notice, NoticeState, Parcel
 from photogate.service.notices import Sending, Settling
 from photogate.texts.notices import notice_words
+from tests.authors import decide
 from tests.contract.test_copies import handed_in, judge
 from tests.records import Records
 from tests.telegram import TOKEN, BotApi, bot_api, error, too_many
 
 CHAT = 4711
+MODERATOR = Principal(user_id="mod", role=Role.MODERATOR)
+
+
+def words(notices: Sequence[Notice], review_hours: float | None) -> str:
+    return notice_words(notices, review_hours=review_hours, objection="Write to us.")
 
 
 class Unwatched:
@@ -33,6 +38,7 @@ class Telling:
     def __init__(self, records: Records, api: BotApi, channel: TelegramChannel) -> None:
         self.records = records
         self.api = api
+        self._channel = channel
         settling = Settling(records.notices, Unwatched())
         self._sending = Sending(records.notices, [channel], settling, at_once=2)
         records.addresses.link("telegram", "u", str(CHAT))
@@ -43,6 +49,15 @@ class Telling:
             judge(self.records, ids[key], Status.REJECTED)
         # From now on they are gathered.
         self.records.notices.plan([TelegramChannel], limit=100)
+
+    def by_another_sender(self) -> Telling:
+        return Telling(self.records, self.api, self._channel)
+
+    def let_wait(self, key: str) -> str:
+        photo_id = handed_in(self.records, key)[key]
+        judge(self.records, photo_id, Status.REVIEW)
+        self.records.notices.plan([TelegramChannel], limit=100)
+        return photo_id
 
     def after(self, seconds: float) -> list[str]:
         """Let time pass, tell what is due, and give what the user got by it."""
@@ -59,7 +74,6 @@ class Telling:
 @pytest.fixture
 def telling(records: Records) -> Iterator[Telling]:
     with bot_api(CHAT) as api:
-        words = partial(notice_words, objection="Write to us.")
         made = TelegramChannel(TOKEN, words=words, api_url=api.url, timeout_s=5)
         with closing(made) as channel:
             yield Telling(records, api, channel)
@@ -128,3 +142,19 @@ def test_a_message_whose_answer_was_lost_comes_twice(telling: Telling) -> None:
     (first,) = telling.after(4)
     assert telling.after(60) == [first]
     assert telling.after(60) == []
+
+
+def test_who_waits_for_a_person_is_told_how_long_that_takes(telling: Telling) -> None:
+    telling.let_wait("a")
+    assert telling.after(4) == ["A person is looking at your photo."]
+    photo_id = telling.let_wait("b")
+    decide(telling.records, photo_id, Verdict(status=Status.REJECTED, reason="nsfw"), by=MODERATOR)
+    telling.let_wait("c")
+    # A minute ago nobody knew.
+    (message,) = telling.by_another_sender().after(60)
+    assert "That usually takes no more than an hour." in message
+
+
+def test_a_test_says_that_it_is_one(telling: Telling) -> None:
+    telling.records.desk.test("telegram", "u")
+    assert telling.after(4) == ["This is a test. You will be told of your photos here."]

@@ -37,7 +37,7 @@ MODELS: dict[str, tuple[type[s.LogSettings], ...]] = {
     "migrate": (s.MigrateSettings,),
     "api": (s.UploadSettings, s.AdminSettings, s.ServeSettings),
     "moderator-worker": (s.ModerateSettings,),
-    "sweep": (s.SweepSettings,),
+    "sweep": (s.SweepSettings, s.SenderSettings),
 }
 #: Settings of which compose.yaml decides, whatever compose.env says.
 _CONTAINER = "the container's; DATABASE_URL names a server of one's own, and wins"

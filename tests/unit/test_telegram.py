@@ -47,7 +47,7 @@ def parcel(*notices: Notice, address: str | None = str(CHAT)) -> Parcel:
     return Parcel(channel="telegram", user_id="u-1", token="t", address=address, notices=told)
 
 
-def words(notices: Sequence[Notice]) -> str:
+def words(notices: Sequence[Notice], review_hours: float | None) -> str:
     return "\n".join(notice.reason or f"{notice.photo_id} ✓" for notice in notices)
 
 

@@ -6,6 +6,7 @@ and short keys unless it is told otherwise; here it is told.
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from contextlib import suppress
@@ -31,6 +32,8 @@ _MOST_CHARS = 8192
 _SIGN_IN = "sign-in"
 #: Where that page is; the token stands behind the #, which no server and no log is sent.
 _SIGN_IN_PATH = "/admin/sign-in#"
+#: RFC 5646, as far as it is used.
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 #: How long such a link is good.
 LINK_S = 15 * 60
 
@@ -209,6 +212,7 @@ def _principal(claims: dict[str, Any]) -> Principal:
         role=role,
         name=name[:200] if isinstance(name, str) and name and _storable(name) else None,
         addresses=_addresses(claims),
+        language=language_tag(claims.get("locale")),
     )
 
 
@@ -219,6 +223,14 @@ def _addresses(claims: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     if not isinstance(chat, int) or not 1 <= chat <= MAX_TELEGRAM_ID or chat is True:
         raise Unauthenticated(f"the token's {_TELEGRAM_CLAIM} must be the number of a user's chat")
     return (("telegram", str(chat)),)
+
+
+def language_tag(wish: object) -> str | None:
+    """Read an IETF tag of a language, such as ``am`` or ``am-ET``; None for anything else."""
+    if not isinstance(wish, str) or len(wish) > 35:
+        return None
+    tag = wish.replace("_", "-")
+    return tag if _LANGUAGE.fullmatch(tag) else None
 
 
 def _storable(text: str) -> bool:

@@ -312,6 +312,19 @@ class PolicySettings(LogSettings):
         return self
 
 
+class HandOverSettings(LogSettings):
+    """Where parcels of notices go, when who has the database has no way out: on AWS."""
+
+    notice_queue_url: str | None = Field(
+        None,
+        description="URL of the SQS FIFO queue of the notifier; without it, as everywhere but on"
+        " AWS, the sweep's process itself tells people and backends.",
+    )
+    notice_channels: str = Field(
+        "", description="The notifier's channels by commas, such as `webhook`; on AWS only."
+    )
+
+
 class UploadSettings(ServiceSettings, UrlSettings, AuthSettings, PolicySettings):
     """``functions/upload``."""
 
@@ -360,7 +373,7 @@ class UploadSettings(ServiceSettings, UrlSettings, AuthSettings, PolicySettings)
         return self
 
 
-class AdminSettings(ServiceSettings, UrlSettings, AuthSettings, PolicySettings):
+class AdminSettings(ServiceSettings, UrlSettings, AuthSettings, PolicySettings, HandOverSettings):
     """``functions/admin``."""
 
     view_url_s: int = Field(300, ge=30, le=3600, description="Lifetime of a photo's URL.")
@@ -404,44 +417,6 @@ class CopySettings(LogSettings):
         1600, ge=480, le=2048, description="Longer side of the copy that is shown."
     )
     copy_thumb_px: int = Field(320, ge=64, le=640, description="Longer side of the small copy.")
-
-
-class ModerateSettings(ServiceSettings, ModelSettings, CopySettings):
-    """``functions/moderate`` and the local worker."""
-
-    job_deadline_s: float = Field(
-        120.0, ge=5, le=900, description="Longest time that one delivery of a batch may take."
-    )
-
-    @model_validator(mode="after")
-    def _has_time_for_faces(self) -> ModerateSettings:
-        # CompreFace's own timeout has to end a call, not the photo's deadline: only then is it
-        # known to be down. Connecting and writing have 4 s, its probe and other photos the rest.
-        if self.compreface_url is not None and (
-            self.compreface_timeout_s + 4 > self.job_deadline_s / 2
-        ):
-            raise ValueError("COMPREFACE_TIMEOUT_S + 4 may be at most half of JOB_DEADLINE_S")
-        return self
-
-
-class SweepSettings(ServiceSettings):
-    """The sweep."""
-
-    sweep_interval_s: float = Field(
-        60.0, ge=0.1, le=3600, description="Seconds between two rounds of the local sweep."
-    )
-    originals_days: float = Field(
-        30.0, ge=0, le=36_500, description="Days that the original of an approved photo is kept."
-    )
-    earlier_copies_per_minute: int = Field(
-        500,
-        ge=0,
-        le=100_000,
-        description="Photos of an installation without copies for which copies are made.",
-    )
-    batch_days: int = Field(
-        90, ge=1, le=36_500, description="Days that rows of finished batches are kept."
-    )
 
 
 def _are_webhook_secrets(secret: SecretStr) -> SecretStr:
@@ -506,6 +481,59 @@ class NoticeSettings(LogSettings):
         if (self.webhook_url is None) != (self.webhook_secret is None):
             raise ValueError("WEBHOOK_URL and WEBHOOK_SECRET go together")
         return self
+
+
+class NotifierSettings(NoticeSettings):
+    """``functions/notify``."""
+
+    notice_receipts_url: str = Field(
+        description="URL of the SQS queue of its receipts; on AWS only."
+    )
+
+
+class ModerateSettings(ServiceSettings, ModelSettings, CopySettings, HandOverSettings):
+    """``functions/moderate`` and the local worker."""
+
+    job_deadline_s: float = Field(
+        120.0, ge=5, le=900, description="Longest time that one delivery of a batch may take."
+    )
+
+    @model_validator(mode="after")
+    def _has_time_for_faces(self) -> ModerateSettings:
+        # CompreFace's own timeout has to end a call, not the photo's deadline: only then is it
+        # known to be down. Connecting and writing have 4 s, its probe and other photos the rest.
+        if self.compreface_url is not None and (
+            self.compreface_timeout_s + 4 > self.job_deadline_s / 2
+        ):
+            raise ValueError("COMPREFACE_TIMEOUT_S + 4 may be at most half of JOB_DEADLINE_S")
+        return self
+
+
+class SenderSettings(DatabaseSettings, NoticeSettings):
+    """What tells people and backends, beside the local sweep."""
+
+
+class SweepSettings(ServiceSettings, HandOverSettings):
+    """The sweep."""
+
+    notice_days: float = Field(
+        7.0, ge=0, le=3650, description="Days that notices are kept which were told, or given up."
+    )
+    sweep_interval_s: float = Field(
+        60.0, ge=0.1, le=3600, description="Seconds between two rounds of the local sweep."
+    )
+    originals_days: float = Field(
+        30.0, ge=0, le=36_500, description="Days that the original of an approved photo is kept."
+    )
+    earlier_copies_per_minute: int = Field(
+        500,
+        ge=0,
+        le=100_000,
+        description="Photos of an installation without copies for which copies are made.",
+    )
+    batch_days: int = Field(
+        90, ge=1, le=36_500, description="Days that rows of finished batches are kept."
+    )
 
 
 S = TypeVar("S", bound=BaseSettings)

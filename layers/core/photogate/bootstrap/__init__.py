@@ -12,6 +12,7 @@ from photogate.bootstrap.for_admin import AdminParts, admin
 from photogate.bootstrap.for_files import file_store, max_photo_bytes, trusted_proxies
 from photogate.bootstrap.for_migrate import migrate
 from photogate.bootstrap.for_moderate import ModerateParts, ModeratePorts, analyzer, moderate
+from photogate.bootstrap.for_notices import notice_desk, notifying, sending
 from photogate.bootstrap.for_sweep import redrive, sweep
 from photogate.bootstrap.for_upload import UploadParts, upload
 
@@ -27,8 +28,11 @@ __all__ = [
     "max_photo_bytes",
     "migrate",
     "moderate",
+    "notice_desk",
+    "notifying",
     "redrive",
     "reset",
+    "sending",
     "sweep",
     "trusted_proxies",
     "upload",
@@ -48,7 +52,7 @@ def check_settings() -> None:
     Raises:
         ConfigError: some entry point would not start.
     """
-    for model in (s.UploadSettings, s.AdminSettings, s.SweepSettings):
+    for model in (s.UploadSettings, s.AdminSettings, s.SweepSettings, s.SenderSettings):
         choose.settings_of(model)
     settings = choose.settings_of(s.ModerateSettings)
     analyzer(settings, choose.policy(settings))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+import os
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from photogate import settings as s
+from photogate.bootstrap import choose
+from photogate.errors import ConfigError
 
 if TYPE_CHECKING:
     from photogate.domain.notices import Notice
-    from photogate.ports.notices import Channel
+    from photogate.ports.notices import Addresses, Channel, Kind, NoticeDesk
+    from photogate.service.handing_over import HandingOver, Notifying
+    from photogate.service.notices import Sending
 
 
 def _log(settings: s.NoticeSettings) -> Channel | None:
@@ -44,9 +48,14 @@ def _telegram(settings: s.NoticeSettings) -> Channel | None:
 
     if settings.telegram_bot_token is None:
         return None
+    objection = settings.objection_text
+
+    def words(notices: Sequence[Notice], review_hours: float | None) -> str:
+        return notice_words(notices, review_hours=review_hours, objection=objection)
+
     return TelegramChannel(
         settings.telegram_bot_token.get_secret_value(),
-        words=partial(notice_words, objection=settings.objection_text),
+        words=words,
         api_url=settings.telegram_api_url,
     )
 
@@ -59,7 +68,109 @@ CHANNELS: dict[str, Callable[[s.NoticeSettings], Channel | None]] = {
 }
 
 
+def _log_kind() -> Kind:
+    from photogate.adapters.channels.log import LogChannel
+
+    return LogChannel
+
+
+def _webhook_kind() -> Kind:
+    from photogate.adapters.channels.webhook import WebhookChannel
+
+    return WebhookChannel
+
+
+def _telegram_kind() -> Kind:
+    from photogate.adapters.channels.telegram import TelegramChannel
+
+    return TelegramChannel
+
+
+#: The same channels, for who plans and does not tell.
+KINDS: dict[str, Callable[[], Kind]] = {
+    "log": _log_kind,
+    "telegram": _telegram_kind,
+    "webhook": _webhook_kind,
+}
+
+
 def channels(settings: s.NoticeSettings) -> tuple[Channel, ...]:
     """Make the channels that are set up here."""
     made = (make(settings) for make in CHANNELS.values())
     return tuple(channel for channel in made if channel is not None)
+
+
+def kinds(names: str) -> tuple[Kind, ...]:
+    """Give the channels of these names, by commas.
+
+    Raises:
+        ConfigError: there is no such channel.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if unknown := [name for name in wanted if name not in KINDS]:
+        raise ConfigError(f"NOTICE_CHANNELS: {', '.join(unknown)} is none of {', '.join(KINDS)}")
+    return tuple(KINDS[name]() for name in wanted)
+
+
+def sending() -> Sending:
+    """Build what tells people and backends, with the database and a way out."""
+    from photogate.adapters.postgres.notices import PostgresNotices
+    from photogate.service.notices import Sending, Settling
+    from photogate.telemetry import NoticeLog
+
+    settings = choose.settings_of(s.SenderSettings)
+    notices = PostgresNotices(choose.pool(settings))
+    settling = Settling(notices, NoticeLog("sweep"), give_up_s=settings.notice_give_up_h * 3600)
+    return Sending(notices, channels(settings), settling)
+
+
+def hand_over(settings: s.SweepSettings | s.ModerateSettings, service: str) -> HandingOver | None:
+    """Build what hands notices over to the notifier; None where nobody has to.
+
+    On AWS without a channel it only plans, so that what is decided now is not told once there is
+    one.
+    """
+    from photogate.adapters.postgres.notices import PostgresNotices
+    from photogate.service.handing_over import HandingOver
+    from photogate.service.notices import Settling
+    from photogate.telemetry import NoticeLog
+
+    url = settings.notice_queue_url
+    if url is None:
+        return None
+    from photogate.adapters.notices_sqs import SqsParcels
+    from photogate.adapters.sqs_client import connect
+
+    notices = PostgresNotices(choose.pool(settings))
+    return HandingOver(
+        notices,
+        kinds(settings.notice_channels),
+        SqsParcels(connect(url, settings.queue_endpoint), url),
+        Settling(notices, NoticeLog(service)),
+    )
+
+
+def notifying() -> Notifying:
+    """Build the notifier: with a way out, and without the database."""
+    from photogate.adapters.notices_sqs import SqsReceipts
+    from photogate.adapters.sqs_client import connect
+    from photogate.service.handing_over import Notifying
+
+    settings = choose.settings_of(s.NotifierSettings)
+    url = settings.notice_receipts_url
+    endpoint = os.environ.get("QUEUE_ENDPOINT")
+    return Notifying(channels(settings), SqsReceipts(connect(url, endpoint), url))
+
+
+def notice_desk() -> NoticeDesk:
+    """Build the operators' side of notices."""
+    from photogate.adapters.postgres.notice_desk import PostgresNoticeDesk
+
+    return PostgresNoticeDesk(choose.pool(choose.settings_of(s.DatabaseSettings)))
+
+
+def addresses() -> Addresses:
+    """Build what knows where users are reached."""
+    from photogate.adapters.postgres.notice_desk import PostgresAddresses
+
+    return PostgresAddresses(choose.pool(choose.settings_of(s.DatabaseSettings)))

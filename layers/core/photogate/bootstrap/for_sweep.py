@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from photogate import settings as s
 from photogate.bootstrap import choose
+from photogate.bootstrap.for_notices import hand_over
 
 if TYPE_CHECKING:
     from photogate.service.redrive import Redrive
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 def sweep() -> Sweep:
     """Build the sweep."""
     from photogate.adapters.postgres.copies import PostgresCopies
+    from photogate.adapters.postgres.notices import PostgresNotices
     from photogate.adapters.postgres.outbox import PostgresOutbox
     from photogate.adapters.postgres.rounds import PostgresRounds
     from photogate.service.sweep import Sweep
@@ -31,6 +33,9 @@ def sweep() -> Sweep:
         copies=PostgresCopies(pool),
         originals_days=settings.originals_days,
         earlier_at_once=settings.earlier_copies_per_minute,
+        notices=PostgresNotices(pool),
+        notice_days=settings.notice_days,
+        hand_over=hand_over(settings, "sweep"),
     )
 
 

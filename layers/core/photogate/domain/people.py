@@ -33,5 +33,7 @@ class Principal:
     role: Role = Role.USER
     #: What people read beside the photo: the token's ``name``, when it has one.
     name: str | None = None
+    #: In which they want to be told, as an IETF tag such as ``am``: the token's ``locale``.
+    language: str | None = None
     #: Where the user is told of decisions, by channel, as the token says: ``telegram`` -> a chat.
     addresses: tuple[tuple[str, str], ...] = ()

@@ -52,6 +52,8 @@ class NewBatch:
     photos: tuple[NewPhoto, ...]
     #: Of the request, to be found again in every log line about the batch.
     correlation_id: str | None = None
+    #: In which the user wants to be told; None for the usual one.
+    language: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from photogate.domain import Deadline
 from photogate.domain.notices import Delivery, NoticeState, Parcel, Receipt
+from photogate.notice_messages import HandedBack, HandedOver
 
 
 class Kind(Protocol):
@@ -103,6 +104,28 @@ class Notices(Protocol):
         """Remove notices that are older, and dead or told; return how many."""
 
 
+class Parcels(Protocol):
+    """Takes parcels to who has the way out."""
+
+    def send(self, message: HandedOver) -> None:
+        """Hand a parcel over: once, and those of a user over a channel in order.
+
+        Raises:
+            QueueUnavailable: it may be there all the same.
+        """
+
+
+class Receipts(Protocol):
+    """Takes receipts to who has the database."""
+
+    def send(self, message: HandedBack) -> None:
+        """Hand a receipt back, at least once.
+
+        Raises:
+            QueueUnavailable: it may be there all the same.
+        """
+
+
 class NoticeDesk(Protocol):
     """The operators' side."""
 
@@ -116,6 +139,9 @@ class NoticeDesk(Protocol):
 
         They come under the same ids.
         """
+
+    def test(self, channel: str, user_id: str) -> str:
+        """Let a notice of no photo be told over one channel, now; return its id."""
 
     def dead(self, *, channel: str | None = None, limit: int) -> list[str]:
         """Give the ids of notices that were given up, oldest first."""

@@ -140,11 +140,19 @@ class Uploads:
         return key, ticket
 
     def complete(
-        self, user: Principal, file_keys: Sequence[str], *, correlation_id: str | None = None
+        self,
+        user: Principal,
+        file_keys: Sequence[str],
+        *,
+        correlation_id: str | None = None,
+        language: str | None = None,
     ) -> Batch:
         """Accept 1 to 9 uploaded photos as one batch, all or nothing; safe to repeat.
 
         Returns once the photos are in the database, whether or not the queue answers.
+
+        Args:
+            language: in which the user is told of these photos; else as their token says.
 
         Raises:
             InvalidRequest: too many, none, or the same key twice.
@@ -172,6 +180,7 @@ class Uploads:
                     user_name=user.name,
                     photos=photos,
                     correlation_id=correlation_id,
+                    language=language or user.language,
                 ),
                 photos_per_day=self._limits.photos_per_day,
             )

@@ -31,8 +31,8 @@ _KEPT = 8
 #: A bad request that says so is about the chat, whatever the text is.
 _NO_CHAT = ("chat not found", "user not found", "peer_id_invalid", "upgraded to a supergroup")
 
-#: Writes what these notices tell, as one message.
-Words = Callable[[Sequence[Notice]], str]
+#: Writes what these notices tell, as one message; a parcel's ``review_hours`` come with them.
+Words = Callable[[Sequence[Notice], float | None], str]
 
 
 class TelegramChannel:
@@ -66,7 +66,7 @@ class TelegramChannel:
         """See ``photogate.ports.notices.Channel.tell``."""
         if parcel.address is None:
             return Receipt(told=0, failure=Failure(kind=Failing.GONE, error="no chat is known"))
-        told, text = self._message(parcel.notices)
+        told, text = self._message(parcel)
         message = {
             "chat_id": parcel.address,
             "text": text,
@@ -87,16 +87,16 @@ class TelegramChannel:
         """Close the connections that are kept; they are opened again when needed."""
         self._pool.close()
 
-    def _message(self, notices: Sequence[Notice]) -> tuple[int, str]:
+    def _message(self, parcel: Parcel) -> tuple[int, str]:
         """Give how many notices fit into one message, from the first on, and their text.
 
         The others come with the next one.
         """
-        for count in range(len(notices), 1, -1):
-            text = self._words(notices[:count])
+        for count in range(len(parcel.notices), 1, -1):
+            text = self._words(parcel.notices[:count], parcel.review_hours)
             if _characters(text) <= MOST_CHARACTERS:
                 return count, text
-        return 1, self._words(notices[:1])
+        return 1, self._words(parcel.notices[:1], parcel.review_hours)
 
     def _post(self, message: Mapping[str, Any]) -> _Answer:
         """Send it.

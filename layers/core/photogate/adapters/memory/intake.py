@@ -138,6 +138,7 @@ class MemoryIntake:
             user_id=batch.user_id,
             file_keys=keys,
             correlation_id=batch.correlation_id,
+            language=batch.language,
             created_at=now,
             next_enqueue_at=now + _FIRST_REST,
         )

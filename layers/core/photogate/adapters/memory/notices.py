@@ -8,7 +8,8 @@ from itertools import islice
 from uuid import uuid4
 
 from photogate.adapters.memory.database import Database, Line, NoticeRow, Owed
-from photogate.domain.notices import Delivery, Failing, NoticeState, Parcel, Receipt
+from photogate.domain import Status
+from photogate.domain.notices import Delivery, Failing, Notice, NoticeState, Parcel, Receipt
 from photogate.ports.notices import Kind
 
 
@@ -206,6 +207,32 @@ class MemoryNoticeDesk:
                 lambda owed: owed.row.notice.id in ids and channel in (None, owed.channel)
             )
         )
+
+    def test(self, channel: str, user_id: str) -> str:
+        """See ``photogate.ports.notices.NoticeDesk.test``."""
+        with self._database.lock:
+            now, photo_id = self._database.clock.now(), f"test-{uuid4()}"
+            notice = Notice(
+                id=f"{photo_id}.0",
+                photo_id=photo_id,
+                sequence=0,
+                user_id=user_id,
+                batch_id=None,
+                file_key="",
+                status=Status.REVIEW,
+                before=Status.PENDING,
+                reason=None,
+                by_person=False,
+                corrects=False,
+                sha256=None,
+                language="en",
+                decided_at=now,
+            )
+            row = NoticeRow(notice=notice, due_at=now, waits=False, planned=True)
+            self._database.notices.append(row)
+            self._database.owed.append(Owed(row=row, channel=channel))
+            self._database.lines.setdefault((channel, user_id), Line(next_at=now))
+            return notice.id
 
     def dead(self, *, channel: str | None = None, limit: int) -> list[str]:
         """See ``photogate.ports.notices.NoticeDesk.dead``."""

@@ -171,10 +171,11 @@ def _insert(session: Session, batch_id: str, batch: NewBatch) -> None:
     stored = [photo.stored for photo in batch.photos]
     keys = [photo.file_key for photo in batch.photos]
     session.rows(
-        "INSERT INTO batches (id, user_id, file_keys, correlation_id)"
-        " VALUES (:id, :u, CAST(:keys AS text[]), :correlation)",
+        "INSERT INTO batches (id, user_id, file_keys, correlation_id, language)"
+        " VALUES (:id, :u, CAST(:keys AS text[]), :correlation, :language)",
         id=batch_id,
         correlation=batch.correlation_id,
+        language=batch.language,
         u=batch.user_id,
         keys=keys,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 from photogate.adapters.postgres.notices import NOTICE_COLUMNS, notice_from, open_lines
 from photogate.adapters.postgres.pool import Pool, Session
@@ -75,6 +76,32 @@ class PostgresNoticeDesk:
             return len({row["notice"] for row in rows})
 
         return self._pool.transaction(work)
+
+    def test(self, channel: str, user_id: str) -> str:
+        """See ``photogate.ports.notices.NoticeDesk.test``."""
+        photo_id = f"test-{uuid4()}"
+
+        def work(session: Session) -> None:
+            row = session.row(
+                "INSERT INTO notices (photo_id, n, user_id, file_key, status, before, by_person,"
+                "   corrects, due_at, waits, planned)"
+                " VALUES (:id, 0, :user, '', 'review', 'pending', false, false, now(), false, true)"
+                " ON CONFLICT DO NOTHING RETURNING id",
+                id=photo_id,
+                user=user_id,
+            )
+            if row is not None:
+                session.rows(
+                    "INSERT INTO notice_deliveries (notice, channel, user_id)"
+                    " VALUES (:notice, :channel, :user)",
+                    notice=row["id"],
+                    channel=channel,
+                    user=user_id,
+                )
+                open_lines(session, channel, [row["id"]], in_s=0.0)
+
+        self._pool.transaction(work)
+        return f"{photo_id}.0"
 
     def dead(self, *, channel: str | None = None, limit: int) -> list[str]:
         """See ``photogate.ports.notices.NoticeDesk.dead``."""
