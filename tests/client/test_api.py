@@ -61,7 +61,7 @@ def test_a_user(callers: Callers, portrait: bytes, installation: Installation) -
     assert user.health().status == "ok"
     keys = [user.upload(portrait), user.upload(b"no picture", content_type="image/png")]
     accepted = user.complete(keys)
-    assert user.complete(keys).batch_id == accepted.batch_id
+    assert user.complete(keys, language="am").batch_id == accepted.batch_id
     assert user.status().summary.pending == 2
     callers.deliver()
     good, bad = (user.wait(keys)[key] for key in keys)

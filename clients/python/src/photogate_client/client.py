@@ -48,15 +48,20 @@ class Photogate(Transport):
             UploadUrl, "/users/media/upload-url", content_type=content_type, size=size_bytes
         )
 
-    def complete(self, file_keys: Sequence[str]) -> Accepted:
+    def complete(self, file_keys: Sequence[str], *, language: str | None = None) -> Accepted:
         """Hand in 1 to 9 uploaded photos together; does not wait for verdicts.
+
+        Args:
+            language: in which the user is told of these photos, such as ``am``; else as the
+                token's ``locale`` says.
 
         Raises:
             Conflict: some have not been uploaded, or are in another batch: its ``file_keys``.
             RateLimited: more photos than a user may hand in within 24 hours.
         """
         photos = [{"file_key": key, "media_type": "photo"} for key in file_keys]
-        return self.call(Accepted, "POST", "/users/media/upload-complete", json={"photos": photos})
+        body = {"photos": photos, **({"language": language} if language else {})}
+        return self.call(Accepted, "POST", "/users/media/upload-complete", json=body)
 
     def moderate(
         self, photos: Iterable[bytes], *, content_type: str = "image/jpeg", within_s: float = 60.0
