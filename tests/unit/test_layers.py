@@ -171,7 +171,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # A package of its own: whoever installs it has nothing else of ours.
     "photogate_client": {"photogate_client"},
-    "local": {"functions", "local", "photogate", "photogate_client", "photogate_vision"},
+    "local": {"functions", "local", "photogate", "photogate_vision"},
     "local.servers": {"local.home", "local.process", "local.servers", "photogate"},
     "local.models": {"local.models", "local.samples", "photogate", "photogate_vision"},
 }
