@@ -11,6 +11,7 @@ from local.commands.evaluate import evaluate
 from local.commands.given_up import dead, redrive
 from local.commands.logs import logs, metrics
 from local.commands.model import models
+from local.commands.notices import notices
 from local.commands.parts import migrate, worker
 from local.commands.up import up
 
@@ -36,3 +37,4 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(models, name="model")
+app.add_typer(notices, name="notices")

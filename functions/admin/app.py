@@ -17,7 +17,7 @@ from photogate.problems import problems
 from photogate.review_page import page_router
 from photogate.service.review import MAX_PAGE
 
-from . import reviewing, sessions, telegram
+from . import notices, reviewing, sessions, telegram
 from .schemas import (
     Dashboard,
     Filters,
@@ -190,7 +190,8 @@ def create_app(parts: Callable[[], AdminParts] = admin) -> FastAPI:
 
 def _routes() -> APIRouter:
     routes = APIRouter()
-    for part in (router, sessions.router, reviewing.router, telegram.router, page_router()):
+    routers = (sessions.router, reviewing.router, notices.router, telegram.router)
+    for part in (router, *routers, page_router()):
         routes.include_router(part)
     return routes
 

@@ -16,6 +16,7 @@ from photogate_client import (
     Forbidden,
     InvalidRequest,
     NotFound,
+    NoticeState,
     Photogate,
     PhotogateAdmin,
     Status,
@@ -134,6 +135,10 @@ def test_an_operator(callers: Callers) -> None:
     assert (stats.queue.length, stats.workers) == (0, ())
     callers.admin.link_telegram("anna", 4711)
     callers.admin.link_telegram("anna", None)
+    tried = callers.admin.test_channel("log", user_id="anna")
+    (notice,) = callers.admin.notices(user_id="anna", state=NoticeState.OPEN)
+    assert (notice.id, notice.channel) == (tried, "log")
+    assert callers.admin.resend_notices(["gone.1"]) == 0
     with pytest.raises(Unavailable) as unwell:  # there is no worker
         callers.admin.health()
     assert unwell.value.problem["parts"]["database"]["ok"] is True

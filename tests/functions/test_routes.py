@@ -53,6 +53,9 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST /admin/review/{id}/reject": (401, 401, 403, 403, 403, 409, 409),
     "POST /admin/review/{id}/undo": (401, 401, 403, 403, 403, 409, 409),
     "POST /admin/review/{id}/escalate": (401, 401, 403, 403, 403, 409, 409),
+    "GET /admin/notices": (401, 401, 403, 403, 403, 403, 200),
+    "POST /admin/notices/resend": (401, 401, 403, 403, 403, 403, 200),
+    "POST /admin/notices/test": (401, 401, 403, 403, 403, 403, 200),
     "GET /admin": (200, 200, 200, 200, 200, 200, 200),
 }
 #: With a cookie, whose session may lack the token that tells our pages from others.
@@ -77,6 +80,9 @@ BY_SESSION: dict[str, tuple[int, ...]] = {
     "POST /admin/review/{id}/reject": (403, 403, 409, 409),
     "POST /admin/review/{id}/undo": (403, 403, 409, 409),
     "POST /admin/review/{id}/escalate": (403, 403, 409, 409),
+    "GET /admin/notices": (403, 403, 403, 200),
+    "POST /admin/notices/resend": (403, 403, 403, 200),
+    "POST /admin/notices/test": (403, 403, 403, 200),
     "DELETE /admin/session": (403, 204, 204, 204),
     # A session says nothing on the users' routes.
     "GET /users/media/moderation-status": (401, 401, 401, 401),
@@ -134,6 +140,10 @@ def body_of(route: str) -> dict[str, Any] | None:
     tab = {"tab": "tab-00000001"}
     if route == "POST /admin/session":
         return {"token": "no.such.link"}
+    if route == "POST /admin/notices/resend":
+        return {"ids": ["nobody.1"]}
+    if route == "POST /admin/notices/test":
+        return {"channel": "log"}
     if route.endswith("/reject"):
         return {"reason": "nsfw", **tab}
     return tab if route.startswith("POST /admin/review") else None

@@ -11,10 +11,15 @@ from .admin_models import (
     Decided,
     Held,
     Kind,
+    NoticeItem,
+    NoticeItems,
+    NoticeState,
     OwnerOf,
     Pending,
     QueueStats,
+    Resent,
     ReviewedPhoto,
+    Tried,
 )
 from .client import Copy
 from .models import Health, Status
@@ -97,6 +102,34 @@ class PhotogateAdmin(Transport):
     def desk(self) -> Desk:
         """Begin to review one photo after the other."""
         return Desk(self)
+
+    def notices(
+        self, *, state: NoticeState | None = None, user_id: str | None = None, limit: int = 100
+    ) -> tuple[NoticeItem, ...]:
+        """List what people and backends are told, newest first, 1 to 500. Needs admin."""
+        found = self.get(NoticeItems, "/admin/notices", state=state, user_id=user_id, limit=limit)
+        return found.notices
+
+    def resend_notices(self, ids: Sequence[str], *, channel: str | None = None) -> int:
+        """Tell 1 to 1000 notices again, dead or told; count them. Needs admin.
+
+        Args:
+            channel: only over this one.
+        """
+        body = {"ids": list(ids), "channel": channel}
+        return self.call(Resent, "POST", "/admin/notices/resend", json=body).resent
+
+    def test_channel(self, channel: str, *, user_id: str | None = None) -> str:
+        """Tell a user, or oneself, of no photo, to see that a channel works. Needs admin.
+
+        Not repeated without an answer.
+
+        Returns:
+            The notice's id: look for it in ``notices``.
+        """
+        body = {"channel": channel, "user_id": user_id}
+        path = "/admin/notices/test"
+        return self.call(Tried, "POST", path, json=body, repeatable=False).id
 
     def link_telegram(self, user_id: str, chat_id: int | None) -> None:
         """Tell a user by Telegram in this chat from now on, or no more. Needs admin.

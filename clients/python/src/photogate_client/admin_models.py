@@ -285,3 +285,52 @@ class Decided(Answer):
     photo_id: str
     status: Status
     reason: str | None
+
+
+class NoticeState(StrEnum):
+    """What an operator asks the list of notices for."""
+
+    OPEN = "open"
+    TOLD = "told"
+    DEAD = "dead"
+
+
+class NoticeItem(Answer):
+    """One notice over one channel."""
+
+    #: As receivers know it.
+    id: str
+    photo_id: str
+    user_id: str
+    status: Status
+    #: A code.
+    reason: str | None
+    #: Null while it is not due.
+    channel: str | None
+    state: NoticeState
+    decided_at: datetime
+    #: Null while the photo's copy is awaited.
+    due_at: datetime | None
+    #: When it was told, or given up.
+    ended_at: datetime | None
+    #: Why the last attempt failed.
+    error: str | None
+
+
+class NoticeItems(Answer):
+    """Notices, newest first."""
+
+    notices: tuple[NoticeItem, ...]
+
+
+class Resent(Answer):
+    """How many are told again."""
+
+    resent: int
+
+
+class Tried(Answer):
+    """A notice of no photo is under way."""
+
+    #: Look for it in the list.
+    id: str

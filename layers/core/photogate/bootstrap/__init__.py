@@ -13,7 +13,7 @@ from photogate.bootstrap.for_files import file_store, max_photo_bytes, trusted_p
 from photogate.bootstrap.for_migrate import migrate
 from photogate.bootstrap.for_moderate import ModerateParts, ModeratePorts, analyzer, moderate
 from photogate.bootstrap.for_notices import notice_desk, notifying, sending
-from photogate.bootstrap.for_sweep import redrive, sweep
+from photogate.bootstrap.for_sweep import handing_over, redrive, sweep
 from photogate.bootstrap.for_upload import UploadParts, upload
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "analyzer",
     "check_settings",
     "file_store",
+    "handing_over",
     "max_photo_bytes",
     "migrate",
     "moderate",

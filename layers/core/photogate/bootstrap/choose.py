@@ -52,6 +52,11 @@ def reset() -> None:
         _to_close.pop()()
 
 
+def close_later(close: Callable[[], None]) -> None:
+    """Let ``reset`` close something that is kept open."""
+    _to_close.append(close)
+
+
 def settings_of(model: type[S]) -> S:
     """Read settings from the environment, after the secrets that it names."""
     _load_secrets()

@@ -34,12 +34,14 @@ def _webhook(settings: s.NoticeSettings) -> Channel | None:
     def body(notice: Notice) -> bytes:
         return ping(notice) if notice.is_test else body_of(notice, reason_words(notice))
 
-    return WebhookChannel(
+    channel = WebhookChannel(
         settings.webhook_url,
         settings.webhook_secrets,
         body=body,
         private=settings.webhook_private,
     )
+    choose.close_later(channel.close)
+    return channel
 
 
 def _telegram(settings: s.NoticeSettings) -> Channel | None:
@@ -141,11 +143,13 @@ def hand_over(settings: s.SweepSettings | s.ModerateSettings, service: str) -> H
     from photogate.adapters.notices_sqs import SqsParcels
     from photogate.adapters.sqs_client import connect
 
+    client = connect(url, settings.queue_endpoint)
+    choose.close_later(client.close)
     notices = PostgresNotices(choose.pool(settings))
     return HandingOver(
         notices,
         kinds(settings.notice_channels),
-        SqsParcels(connect(url, settings.queue_endpoint), url),
+        SqsParcels(client, url),
         Settling(notices, NoticeLog(service)),
     )
 
@@ -158,8 +162,9 @@ def notifying() -> Notifying:
 
     settings = choose.settings_of(s.NotifierSettings)
     url = settings.notice_receipts_url
-    endpoint = os.environ.get("QUEUE_ENDPOINT")
-    return Notifying(channels(settings), SqsReceipts(connect(url, endpoint), url))
+    client = connect(url, os.environ.get("QUEUE_ENDPOINT"))
+    choose.close_later(client.close)
+    return Notifying(channels(settings), SqsReceipts(client, url))
 
 
 def notice_desk() -> NoticeDesk:

@@ -9,6 +9,7 @@ from photogate.bootstrap import choose
 from photogate.bootstrap.for_notices import hand_over
 
 if TYPE_CHECKING:
+    from photogate.service.handing_over import HandingOver
     from photogate.service.redrive import Redrive
     from photogate.service.sweep import Sweep
 
@@ -37,6 +38,11 @@ def sweep() -> Sweep:
         notice_days=settings.notice_days,
         hand_over=hand_over(settings, "sweep"),
     )
+
+
+def handing_over() -> HandingOver | None:
+    """Build what hands notices over and records their receipts; None where nobody has to."""
+    return hand_over(choose.settings_of(s.SweepSettings), "sweep")
 
 
 def redrive() -> Redrive:

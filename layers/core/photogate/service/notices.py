@@ -17,9 +17,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from photogate.domain import Deadline
+from photogate.domain.changes import UNDO_WITHIN_S, Action, Outcome
 from photogate.domain.notices import Failing, Failure, Parcel, Receipt
 from photogate.errors import RetryableError
+from photogate.messages import NoticeJob
 from photogate.ports.notices import Channel, Kind, Notices
+from photogate.ports.queue import JobSender
 from photogate.service.review_time import ReviewTime
 
 logger = logging.getLogger(__name__)
@@ -218,6 +221,22 @@ def plan(notices: Notices, kinds: Sequence[Kind], time_left_s: Callable[[], floa
         if n < PLANNED_AT_ONCE or time_left_s() <= 0:
             break
     return planned
+
+
+def reminder(sender: JobSender) -> Callable[[Outcome], None]:
+    """Make what sends a job when a person's decision may be told, where no process looks.
+
+    When that fails, the sweep tells it within a minute.
+    """
+
+    def remind(outcome: Outcome) -> None:
+        if outcome.change.action is Action.DECIDE:
+            try:
+                sender.send(NoticeJob().encode(), delay_s=UNDO_WITHIN_S + 1)
+            except RetryableError as error:
+                logger.warning("a decision is told by the sweep: %s", error)
+
+    return remind
 
 
 def told_by(channel: Channel, parcel: Parcel, deadline: Deadline) -> Receipt:
