@@ -150,8 +150,14 @@ class NoticeLog:
                 "error": failure.error,
             },
         )
-        counts = {"NoticesFailed": 1.0} | ({"NoticesDead": 1.0} if dead else {})
-        emit(self._service, dimensions={"channel": parcel.channel}, counts=counts)
+        emit(
+            self._service,
+            dimensions={"channel": parcel.channel},
+            counts={"NoticesFailed": 1},
+        )
+        if dead:
+            # Of all channels together, for the alarm.
+            emit(self._service, counts={"NoticesDead": 1})
 
 
 def _serialized(event: object) -> str:
