@@ -93,7 +93,12 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # Its sender was killed in the middle: no receiver takes that.
+            self.close_connection = True
+            return
         answer = self.server.answer(
             Request(headers={k.lower(): v for k, v in self.headers.items()}, body=body)
         )

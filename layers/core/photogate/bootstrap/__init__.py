@@ -12,7 +12,7 @@ from photogate.bootstrap.for_admin import AdminParts, admin
 from photogate.bootstrap.for_files import file_store, max_photo_bytes, trusted_proxies
 from photogate.bootstrap.for_migrate import migrate
 from photogate.bootstrap.for_moderate import ModerateParts, ModeratePorts, analyzer, moderate
-from photogate.bootstrap.for_notices import notice_desk, notifying, sending
+from photogate.bootstrap.for_notices import channels, notice_desk, notifying, sending
 from photogate.bootstrap.for_sweep import handing_over, redrive, sweep
 from photogate.bootstrap.for_upload import UploadParts, upload
 
@@ -55,5 +55,6 @@ def check_settings() -> None:
     """
     for model in (s.UploadSettings, s.AdminSettings, s.SweepSettings, s.SenderSettings):
         choose.settings_of(model)
+    channels(choose.settings_of(s.NoticeSettings))
     settings = choose.settings_of(s.ModerateSettings)
     analyzer(settings, choose.policy(settings))
