@@ -90,11 +90,11 @@ $(VENV)/made.stamp:
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-$(VENV)/run.stamp: requirements/run.txt requirements/samples.txt pyproject.toml layers/core/pyproject.toml layers/model/pyproject.toml | $(VENV)/made.stamp
+$(VENV)/run.stamp: requirements/run.txt requirements/samples.txt pyproject.toml layers/core/pyproject.toml layers/model/pyproject.toml clients/python/pyproject.toml | $(VENV)/made.stamp
 	@echo "· installing what Photogate needs"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/run.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/samples.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e layers/core -e layers/model -e .
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e layers/core -e layers/model -e clients/python -e .
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp

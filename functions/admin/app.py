@@ -17,7 +17,17 @@ from photogate.problems import problems
 from photogate.review_page import page_router
 from photogate.service.review import MAX_PAGE
 
-from . import history, holding, lists, notices, oidc, reviewing, session_list, sessions
+from . import (
+    history,
+    holding,
+    lists,
+    notices,
+    oidc,
+    reviewing,
+    session_list,
+    sessions,
+    telegram,
+)
 from .schemas import (
     Dashboard,
     Filters,
@@ -203,6 +213,7 @@ def _routes() -> APIRouter:
         lists.router,
         history.router,
         notices.router,
+        telegram.router,
         page_router(),
     ):
         routes.include_router(part)

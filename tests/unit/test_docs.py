@@ -33,6 +33,18 @@ RUN_BY: dict[str, dict[str, str]] = {
         "sed -i ": "tests/compose/test_page.py::THROUGH_MOTO",
         "cat >> .photogate": "tests/compose/test_page.py::THROUGH_MOTO",
     },
+    "docs/integrate.md": dict.fromkeys(
+        (
+            "export JWT_SECRET=",
+            "WEBHOOK_URL=",
+            "field()",
+            "API=",
+            "PLACE=",
+            "curl ",
+            ".venv/bin/uvicorn",
+        ),
+        "tests/e2e/test_integrate.py::test_the_page",
+    ),
     "docs/logs.md": {
         ".venv/bin/photogate doctor": "tests/e2e/test_own_servers.py::test_rows_and_jobs_elsewhere",
         ".venv/bin/photogate logs": "tests/e2e/test_docs.py::test_commands_on_a_stack",

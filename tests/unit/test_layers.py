@@ -12,8 +12,19 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "layers" / "core" / "photogate"
 VISION = ROOT / "layers" / "model" / "photogate_vision"
+CLIENT = ROOT / "clients" / "python" / "src" / "photogate_client"
+#: Folders that packages are in.
+BASES = (CORE.parent, VISION.parent, CLIENT.parent, ROOT)
 
-INSIDE = ("photogate", "photogate_vision", "functions", "local", "tests", "bench")
+INSIDE = (
+    "photogate",
+    "photogate_client",
+    "photogate_vision",
+    "functions",
+    "local",
+    "tests",
+    "bench",
+)
 
 #: Module (or its longest known prefix) -> what of ours it may import.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -167,6 +178,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.telemetry",
         "photogate.texts",
     },
+    # A package of its own: whoever installs it has nothing else of ours.
+    "photogate_client": {"photogate_client"},
     "local": {"functions", "local", "photogate", "photogate_vision"},
     "local.servers": {"local.home", "local.process", "local.servers", "photogate"},
     "local.models": {"local.models", "local.samples", "photogate", "photogate_vision"},
@@ -177,7 +190,7 @@ ONLY_THERE = {
     "pg8000": {"photogate.adapters.postgres", "local.servers.embedded_postgres"},
     "redis": {"photogate.adapters.queue_redis", "local.servers.embedded_redis"},
     "boto3": {"photogate.adapters"},
-    "requests": {"local"},
+    "requests": {"local", "photogate_client"},
     "urllib3": {"photogate.adapters", "functions.migrate"},
     "PIL": {"photogate_vision", "local.samples", "local.models"},
     "onnxruntime": {"photogate_vision"},
@@ -197,8 +210,8 @@ ONLY_THERE = {
 
 
 def _modules() -> Iterator[tuple[str, Path]]:
-    for base in (CORE.parent, VISION.parent, ROOT):
-        for top in INSIDE[:4]:
+    for base in BASES:
+        for top in INSIDE[:5]:
             for path in sorted((base / top).rglob("*.py")):
                 parts = path.relative_to(base).with_suffix("").parts
                 yield ".".join(p for p in parts if p != "__init__"), path
@@ -222,7 +235,7 @@ def _is_module(name: str) -> bool:
     relative = Path(*name.split("."))
     return any(
         (base / relative).is_dir() or (base / relative).with_suffix(".py").is_file()
-        for base in (CORE.parent, VISION.parent, ROOT)
+        for base in BASES
     )
 
 

@@ -15,11 +15,13 @@ from typing import Any
 import jwt
 
 from photogate.domain import Principal, Role
-from photogate.domain.people import MAX_USER_ID, storable
+from photogate.domain.people import MAX_TELEGRAM_ID, MAX_USER_ID, storable
 from photogate.domain.reviews import SignInLink
 from photogate.errors import Unauthenticated
 from photogate.issuer_keys import IssuerKeys
 
+#: The user's chat with the bot, which the token's issuer knows from Telegram's own signature.
+_TELEGRAM_CLAIM = "telegram_chat_id"
 #: Clocks of two machines may differ by this much.
 _LEEWAY_S = 10
 #: Issuers' tokens have 500 to 3,000; servers refuse heads of more than 8 or 16 KB.
@@ -131,7 +133,7 @@ def issue_token(
     lifetime_s: int = 3600,
     issuer: str | None = None,
     audience: str | None = None,
-    **more: str,
+    **more: str | int,
 ) -> str:
     """Make an HS256 token: for trying things out, and for backends without an issuer.
 
@@ -194,8 +196,18 @@ def _principal(claims: dict[str, Any]) -> Principal:
         user_id=user_id,
         role=role,
         name=name[:200] if isinstance(name, str) and name and storable(name) else None,
+        addresses=_addresses(claims),
         language=language_tag(claims.get("locale")),
     )
+
+
+def _addresses(claims: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    chat = claims.get(_TELEGRAM_CLAIM)
+    if chat is None:
+        return ()
+    if not isinstance(chat, int) or not 1 <= chat <= MAX_TELEGRAM_ID or chat is True:
+        raise Unauthenticated(f"the token's {_TELEGRAM_CLAIM} must be the number of a user's chat")
+    return (("telegram", str(chat)),)
 
 
 def language_tag(wish: object) -> str | None:

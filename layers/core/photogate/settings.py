@@ -7,6 +7,7 @@ setting looks here.
 from __future__ import annotations
 
 import os
+import re
 from base64 import b64decode
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
@@ -506,6 +507,12 @@ def _are_webhook_secrets(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _is_bot_token(token: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"\d+:[\w-]{30,}", token.get_secret_value(), re.ASCII):
+        raise ValueError("must be like 110201543:AAH…, as @BotFather gives it")
+    return token
+
+
 class NoticeSettings(LogSettings):
     """The channels over which people and backends are told of decisions."""
 
@@ -521,6 +528,12 @@ class NoticeSettings(LogSettings):
         False,
         description="Let `WEBHOOK_URL` be http, and an address that is not public: a backend in"
         " your own network.",
+    )
+    telegram_bot_token: Annotated[SecretStr, AfterValidator(_is_bot_token)] | None = Field(
+        None, description="Of the bot that tells users by Telegram; @BotFather gives it."
+    )
+    telegram_api_url: str = Field(
+        "https://api.telegram.org", description="Where a Bot API server answers."
     )
     objection_text: str = Field(
         "",

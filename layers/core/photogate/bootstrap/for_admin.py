@@ -12,7 +12,7 @@ from photogate.bootstrap import choose
 if TYPE_CHECKING:
     from photogate.auth import TokenVerifier
     from photogate.health import DeepHealth
-    from photogate.ports.notices import NoticeDesk
+    from photogate.ports.notices import Addresses, NoticeDesk
     from photogate.service.holding import Holding
     from photogate.service.listing import Lists
     from photogate.service.oidc import OidcSignIns
@@ -34,6 +34,7 @@ class AdminParts:
     lists: Lists
     holding: Holding
     sign_ins: SignIns
+    addresses: Addresses
     #: None where no provider is set.
     oidc: OidcSignIns | None
     notices: NoticeDesk
@@ -45,7 +46,7 @@ def admin() -> AdminParts:
     from photogate.adapters.postgres.copies import PostgresCopies
     from photogate.adapters.postgres.histories import PostgresHistories
     from photogate.adapters.postgres.holds import PostgresHolds
-    from photogate.adapters.postgres.notice_desk import PostgresNoticeDesk
+    from photogate.adapters.postgres.notice_desk import PostgresAddresses, PostgresNoticeDesk
     from photogate.adapters.postgres.outbox import PostgresOutbox
     from photogate.adapters.postgres.reviews import PostgresReviewItems
     from photogate.adapters.postgres.selections import PostgresRejections, PostgresSelections
@@ -106,7 +107,7 @@ def admin() -> AdminParts:
         ),
         holding=Holding(holds=holds, changes=changes),
         notices=PostgresNoticeDesk(pool),
-        notices=PostgresNoticeDesk(pool),
+        addresses=PostgresAddresses(pool),
         sign_ins=sign_ins,
         oidc=_oidc(settings, sign_ins),
     )

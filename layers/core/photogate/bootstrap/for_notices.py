@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from photogate import settings as s
@@ -44,9 +44,28 @@ def _webhook(settings: s.NoticeSettings) -> Channel | None:
     return channel
 
 
+def _telegram(settings: s.NoticeSettings) -> Channel | None:
+    from photogate.adapters.channels.telegram import TelegramChannel
+    from photogate.texts.notices import notice_words
+
+    if settings.telegram_bot_token is None:
+        return None
+    objection = settings.objection_text
+
+    def words(notices: Sequence[Notice], review_hours: float | None) -> str:
+        return notice_words(notices, review_hours=review_hours, objection=objection)
+
+    return TelegramChannel(
+        settings.telegram_bot_token.get_secret_value(),
+        words=words,
+        api_url=settings.telegram_api_url,
+    )
+
+
 #: Every channel: made from settings, or None where it is not set up.
 CHANNELS: dict[str, Callable[[s.NoticeSettings], Channel | None]] = {
     "log": _log,
+    "telegram": _telegram,
     "webhook": _webhook,
 }
 
@@ -63,9 +82,16 @@ def _webhook_kind() -> Kind:
     return WebhookChannel
 
 
+def _telegram_kind() -> Kind:
+    from photogate.adapters.channels.telegram import TelegramChannel
+
+    return TelegramChannel
+
+
 #: The same channels, for who plans and does not tell.
 KINDS: dict[str, Callable[[], Kind]] = {
     "log": _log_kind,
+    "telegram": _telegram_kind,
     "webhook": _webhook_kind,
 }
 

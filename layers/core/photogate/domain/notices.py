@@ -77,6 +77,9 @@ class Parcel:
     failures: int = 0
     #: Seconds since the first of them; 0 for a first attempt.
     failing_s: float = 0.0
+    #: Hours within which most photos had a person's decision lately, for people whose photo waits
+    #: for one; None if that is not known, or nobody waits.
+    review_hours: float | None = None
 
 
 class Failing(StrEnum):

@@ -7,6 +7,9 @@ from enum import StrEnum
 
 #: Characters of an id, at most.
 MAX_USER_ID = 128
+#: Largest id of a Telegram user: the Bot API has "at most 52 significant bits". A user's private
+#: chat with a bot has the user's id; groups and channels have negative ones.
+MAX_TELEGRAM_ID = 2**52 - 1
 
 
 class Role(StrEnum):
@@ -34,6 +37,8 @@ class Principal:
     name: str | None = None
     #: In which they want to be told, as an IETF tag such as ``am``: the token's ``locale``.
     language: str | None = None
+    #: Where the user is told of decisions, by channel, as the token says: ``telegram`` -> a chat.
+    addresses: tuple[tuple[str, str], ...] = ()
 
 
 def storable(text: str) -> bool:

@@ -14,6 +14,7 @@ from photogate.domain import Deadline
 from photogate.notice_messages import HandedBack, HandedOver
 from photogate.ports.notices import Channel, Kind, Notices, Parcels, Receipts
 from photogate.service.notices import PARCEL_S, Settling, plan, told_by
+from photogate.service.review_time import ReviewTime
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class HandingOver:
         self._kinds = {kind.name: kind for kind in kinds}
         self._parcels = parcels
         self._settling = settling
+        self._review_time = ReviewTime(notices)
 
     def run(self, *, time_left_s: Callable[[], float]) -> int:
         """Hand over what is due; return how many parcels.
@@ -50,7 +52,7 @@ class HandingOver:
             while time_left_s() > 0:
                 until = datetime.now(UTC) + timedelta(seconds=LEASE_S)
                 taken = self._notices.take(kind, limit=_AT_ONCE, lease_s=LEASE_S)
-                for parcel in taken:
+                for parcel in self._review_time.said_on(kind, taken):
                     self._parcels.send(HandedOver(until=until, parcel=parcel))
                 sent += len(taken)
                 if len(taken) < _AT_ONCE:

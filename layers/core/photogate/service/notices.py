@@ -23,6 +23,7 @@ from photogate.errors import RetryableError
 from photogate.messages import NoticeJob
 from photogate.ports.notices import Channel, Kind, Notices
 from photogate.ports.queue import JobSender
+from photogate.service.review_time import ReviewTime
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +142,7 @@ class Sending:
         self._settling = settling
         self._at_once = at_once
         self._lease_s = lease_s
+        self._review_time = ReviewTime(notices)
 
     def run(self, *, time_left_s: Callable[[], float]) -> int:
         """Tell what is due; return how many notices were taken by their receivers.
@@ -178,11 +180,12 @@ class Sending:
         if turn.over or time_left_s() <= 0:
             return []
         try:
-            return self._notices.take(turn.channel, limit=limit, lease_s=self._lease_s)
+            taken = self._notices.take(turn.channel, limit=limit, lease_s=self._lease_s)
         except RetryableError as error:
             logger.warning("no notices for %s: %s", turn.channel.name, error)
             turn.over = True
             return []
+        return self._review_time.said_on(turn.channel, taken)
 
     def _tell(self, turn: _Turn, parcel: Parcel, time_left_s: Callable[[], float]) -> None:
         if turn.over:

@@ -21,6 +21,7 @@ from photogate.domain.changes import withdrawn
 from photogate.errors import Conflict, InvalidRequest, NotFound, RetryableError
 from photogate.file_keys import SUFFIXES, FileKeys
 from photogate.messages import Job
+from photogate.ports.notices import Addresses
 from photogate.ports.photos import PhotoStore
 from photogate.ports.queue import JobSender
 from photogate.ports.records import Changes, Intake, Outbox, Views
@@ -91,6 +92,7 @@ class Uploads:
         changes: Changes,
         outbox: Outbox,
         sender: JobSender,
+        addresses: Addresses,
         limits: UploadLimits,
     ) -> None:
         self._keys = keys
@@ -100,6 +102,7 @@ class Uploads:
         self._changes = changes
         self._outbox = outbox
         self._sender = sender
+        self._addresses = addresses
         self._limits = limits
         self._heads = ThreadPoolExecutor(MAX_PHOTOS_PER_BATCH * 2, thread_name_prefix="head")
 
@@ -168,6 +171,9 @@ class Uploads:
         batch = self._intake.find(user.user_id, file_keys)
         if batch is None:
             photos = self._stored_photos(file_keys)
+            # First, so that these photos are told of there as well.
+            for channel, address in user.addresses:
+                self._addresses.link(channel, user.user_id, address)
             batch = self._intake.accept(
                 NewBatch(
                     user_id=user.user_id,
