@@ -177,7 +177,7 @@ def _fill(
     on_photo: list[str] = []
     for column, name, value in (
         ("media.moderation_scores->'rule'->>'name'", "rule", wanted.rule),
-        ("media.user_id", "owner", wanted.user_id),
+        ("CAST(media.user_id AS text)", "owner", wanted.user_id),
     ):
         if value is not None:
             on_photo.append(f" AND {column} = :{name}")
