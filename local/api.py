@@ -10,6 +10,8 @@ from ipaddress import ip_network
 from typing import Any
 
 import uvicorn
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.admin.app import app as admin_app
 from functions.upload.app import app as upload_app
@@ -19,6 +21,17 @@ from local.servers.http import LimitedHttp, allow_descriptors, limited_per_clien
 from photogate import bootstrap
 from photogate.adapters.photos_files import MOUNT
 from photogate.errors import ConfigError
+
+#: As the API of ``template.yaml`` has it.
+CORS = {
+    "allow_methods": ["GET", "POST", "PUT", "DELETE"],
+    "allow_headers": ["authorization", "content-type", "x-correlation-id"],
+    "expose_headers": ["retry-after", "x-correlation-id"],
+    "max_age": 600,
+}
+
+#: Where the page signs in, by a cookie.
+SESSION_PATH = "/api/v1/admin/session"
 
 _files_app = files.create_app(
     lambda: bootstrap.file_store(), max_bytes=lambda: bootstrap.max_photo_bytes()
@@ -40,6 +53,23 @@ async def app(
         await upload_app(scope, receive, send)
 
 
+def with_cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
+    """Let pages of these origins call the API from a browser, with tokens and without cookies.
+
+    The moderators' page, which signs in by a cookie, is for its own origin alone.
+    """
+    if not origins:
+        return app
+    shared = CORSMiddleware(app, allow_origins=origins, allow_credentials=False, **CORS)  # type: ignore[arg-type]  # settings of four types
+
+    async def for_the_api(scope: Scope, receive: Receive, send: Send) -> None:
+        of_api = scope["type"] == "http" and scope["path"].startswith("/api/v1/")
+        of_api = of_api and not scope["path"].startswith(SESSION_PATH)
+        await (shared if of_api else app)(scope, receive, send)
+
+    return for_the_api
+
+
 def _remove_parts() -> None:
     with suppress(ConfigError):  # photos are in a bucket
         bootstrap.file_store().remove_parts(older_than_s=3600)
@@ -58,7 +88,7 @@ def main() -> None:
     _remove_parts()
     proxies = bootstrap.trusted_proxies()
     uvicorn.run(
-        limited_per_client(app),
+        with_cors(limited_per_client(app), bootstrap.cors_origins()),
         http=partial(LimitedHttp, proxies=[ip_network(proxy) for proxy in proxies]),  # type: ignore[arg-type]  # called like the class
         ws="none",
         proxy_headers=bool(proxies),

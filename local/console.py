@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
+from pg8000.exceptions import DatabaseError
 from rich.console import Console
 
 from photogate.errors import PhotogateError
@@ -33,4 +34,9 @@ def errors_as_lines() -> Iterator[None]:
         yield
     except PhotogateError as error:
         complain(f"photogate: {error}")
+        raise typer.Exit(1) from error
+    except DatabaseError as error:
+        from photogate.adapters.postgres.database_words import plain
+
+        complain(f"photogate: the database refuses: {plain(error)}")
         raise typer.Exit(1) from error

@@ -59,6 +59,19 @@ def _is_address(url: str) -> str:
     return url
 
 
+def _origins(value: str) -> str:
+    origins = [origin.strip() for origin in value.split(",") if origin.strip()]
+    for origin in origins:
+        parts = urlsplit(origin)
+        exact = parts.scheme in ("http", "https") and origin == f"{parts.scheme}://{parts.netloc}"
+        if origin != "*" and not (exact and parts.hostname and not set("@*") & set(parts.netloc)):
+            raise ValueError(
+                f"{origin!r} must be like https://app.example.com, without a path or a / at its"
+                " end, as browsers send it"
+            )
+    return ",".join(origins)
+
+
 def _is_safe_address(url: str) -> str:
     parts = urlsplit(url)
     # Whoever can answer in the issuer's place can sign for anybody.
@@ -255,6 +268,9 @@ class AuthSettings(LogSettings):
     jwt_audience: str | None = Field(
         None, description="Required `aud`; must be set with `JWT_JWKS_URL`."
     )
+    jwt_user_claim: str = Field(
+        "sub", min_length=1, max_length=200, description="The claim that holds the user's id."
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> AuthSettings:
@@ -274,6 +290,11 @@ class ServeSettings(LogSettings):
     trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
         "",
         description="Addresses or networks, by commas, whose `X-Forwarded-For` and `-Proto` count.",
+    )
+    cors_origins: Annotated[str, AfterValidator(_origins)] = Field(
+        "",
+        description="Web pages, by commas, that may call the API from a browser, such as"
+        " `https://app.example.com`; or `*`. On AWS `AllowedOrigins` says it.",
     )
 
 

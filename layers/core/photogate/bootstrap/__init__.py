@@ -9,8 +9,13 @@ from __future__ import annotations
 from photogate import settings as s
 from photogate.bootstrap import choose
 from photogate.bootstrap.for_admin import AdminParts, admin
-from photogate.bootstrap.for_files import file_store, max_photo_bytes, trusted_proxies
-from photogate.bootstrap.for_migrate import migrate
+from photogate.bootstrap.for_files import (
+    cors_origins,
+    file_store,
+    max_photo_bytes,
+    trusted_proxies,
+)
+from photogate.bootstrap.for_migrate import migrate, plan_migration
 from photogate.bootstrap.for_moderate import ModerateParts, ModeratePorts, analyzer, moderate
 from photogate.bootstrap.for_sweep import redrive, sweep
 from photogate.bootstrap.for_upload import UploadParts, upload
@@ -23,10 +28,12 @@ __all__ = [
     "admin",
     "analyzer",
     "check_settings",
+    "cors_origins",
     "file_store",
     "max_photo_bytes",
     "migrate",
     "moderate",
+    "plan_migration",
     "redrive",
     "reset",
     "sweep",

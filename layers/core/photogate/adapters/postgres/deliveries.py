@@ -42,7 +42,8 @@ class PostgresDeliveries:
             lambda s: s.count(
                 "UPDATE media SET retry_count = :n, updated_at = now()"
                 f" WHERE CAST(id AS text) = :id AND {OPEN} AND EXISTS"
-                " (SELECT 1 FROM batches WHERE id = CAST(batch_id AS text) AND attempt_id = :attempt)",
+                " (SELECT 1 FROM batches"
+                "  WHERE id = CAST(batch_id AS text) AND attempt_id = :attempt)",
                 id=photo.id,
                 n=photo.unfinished_attempts + 1,
                 attempt=attempt_id,

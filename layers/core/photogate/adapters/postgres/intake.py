@@ -13,8 +13,8 @@ from uuid import uuid4
 from pg8000.exceptions import DatabaseError
 
 from photogate.adapters.postgres.pool import Pool, Session, sqlstate
-from photogate.adapters.postgres.rows import PHOTO, URLS_END
-from photogate.domain import Batch, NewBatch
+from photogate.adapters.postgres.rows import OPEN, PHOTO, URLS_END
+from photogate.domain import Batch, NewBatch, Status
 from photogate.domain.uploads import DELETED, LATE, TOO_MANY, handed_in_late
 from photogate.errors import Conflict, InvalidRequest, RateLimited
 
@@ -123,7 +123,8 @@ def _find(session: Session, user_id: str, file_keys: Sequence[str]) -> Batch | N
         "SELECT CAST(batch_id AS text) AS id, 1 AS generation,"
         "   array_agg(coalesce(upload_key, url)) AS file_keys FROM media"
         " WHERE CAST(user_id AS text) = :u AND batch_id IN (SELECT batch_id FROM media"
-        f"   WHERE CAST(user_id AS text) = :u AND {PHOTO} AND coalesce(upload_key, url) = ANY (CAST(:keys AS text[])))"
+        f"   WHERE CAST(user_id AS text) = :u AND {PHOTO}"
+        "   AND coalesce(upload_key, url) = ANY (CAST(:keys AS text[])))"
         f" AND {PHOTO} AND NOT EXISTS (SELECT 1 FROM batches WHERE id = CAST(batch_id AS text))"
         " GROUP BY batch_id",
         u=user_id,
@@ -131,7 +132,8 @@ def _find(session: Session, user_id: str, file_keys: Sequence[str]) -> Batch | N
     )
     for row in found:
         if set(row["file_keys"]) == wanted:
-            there = _still_there(session, row["id"])
+            photos = _photos(session, row["id"])
+            there = {photo["key"] for photo in photos}
             if deleted := tuple(key for key in file_keys if key not in there):
                 raise Conflict(DELETED, file_keys=deleted)
             return Batch(
@@ -139,6 +141,7 @@ def _find(session: Session, user_id: str, file_keys: Sequence[str]) -> Batch | N
                 generation=row["generation"],
                 file_keys=tuple(row["file_keys"]),
                 created=False,
+                states=tuple(Status(photo["state"]) for photo in photos),
             )
     taken = {key for row in found for key in row["file_keys"]} & wanted
     if taken:
@@ -148,12 +151,17 @@ def _find(session: Session, user_id: str, file_keys: Sequence[str]) -> Batch | N
     return None
 
 
-def _still_there(session: Session, batch_id: str) -> set[str]:
-    rows = session.rows(
-        "SELECT coalesce(upload_key, url) AS key FROM media WHERE CAST(batch_id AS text) = :id",
-        id=batch_id
+def _photos(session: Session, batch_id: str) -> list[dict[str, Any]]:
+    """Give key and present state of a batch's photos."""
+    return session.rows(
+        "SELECT coalesce(upload_key, url) AS key, CASE"
+        f"   WHEN {OPEN} THEN 'pending'"
+        "   WHEN moderation_status = 'approved' AND upload_key IS NOT NULL"
+        "     AND display_key IS NULL THEN 'pending'"
+        "   ELSE CAST(moderation_status AS text) END AS state"
+        f" FROM media WHERE CAST(batch_id AS text) = :id AND {PHOTO}",
+        id=batch_id,
     )
-    return {row["key"] for row in rows}
 
 
 def _enforce_limit(session: Session, user_id: str, wanted: int, limit: int) -> None:

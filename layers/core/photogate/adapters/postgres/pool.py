@@ -48,13 +48,9 @@ _SOCKET_TIMEOUT_S = 12.0
 #: Where the role is another program's too, it has no timeouts, and the connection gets the same.
 #: Nothing is set elsewhere: RDS Proxy keeps a connection for whoever sets something on it.
 _TIMEOUTS = """
-DO $$ BEGIN
-    IF current_setting('statement_timeout') = '0' THEN
-        PERFORM set_config('statement_timeout', '8s', false),
-                set_config('lock_timeout', '5s', false),
-                set_config('idle_in_transaction_session_timeout', '30s', false);
-    END IF;
-END $$
+SELECT set_config('statement_timeout', '8s', false), set_config('lock_timeout', '5s', false),
+       set_config('idle_in_transaction_session_timeout', '30s', false)
+WHERE current_setting('statement_timeout') = '0'
 """
 #: For a connection without that timeout: a peer that is gone is noticed within half a minute.
 _PROBES = {

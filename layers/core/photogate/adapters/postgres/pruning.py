@@ -23,7 +23,8 @@ _BATCHES = f"""
     DELETE FROM batches WHERE id = ANY (ARRAY(
         SELECT id FROM batches
         WHERE finished_at < now() - make_interval(days => :days) AND NOT EXISTS (
-            SELECT 1 FROM media WHERE CAST(batch_id AS text) = batches.id AND ({OPEN} OR {GIVEN_UP}))
+            SELECT 1 FROM media
+            WHERE CAST(batch_id AS text) = batches.id AND ({OPEN} OR {GIVEN_UP}))
         ORDER BY finished_at LIMIT :n FOR UPDATE SKIP LOCKED))
 """
 #: Two days are counted.

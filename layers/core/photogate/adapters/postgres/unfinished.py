@@ -34,7 +34,8 @@ class PostgresUnfinished:
         rows = self._pool.transaction(
             lambda s: s.rows(
                 "SELECT CAST(id AS text) AS id FROM media"
-                f" WHERE CAST(batch_id AS text) = ANY (CAST(:ids AS text[])) AND {GIVEN_UP} ORDER BY id",
+                f" WHERE CAST(batch_id AS text) = ANY (CAST(:ids AS text[])) AND {GIVEN_UP}"
+                " ORDER BY id",
                 ids=list(batch_ids),
             )
         )

@@ -86,10 +86,18 @@ class PostgresViews:
             )
 
     def page(
-        self, *, status: Status | None, limit: int, skip: int = 0, after: Place | None = None
+        self,
+        *,
+        status: Status | None,
+        limit: int,
+        skip: int = 0,
+        after: Place | None = None,
+        failed: bool = False,
     ) -> tuple[list[PhotoRow], Total]:
         """See ``photogate.ports.records.Views.page``."""
         conditions = [PHOTO] if status is None else [PHOTO, "moderation_status = :status"]
+        if failed:
+            conditions += ["moderation_status = 'review'", "moderation_error IS NOT NULL"]
         params: dict[str, object] = {} if status is None else {"status": status.value}
         all_ = f"FROM media {_where(conditions)}"
         if after is not None:
@@ -122,7 +130,9 @@ class PostgresViews:
     def waiting(self, *, limit: int) -> list[PhotoRow]:
         """See ``photogate.ports.records.Views.waiting``."""
         return self._list(
-            f"WHERE moderation_status = 'review' AND {PHOTO} ORDER BY created_at, media.id LIMIT :n", n=limit
+            f"WHERE moderation_status = 'review' AND {PHOTO}"
+            " ORDER BY created_at, media.id LIMIT :n",
+            n=limit,
         )
 
     def last_day(self) -> DayStats:
@@ -135,7 +145,8 @@ class PostgresViews:
             )
             now = session.rows(
                 f"SELECT {_DAY_AGO} AS since, (SELECT count(*) FROM (SELECT FROM media"
-                f"   WHERE moderation_status = 'pending' AND {PHOTO} LIMIT {COUNT_TO + 1}) AS m) AS photos,"
+                f"   WHERE moderation_status = 'pending' AND {PHOTO} LIMIT {COUNT_TO + 1}) AS m)"
+                "   AS photos,"
                 " (SELECT extract(epoch FROM now() - min(created_at)) FROM batches"
                 "   WHERE finished_at IS NULL) AS oldest_age_s"
             )[0]
