@@ -67,7 +67,7 @@ CONTENTS = {
     "media": "SELECT CAST(user_id AS text) AS user_id, media_type, url, display_order,"
     " CAST(moderation_status AS text) AS moderation_status, retry_count,"
     " batch_id IS NULL AS alone, decided_by, changes, created_at < '2026-06-01' AS old"
-    " FROM media ORDER BY url, 1, 2, 4, 5, 6, 7, 10",
+    " FROM media WHERE media_type = 'photo' ORDER BY url, 1, 2, 4, 5, 6, 7, 10",
     "batches": "SELECT user_id, cardinality(file_keys) AS photos,"
     " (SELECT array_agg(k ORDER BY k) FROM unnest(file_keys) AS k) AS keys"
     " FROM batches ORDER BY 2, 3",

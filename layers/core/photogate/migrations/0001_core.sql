@@ -107,12 +107,15 @@ BEGIN
     ELSE
         NEW.moderation_status := 'pending';
     END IF;
+    -- Its count of attempts is not ours.
+    NEW.retry_count := CASE TG_OP WHEN 'UPDATE' THEN OLD.retry_count ELSE 0 END;
     RETURN NEW;
 END $$;
 CREATE OR REPLACE TRIGGER media_adopts_status BEFORE INSERT OR UPDATE ON media
     FOR EACH ROW
-    WHEN (NEW.moderation_status IS NULL OR CAST(NEW.moderation_status AS text)
-          NOT IN ('pending', 'approved', 'rejected', 'review'))
+    WHEN (coalesce(NEW.media_type, 'photo') = 'photo'
+          AND (NEW.moderation_status IS NULL OR CAST(NEW.moderation_status AS text)
+               NOT IN ('pending', 'approved', 'rejected', 'review')))
     EXECUTE FUNCTION media_known_status();
 
 -- From here on nothing else is written; the rows that are there follow in the next step.
@@ -124,10 +127,12 @@ ALTER TABLE media
     ALTER COLUMN created_at SET DEFAULT now(),
     ALTER COLUMN updated_at SET DEFAULT now(),
     ADD CONSTRAINT media_moderation_status_known
-        CHECK (moderation_status IN ('pending', 'approved', 'rejected', 'review')) NOT VALID,
+        CHECK (coalesce(media_type, 'photo') <> 'photo'
+               OR moderation_status IN ('pending', 'approved', 'rejected', 'review')) NOT VALID,
     ADD CONSTRAINT media_not_null
-        CHECK (moderation_status IS NOT NULL AND retry_count IS NOT NULL
-               AND created_at IS NOT NULL) NOT VALID;
+        CHECK (coalesce(media_type, 'photo') <> 'photo'
+               OR moderation_status IS NOT NULL AND retry_count IS NOT NULL
+                  AND created_at IS NOT NULL) NOT VALID;
 
 COMMENT ON COLUMN media.url IS 'the object key in the photo store';
 COMMENT ON COLUMN media.etag IS 'the object as upload-complete saw it; null when the store did not answer';
@@ -149,6 +154,7 @@ UPDATE media SET
     created_at = coalesce(created_at, now()),
     updated_at = coalesce(updated_at, now())
 WHERE ctid >= :from AND ctid < :until
+  AND coalesce(media_type, 'photo') = 'photo'
   AND (moderation_status IS NULL
        OR moderation_status NOT IN ('pending', 'approved', 'rejected', 'review')
        OR retry_count IS DISTINCT FROM 0 OR media_type IS NULL OR display_order IS NULL
@@ -159,12 +165,13 @@ ALTER TABLE media VALIDATE CONSTRAINT media_moderation_status_known;
 ALTER TABLE media VALIDATE CONSTRAINT media_not_null;
 
 -- step: no nulls
--- The constraint proves it, so that no row is read while the table is locked.
-ALTER TABLE media
-    ALTER COLUMN moderation_status SET NOT NULL,
-    ALTER COLUMN retry_count SET NOT NULL,
-    ALTER COLUMN created_at SET NOT NULL;
-ALTER TABLE media DROP CONSTRAINT media_not_null;
+-- A table that was made here has none anyway. In an adopted one that holds for photos.
+DO $$
+BEGIN
+    IF coalesce(obj_description('media'::regclass), '') NOT LIKE '%adopted by Photogate%' THEN
+        ALTER TABLE media DROP CONSTRAINT media_not_null;
+    END IF;
+END $$;
 
 -- step: media_id_text (outside a transaction)
 -- Ids are uuids here and may be integers in an adopted table: the code compares them as text.

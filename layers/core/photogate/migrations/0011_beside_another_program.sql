@@ -12,12 +12,15 @@ BEGIN
     ELSE
         NEW.moderation_status := 'pending';
     END IF;
+    -- Its count of attempts is not ours.
+    NEW.retry_count := CASE TG_OP WHEN 'UPDATE' THEN OLD.retry_count ELSE 0 END;
     RETURN NEW;
 END $$;
 CREATE OR REPLACE TRIGGER media_adopts_status BEFORE INSERT OR UPDATE ON media
     FOR EACH ROW
-    WHEN (NEW.moderation_status IS NULL OR CAST(NEW.moderation_status AS text)
-          NOT IN ('pending', 'approved', 'rejected', 'review'))
+    WHEN (coalesce(NEW.media_type, 'photo') = 'photo'
+          AND (NEW.moderation_status IS NULL OR CAST(NEW.moderation_status AS text)
+               NOT IN ('pending', 'approved', 'rejected', 'review')))
     EXECUTE FUNCTION media_known_status();
 
 CREATE OR REPLACE FUNCTION media_updated_in_hour() RETURNS trigger LANGUAGE plpgsql
@@ -51,6 +54,19 @@ BEGIN
             CASE TG_OP WHEN 'DELETE' THEN -1 ELSE 1 END);
     END IF;
     RETURN NULL;
+END $$;
+
+-- Other rows than photos have whatever status the other program gives them.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_constraint WHERE conname = 'media_moderation_status_known'
+                   AND conrelid = 'media'::regclass
+                   AND pg_get_constraintdef(oid) LIKE '%media_type%') THEN
+        ALTER TABLE media DROP CONSTRAINT media_moderation_status_known;
+        ALTER TABLE media ADD CONSTRAINT media_moderation_status_known
+            CHECK (coalesce(media_type, 'photo') <> 'photo'
+                   OR moderation_status IN ('pending', 'approved', 'rejected', 'review')) NOT VALID;
+    END IF;
 END $$;
 
 -- A value for a column whose type is another program's: an enum, or a text of limited length. A
@@ -126,6 +142,7 @@ END $$;
 CREATE FUNCTION media_come_from_other() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
+    NEW.retry_count := 0;
     NEW.user_name := coalesce(NEW.user_name, media_user_name(CAST(NEW.user_id AS text)));
     IF NEW.moderation_status = 'review' THEN
         INSERT INTO review_items (photo_id, kind) VALUES (CAST(NEW.id AS text), 'doubt')
@@ -247,6 +264,9 @@ BEGIN
     END IF;
 END $$;
 
+-- step: known statuses of photos
+ALTER TABLE media VALIDATE CONSTRAINT media_moderation_status_known;
+
 -- step: batches of adopted photos (in batches over media)
 -- Photos that wait, of which no batch would be moderated: all that were just adopted, and those of
 -- an earlier adoption that share a batch with another user or with more than eight others.
@@ -265,17 +285,19 @@ WHERE ctid >= :from AND ctid < :until
         AND cardinality(file_keys) <= 9
         AND batches.id <> '00000000-0000-0000-0000-000000000000');
 
--- step: what is_approved says of adopted photos (in batches over media)
--- The trigger sets it. Names come along.
+-- step: flags and names of adopted photos (in batches over media)
+-- The trigger sets is_approved. Tables without it, and without users, are not looked through.
 UPDATE media SET user_name = coalesce(user_name, media_user_name(CAST(user_id AS text)))
 WHERE ctid >= :from AND ctid < :until AND media_type = 'photo'
-  AND (SELECT count(*) FROM pg_attribute WHERE attrelid = 'media'::regclass
-       AND attname = 'is_approved' AND NOT attisdropped) > 0
-  AND moderation_status <> 'pending'
-  AND to_jsonb(media)->>'is_approved' IS DISTINCT FROM
-      CASE WHEN moderation_status = 'approved'
-                AND (upload_key IS NULL OR display_key IS NOT NULL)
-           THEN 'true' ELSE 'false' END;
+  AND ((SELECT count(*) FROM pg_attribute WHERE attrelid = 'media'::regclass
+        AND attname = 'is_approved' AND NOT attisdropped) > 0
+       AND moderation_status <> 'pending'
+       AND to_jsonb(media)->>'is_approved' IS DISTINCT FROM
+           CASE WHEN moderation_status = 'approved'
+                     AND (upload_key IS NULL OR display_key IS NOT NULL)
+                THEN 'true' ELSE 'false' END
+       OR (SELECT to_regclass('users')) IS NOT NULL AND user_name IS NULL
+          AND media_user_name(CAST(user_id AS text)) IS NOT NULL);
 
 -- step: batches that are empty now
 DELETE FROM batches

@@ -55,7 +55,8 @@ def _plan(session: Session, wanted: list[Migration]) -> MigrationPlan:
         row["name"]: row
         for row in session.rows(
             "SELECT relname AS name, pg_get_userbyid(relowner) AS owner,"
-            " pg_has_role(relowner, 'USAGE') AS ours FROM pg_class"
+            " pg_has_role(relowner, 'USAGE') AS ours,"
+            " has_table_privilege(oid, 'SELECT') AS readable FROM pg_class"
             " WHERE relnamespace = CAST(current_schema() AS regnamespace)"
             " AND relkind IN ('r', 'p', 'v', 'm')"
         )
@@ -167,8 +168,10 @@ def _adoption(session: Session, media: dict[str, Any]) -> tuple[list[str], list[
             " AND attname IN ('batch_id', 'moderation_status', 'moderation_reason') ORDER BY 1"
         )
     ]
-    if not problems or "user_id" in columns:
+    if media["readable"]:
         steps += _rows(session, columns)
+    else:
+        steps.append("its rows were not counted: this role may not read media")
     return steps, problems
 
 
