@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.admin.app import app as admin_app
@@ -49,6 +50,8 @@ async def app(
         await _files_app(scope, receive, send)
     elif path == "/admin" or path.startswith(("/api/v1/admin/", "/admin/")):
         await admin_app(scope, receive, send)
+    elif path in ("/", "/docs"):
+        await RedirectResponse("/api/v1/docs")(scope, receive, send)
     else:
         await upload_app(scope, receive, send)
 

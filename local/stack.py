@@ -31,6 +31,7 @@ from photogate.settings import (
     AdminSettings,
     ModerateSettings,
     PolicySettings,
+    ServeSettings,
     SweepSettings,
     UploadSettings,
     secret_names,
@@ -157,6 +158,8 @@ class Stack:
                 f"port {self.port} is in use, perhaps by another Photogate: stop that, or"
                 " choose another port (make run PORT=8001) and folder (PHOTOGATE_HOME)"
             )
+        # What can be wrong without any server is told before one is started.
+        choose.settings_of(ServeSettings)
         if self.model is not None or not os.environ.get("MODEL_DIR"):
             os.environ["MODEL_DIR"] = str(bundle_folder(self.model or DEFAULT, self.progress))
         second = second_folder(os.environ.get("SECOND_MODEL") or None, self.progress)

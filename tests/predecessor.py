@@ -86,8 +86,8 @@ REJECTED_BUT_SHOWN = """
     WHERE media.moderation_status = 'rejected'
 """
 VIDEOS = """
-    SELECT md5(string_agg(concat_ws('/', id, user_id, url, display_order, is_approved,
-        moderation_status, moderation_reason, batch_id, created_at), ',' ORDER BY id)) AS all_of_them
+    SELECT md5(string_agg(concat_ws('/', id, user_id, url, display_order, is_approved, retry_count,
+        moderation_status, moderation_reason, batch_id, created_at), ',' ORDER BY id)) AS whole
     FROM media WHERE media_type = 'video' AND url LIKE 'old/%'
 """
 
@@ -118,7 +118,7 @@ class OldBackend:
 
     def __init__(self, url: str, *, put: Callable[[str], None]) -> None:
         self._pool, self._put = Pool(url, size=2), put
-        self._random = random.Random(7)  # noqa: S311 - the same each time
+        self._random = random.Random(7)  # the same each time
         #: Rejected photos that one read showed; looked at from the migration's end on.
         self.shown_wrongly = 0
         self.strict = threading.Event()

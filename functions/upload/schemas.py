@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from photogate.domain import Batch, PhotoRow, Status, UploadTicket, UserSummary
+from photogate.service.upload import MAX_PHOTOS_PER_BATCH
 from photogate.texts import reason_text
 
 _KEY = "incoming/u-1/photo/5f0c6a1e8d9b4a7c9e2f3b4a5c6d7e8f-1f2e3d4c5b6a79880f1e2d3c4b5a6978.jpg"
@@ -47,6 +49,17 @@ class PhotoRef(BaseModel):
     media_type: Literal["photo"] = Field("photo", description="Photos only.")
 
 
+def _counted(photos: Any) -> Any:
+    """Say how many were given where there are too many or none."""
+    if isinstance(photos, list) and not 1 <= len(photos) <= MAX_PHOTOS_PER_BATCH:
+        raise PydanticCustomError(
+            "photos",
+            "1 to {most} photos, not {given}",
+            {"most": MAX_PHOTOS_PER_BATCH, "given": len(photos)},
+        )
+    return photos
+
+
 class UploadComplete(BaseModel):
     """Photos that have been put into the store and are handed in together."""
 
@@ -54,9 +67,9 @@ class UploadComplete(BaseModel):
         json_schema_extra={"examples": [{"photos": [{"file_key": _KEY, "media_type": "photo"}]}]}
     )
 
-    photos: list[PhotoRef] = Field(
+    photos: Annotated[list[PhotoRef], BeforeValidator(_counted)] = Field(
         min_length=1,
-        max_length=9,
+        max_length=MAX_PHOTOS_PER_BATCH,
         description="No `file_key` may occur more than once.",
         json_schema_extra={"uniqueItems": True},
     )

@@ -15,9 +15,16 @@ import typer
 
 from local.console import complain, errors_as_lines, out, step
 
+#: What a newcomer does after the first start.
+_NEXT = (
+    "next: open the review page and decide what waits for a person",
+    "      moderate your own photos: .venv/bin/photogate check photo.jpg, or make run PHOTOS=dir",
+    "      change what is rejected: docs/policies.md; from your own app: docs/migrating.md",
+)
+
 
 def up(
-    port: Annotated[int, typer.Option(help="Where the API answers.")] = 8000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the API answers.")] = 8000,
     workers: Annotated[
         int, typer.Option(min=0, max=64, help="Worker processes; 0 where others bring theirs.")
     ] = 2,
@@ -111,7 +118,7 @@ def _print_addresses(url: str, user: str, home: Path) -> None:
         lines += [f"review page  {link}"]
         lines += ["             (works once, for 15 minutes; another: photogate token --admin)"]
     # Not through rich: tokens must stay on one line, to be copied.
-    sys.stdout.write("\n".join(["", *lines, "", "Ctrl-C stops everything.", ""]))
+    sys.stdout.write("\n".join(["", *lines, "", *_NEXT, "", "Ctrl-C stops everything.", ""]))
     sys.stdout.flush()
 
 

@@ -59,6 +59,13 @@ def _is_address(url: str) -> str:
     return url
 
 
+def _is_public(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"must be like https://photos.example.com, not {url!r}")
+    return url
+
+
 def _origins(value: str) -> str:
     origins = [origin.strip() for origin in value.split(",") if origin.strip()]
     for origin in origins:
@@ -204,7 +211,15 @@ class QueueSettings(LogSettings):
         return self
 
 
-class StorageSettings(LogSettings):
+class PublicSettings(LogSettings):
+    """Where the local app is."""
+
+    public_url: Annotated[str, AfterValidator(_is_public)] = Field(
+        "http://127.0.0.1:8000", description="Where clients reach the local app."
+    )
+
+
+class StorageSettings(PublicSettings):
     """Where photos are kept: in a bucket, or in a folder that the local app serves."""
 
     s3_bucket_photos: str | None = Field(None, description="Bucket of the photos.")
@@ -223,9 +238,6 @@ class StorageSettings(LogSettings):
         False, description="Sign `If-None-Match: *`: clients must send it, nothing is replaced."
     )
     photos_dir: Path | None = Field(None, description="Folder of the photos, instead of a bucket.")
-    public_url: str = Field(
-        "http://127.0.0.1:8000", description="Where clients reach the local app."
-    )
     max_photo_bytes: int = Field(
         MAX_PHOTO_BYTES, ge=1_000, le=200_000_000, description="Largest photo that is accepted."
     )
@@ -284,7 +296,7 @@ class AuthSettings(LogSettings):
         return self
 
 
-class ServeSettings(LogSettings):
+class ServeSettings(PublicSettings):
     """The local app, which serves both functions and the photos of a folder."""
 
     trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(

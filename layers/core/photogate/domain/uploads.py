@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 
 from photogate.domain.object_keys import may_be_uploaded
+from photogate.errors import RateLimited
 
 TOO_MANY = "too many uploads are under way: hand in what was uploaded, or wait"
 LATE = "the time of some uploads is over: ask for new upload URLs"
@@ -17,3 +19,34 @@ def handed_in_late(file_keys: Sequence[str], noted: Collection[str]) -> tuple[st
     Uploads of the earlier layout were never noted.
     """
     return tuple(key for key in file_keys if may_be_uploaded(key) and key not in noted)
+
+
+def enforce_limit(used: Sequence[tuple[int, float]], *, wanted: int, limit: int) -> None:
+    """Refuse more photos than ``limit`` in 24 hours.
+
+    Args:
+        used: photos of each batch within that time, and the seconds until they count no more;
+            the oldest first.
+
+    Raises:
+        RateLimited: says how many remain, when the next is free, and when all that are wanted are.
+    """
+    taken = sum(photos for photos, _ in used)
+    over = taken + wanted - limit
+    if over <= 0:
+        return
+    frees_in_s = 24 * 3600.0
+    for photos, left_s in used:
+        over -= photos
+        if over <= 0:
+            frees_in_s = left_s
+            break
+    told = f"at most {limit} photos in 24 hours: {max(0, limit - taken)} remain"
+    if used:
+        told += f", and the next is free in {_span(used[0][1])}"
+    raise RateLimited(told, retry_after_s=max(1, math.ceil(frees_in_s)))
+
+
+def _span(seconds: float) -> str:
+    minutes = max(1, math.ceil(seconds / 60))
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from photogate.adapters.memory.database import BatchRow, Database, Photo, UploadUrl, Usage
 from photogate.domain import Batch, NewBatch, Status
-from photogate.domain.uploads import DELETED, LATE, TOO_MANY, handed_in_late
+from photogate.domain.uploads import DELETED, LATE, TOO_MANY, enforce_limit, handed_in_late
 from photogate.errors import Conflict, RateLimited
 
 _DAY = timedelta(hours=24)
@@ -123,18 +123,10 @@ class MemoryIntake:
             ),
             key=lambda usage: usage.created_at,
         )
-        over = sum(usage.photos for usage in used) + wanted - limit
-        if over <= 0:
-            return
-        frees_in = _DAY
-        for usage in used:
-            over -= usage.photos
-            if over <= 0:
-                frees_in = usage.created_at + _DAY - now
-                break
-        raise RateLimited(
-            f"at most {limit} photos in 24 hours",
-            retry_after_s=max(1, math.ceil(frees_in.total_seconds())),
+        enforce_limit(
+            [(usage.photos, (usage.created_at + _DAY - now).total_seconds()) for usage in used],
+            wanted=wanted,
+            limit=limit,
         )
 
     def _insert(self, batch: NewBatch, keys: tuple[str, ...], now: datetime) -> BatchRow:

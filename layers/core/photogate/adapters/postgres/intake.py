@@ -15,7 +15,7 @@ from pg8000.exceptions import DatabaseError
 from photogate.adapters.postgres.pool import Pool, Session, sqlstate
 from photogate.adapters.postgres.rows import OPEN, PHOTO, URLS_END
 from photogate.domain import Batch, NewBatch, Status
-from photogate.domain.uploads import DELETED, LATE, TOO_MANY, handed_in_late
+from photogate.domain.uploads import DELETED, LATE, TOO_MANY, enforce_limit, handed_in_late
 from photogate.errors import Conflict, InvalidRequest, RateLimited
 
 #: A text that is no UUID or no number, or too long, where an adopted table has such ids.
@@ -171,18 +171,8 @@ def _enforce_limit(session: Session, user_id: str, wanted: int, limit: int) -> N
         " ORDER BY created_at",
         u=user_id,
     )
-    over = sum(row["photos"] for row in used) + wanted - limit
-    if over <= 0:
-        return
-    frees_in_s = 24 * 3600.0
-    for row in used:
-        over -= row["photos"]
-        if over <= 0:
-            frees_in_s = float(row["frees_in_s"])
-            break
-    raise RateLimited(
-        f"at most {limit} photos in 24 hours",
-        retry_after_s=max(1, math.ceil(frees_in_s)),
+    enforce_limit(
+        [(row["photos"], float(row["frees_in_s"])) for row in used], wanted=wanted, limit=limit
     )
 
 
