@@ -202,7 +202,8 @@ class TestOtherOrigins:
         assert "Access-Control-Allow-Origin" not in got.headers
 
     @pytest.mark.parametrize(
-        "value", ["app.example.com", "https://app.example.com/", "https://*.example.com", "https://"]
+        "value",
+        ["app.example.com", "https://app.example.com/", "https://*.example.com", "https://"],
     )
     def test_what_is_no_origin_is_refused(
         self, value: str, monkeypatch: pytest.MonkeyPatch
