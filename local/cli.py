@@ -6,6 +6,8 @@ import typer
 
 from local.commands.check import check
 from local.commands.client import smoke, token
+from local.commands.doctor import doctor
+from local.commands.evaluate import evaluate
 from local.commands.given_up import dead, redrive
 from local.commands.logs import logs, metrics
 from local.commands.model import models
@@ -18,6 +20,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Photo moderation: photos go in, verdicts come out.",
 )
-for command in (check, up, worker, migrate, token, smoke, dead, redrive, logs, metrics):
+for command in (
+    check,
+    evaluate,
+    up,
+    worker,
+    migrate,
+    token,
+    smoke,
+    dead,
+    redrive,
+    doctor,
+    logs,
+    metrics,
+):
     app.command()(command)
 app.add_typer(models, name="model")

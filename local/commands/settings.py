@@ -10,15 +10,18 @@ from photogate.errors import ConfigError
 
 
 @contextmanager
-def stacks_settings() -> Iterator[None]:
-    """Run a command with the settings of the environment, then of the last stack here."""
+def stacks_settings() -> Iterator[bool]:
+    """Run a command with the settings of the environment, then of the last stack here.
+
+    Gives whether there was a stack.
+    """
     from local.home import Home
 
     with errors_as_lines():
         home = Home()
         stack_was_here = home.load_environment()
         try:
-            yield
+            yield stack_was_here
         except ConfigError as error:
             if stack_was_here:
                 raise

@@ -94,7 +94,7 @@ def servers(tmp_path: Path) -> Iterator[tuple[str, str]]:
         postgres.stop()
 
 
-def test_rows_and_jobs_in_servers_of_ones_own(
+def test_rows_and_jobs_elsewhere(
     start: Callable[..., RunningStack], servers: tuple[str, str]
 ) -> None:
     database, redis = (urlsplit(url) for url in servers)
@@ -111,6 +111,7 @@ def test_rows_and_jobs_in_servers_of_ones_own(
     assert not remembered(stack).keys() & {"DATABASE_URL", "REDIS_URL"}
     with stack.one_more_worker():
         assert "5 photos" in stack.run("smoke", "5")
+        assert stack.run("doctor").endswith("nothing is wrong\n")
     assert stack.run("dead") == "nothing was given up\n"
     assert stack.run("migrate") == "the schema is up to date\n"
     assert not (stack.home / "postgres").exists()

@@ -18,6 +18,9 @@ RUN_BY: dict[str, dict[str, str]] = {
         "curl ": "tests/e2e/test_docs.py::test_the_readmes_calls",
         ".venv/bin/photogate check": "tests/e2e/test_docs.py::test_commands_on_a_stack",
     },
+    "docs/accuracy.md": {
+        ".venv/bin/photogate evaluate": "tests/e2e/test_evaluate.py::test_two_policies_and_a_page",
+    },
     "docs/aws.md": {
         ".venv/bin/photogate migrate --stack": "tests/functions/test_migrate_stack.py",
     },
@@ -31,6 +34,7 @@ RUN_BY: dict[str, dict[str, str]] = {
         "cat >> .photogate": "tests/compose/test_page.py::THROUGH_MOTO",
     },
     "docs/logs.md": {
+        ".venv/bin/photogate doctor": "tests/e2e/test_own_servers.py::test_rows_and_jobs_elsewhere",
         ".venv/bin/photogate logs": "tests/e2e/test_docs.py::test_commands_on_a_stack",
         ".venv/bin/photogate metrics": "tests/e2e/test_docs.py::test_commands_on_a_stack",
         ".venv/bin/photogate dead": "tests/e2e/test_docs.py::test_commands_on_a_stack",

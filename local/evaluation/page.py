@@ -1,0 +1,132 @@
+"""Figures as one page that needs nothing else: tables and plots, no picture."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import matplotlib as mpl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from local.evaluation.comparison import Flip
+from local.evaluation.figures import Figures
+from local.evaluation.sweep import Swept
+from local.evaluation.tables import percent, summary
+from photogate.domain.estimates import Share
+
+#: Stands for the page's own colour of text, which is another one in the dark.
+_INK = "#010203"
+#: Readable on white and on black; and apart from each other for people who see fewer colours.
+_COLOURS = {"recall": "#0a84c1", "false alarms": "#d4542a", "to a person": "#8a8f2a"}
+_WIDTHS = {"recall": 2.2, "false alarms": 1.6, "to a person": 1.2}
+#: From this ratio on between the largest and the smallest value of a bound its axis is logarithmic.
+_WIDE = 100
+_MARKS = {"recall": "o", "false alarms": "s", "to a person": "^"}
+
+
+def write_page(
+    path: Path,
+    runs: Sequence[Figures],
+    swept: Sequence[Sequence[Swept]],
+    flips: Sequence[Flip],
+    *,
+    left_out: Sequence[str],
+) -> None:
+    """Write the page.
+
+    Args:
+        path: replaced when it is there.
+        runs: one, or two that are compared.
+        swept: the bounds of each run, at several values.
+        flips: of which pictures two runs say different things.
+        left_out: one line for each picture that was not counted.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    environment = Environment(
+        loader=PackageLoader("local.evaluation", "."), autoescape=True, undefined=StrictUndefined
+    )
+    page = environment.get_template("page.html").render(
+        made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        runs=[
+            {"figures": run, "summary": summary(run), "plots": [_plot(one) for one in bounds]}
+            for run, bounds in zip(runs, swept, strict=True)
+        ],
+        flips=flips,
+        left_out=left_out,
+        percent=percent,
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def _plot(swept: Swept) -> Markup:
+    """Draw the three shares against the values of one bound, as inline SVG."""
+    with mpl.rc_context(
+        {
+            "svg.fonttype": "none",  # text stays text
+            "svg.hashsalt": swept.name,  # the same page for the same figures
+            "font.family": "sans-serif",
+            "font.size": 9,
+            **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), _INK),
+            **dict.fromkeys(("xtick.color", "ytick.color"), _INK),
+        }
+    ):
+        figure = Figure(figsize=(4.6, 2.6), layout="constrained")
+        axes = figure.add_subplot()
+        axes.patch.set_alpha(0)
+        for name in _COLOURS:
+            points = [(t.value, _share(t, name)) for t in swept.tried]
+            drawn = [(x, s) for x, s in points if s.value is not None]
+            if not drawn:
+                continue
+            xs = [x for x, _ in drawn]
+            axes.fill_between(
+                xs,
+                [100 * s.interval[0] for _, s in drawn],
+                [100 * s.interval[1] for _, s in drawn],
+                color=_COLOURS[name],
+                alpha=0.15,
+                linewidth=0,
+            )
+            axes.plot(
+                xs,
+                [100 * (s.value or 0.0) for _, s in drawn],
+                color=_COLOURS[name],
+                marker=_MARKS[name],
+                markersize=3,
+                linewidth=_WIDTHS[name],
+                label=name,
+            )
+        own = next(t.value for t in swept.tried if t.own)
+        axes.axvline(own, color=_INK, linestyle="--", linewidth=1)
+        values = [t.value for t in swept.tried]
+        if min(values) > 0 and max(values) > _WIDE * min(values):
+            axes.set_xscale("log")
+        axes.set_title(swept.name, fontsize=10)
+        axes.set_ylabel("%")
+        axes.set_ylim(-3, 103)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=8)
+        buffer = io.StringIO()
+        FigureCanvasSVG(figure).print_svg(  # type: ignore[no-untyped-call]
+            buffer, metadata={"Date": None, "Creator": None, "Title": f"{swept.name} swept"}
+        )
+    figure.clear()
+    drawing = buffer.getvalue()
+    drawing = drawing[drawing.index("<svg") :].replace(_INK, "currentColor")
+    # The only names that are not the page's own.
+    drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
+    return Markup(drawing)  # noqa: S704 - drawn here; names of bounds are escaped by matplotlib
+
+
+def _share(tried: object, name: str) -> Share:
+    share = getattr(tried, {"to a person": "to_people"}.get(name, name.replace(" ", "_")))
+    assert isinstance(share, Share)  # noqa: S101 - the names above
+    return share
