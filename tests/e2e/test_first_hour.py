@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from contextlib import closing
 from pathlib import Path
@@ -124,6 +123,6 @@ def test_a_redis_that_cannot_run(
     broken.chmod(0o755)
     monkeypatch.setattr(embedded_redis, "find_server", lambda: broken)
     server = embedded_redis.EmbeddedRedis(Home(stack_home))
-    with pytest.raises(ConfigError, match="libssl.so.9: cannot open shared object file"):
+    with pytest.raises(ConfigError, match=r"libssl\.so\.9: cannot open shared object file"):
         server.start()
-    assert os.path.exists(stack_home / "logs" / "redis.log")
+    assert (stack_home / "logs" / "redis.log").exists()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-import yaml
 
 from local import api
 from local.client import ApiRefused, PhotogateClient
@@ -19,6 +17,7 @@ from photogate.settings import ServeSettings, read
 from tests.conftest import SECRET
 from tests.functions.conftest import Installation, reset_bootstrap
 from tests.servers import serve
+from tests.unit.test_template import resources
 
 ORIGIN = "https://app.example.com"
 
@@ -209,24 +208,13 @@ class TestOtherOrigins:
         self, value: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("CORS_ORIGINS", value)
-        with pytest.raises(ConfigError, match="CORS_ORIGINS: .* must be like https://app"):
+        with pytest.raises(ConfigError, match=r"CORS_ORIGINS: .* must be like https://app"):
             read(ServeSettings)
 
     def test_it_means_the_same_on_aws(self) -> None:
-        class Loader(yaml.SafeLoader):
-            """Reads CloudFormation's tags as what they hold."""
-
-        Loader.add_multi_constructor("!", lambda loader, tag, node: str(node.value))
-        template = yaml.load(  # noqa: S506 - a safe loader
-            (Path(__file__).parents[2] / "template.yaml").read_text(), Loader
-        )
-        (cors,) = [
-            resource["Properties"]["CorsConfiguration"]
-            for resource in template["Resources"].values()
-            if resource["Type"] == "AWS::Serverless::HttpApi"
-        ]
-        assert cors == {
-            "AllowOrigins": "AllowedOrigins",
+        (there,) = resources("AWS::Serverless::HttpApi").values()
+        assert there["CorsConfiguration"] == {
+            "AllowOrigins": {"Ref": "AllowedOrigins"},
             "AllowMethods": api.CORS["allow_methods"],
             "AllowHeaders": api.CORS["allow_headers"],
             "ExposeHeaders": api.CORS["expose_headers"],
