@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from photogate.domain.object_keys import may_be_uploaded
-from photogate.errors import RateLimited
 
 TOO_MANY = "too many uploads are under way: hand in what was uploaded, or wait"
 LATE = "the time of some uploads is over: ask for new upload URLs"
@@ -21,20 +21,27 @@ def handed_in_late(file_keys: Sequence[str], noted: Collection[str]) -> tuple[st
     return tuple(key for key in file_keys if may_be_uploaded(key) and key not in noted)
 
 
-def enforce_limit(used: Sequence[tuple[int, float]], *, wanted: int, limit: int) -> None:
-    """Refuse more photos than ``limit`` in 24 hours.
+@dataclass(frozen=True, kw_only=True)
+class OverLimit:
+    """Why photos cannot be handed in now."""
+
+    #: How many remain, and when the next is free.
+    words: str
+    #: Until all that are wanted are free; at least 1.
+    retry_after_s: int
+
+
+def over_limit(used: Sequence[tuple[int, float]], *, wanted: int, limit: int) -> OverLimit | None:
+    """Tell whether these would be more photos than ``limit`` in 24 hours; None when not.
 
     Args:
         used: photos of each batch within that time, and the seconds until they count no more;
             the oldest first.
-
-    Raises:
-        RateLimited: says how many remain, when the next is free, and when all that are wanted are.
     """
     taken = sum(photos for photos, _ in used)
     over = taken + wanted - limit
     if over <= 0:
-        return
+        return None
     frees_in_s = 24 * 3600.0
     for photos, left_s in used:
         over -= photos
@@ -44,7 +51,7 @@ def enforce_limit(used: Sequence[tuple[int, float]], *, wanted: int, limit: int)
     told = f"at most {limit} photos in 24 hours: {max(0, limit - taken)} remain"
     if used:
         told += f", and the next is free in {_span(used[0][1])}"
-    raise RateLimited(told, retry_after_s=max(1, math.ceil(frees_in_s)))
+    return OverLimit(words=told, retry_after_s=max(1, math.ceil(frees_in_s)))
 
 
 def _span(seconds: float) -> str:

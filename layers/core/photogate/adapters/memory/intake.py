@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from photogate.adapters.memory.database import BatchRow, Database, Photo, UploadUrl, Usage
 from photogate.domain import Batch, NewBatch, Status
-from photogate.domain.uploads import DELETED, LATE, TOO_MANY, enforce_limit, handed_in_late
+from photogate.domain.uploads import DELETED, LATE, TOO_MANY, handed_in_late, over_limit
 from photogate.errors import Conflict, RateLimited
 
 _DAY = timedelta(hours=24)
@@ -123,11 +123,9 @@ class MemoryIntake:
             ),
             key=lambda usage: usage.created_at,
         )
-        enforce_limit(
-            [(usage.photos, (usage.created_at + _DAY - now).total_seconds()) for usage in used],
-            wanted=wanted,
-            limit=limit,
-        )
+        times = [(usage.photos, (usage.created_at + _DAY - now).total_seconds()) for usage in used]
+        if over := over_limit(times, wanted=wanted, limit=limit):
+            raise RateLimited(over.words, retry_after_s=over.retry_after_s)
 
     def _insert(self, batch: NewBatch, keys: tuple[str, ...], now: datetime) -> BatchRow:
         row = BatchRow(

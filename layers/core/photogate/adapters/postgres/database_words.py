@@ -27,3 +27,8 @@ def plain(error: DatabaseError) -> str:
     way_out = _WAYS_OUT.get(state) or _WAYS_OUT.get(state[:2])
     said = " ".join(words(error).split())
     return f"{said}; {way_out}" if way_out else said
+
+
+def refusal(error: Exception) -> str | None:
+    """Give ``plain`` of an error of the database; None for any other."""
+    return plain(error) if isinstance(error, DatabaseError) else None

@@ -15,7 +15,7 @@ from pg8000.exceptions import DatabaseError
 from photogate.adapters.postgres.pool import Pool, Session, sqlstate
 from photogate.adapters.postgres.rows import OPEN, PHOTO, URLS_END
 from photogate.domain import Batch, NewBatch, Status
-from photogate.domain.uploads import DELETED, LATE, TOO_MANY, enforce_limit, handed_in_late
+from photogate.domain.uploads import DELETED, LATE, TOO_MANY, handed_in_late, over_limit
 from photogate.errors import Conflict, InvalidRequest, RateLimited
 
 #: A text that is no UUID or no number, or too long, where an adopted table has such ids.
@@ -171,9 +171,9 @@ def _enforce_limit(session: Session, user_id: str, wanted: int, limit: int) -> N
         " ORDER BY created_at",
         u=user_id,
     )
-    enforce_limit(
-        [(row["photos"], float(row["frees_in_s"])) for row in used], wanted=wanted, limit=limit
-    )
+    times = [(row["photos"], float(row["frees_in_s"])) for row in used]
+    if over := over_limit(times, wanted=wanted, limit=limit):
+        raise RateLimited(over.words, retry_after_s=over.retry_after_s)
 
 
 def _insert(session: Session, batch_id: str, batch: NewBatch) -> None:
