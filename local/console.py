@@ -28,7 +28,7 @@ def step(line: str) -> None:
 
 @contextmanager
 def errors_as_lines() -> Iterator[None]:
-    """Show an error of ours, or of the database, as one line, without a traceback, and end with 1."""
+    """Show an error of ours or of the database as one line, without a traceback; end with 1."""
     try:
         yield
     except PhotogateError as error:

@@ -159,7 +159,8 @@ class OldBackend:
             self.shown_wrongly += wrong
         ask(self._pool, "SELECT * FROM public_photos ORDER BY id LIMIT 20")
         ask(self._pool, "SELECT * FROM media_states")
-        (self._hand_in, self._approve, self._fail, self._reorder)[self.turns % 4]()
+        turns = (self._hand_in, self._approve, self._fail, self._reorder, self._group)
+        turns[self.turns % len(turns)]()
         self.turns += 1
 
     def _hand_in(self) -> None:
@@ -177,6 +178,24 @@ class OldBackend:
                 batch=str(batch),
             )
             self.handed_in.append(key)
+
+    def _group(self) -> None:
+        """Insert a photo first, and put it into its batch later."""
+        key, batch = f"old/good-grouped-{uuid4()}", str(uuid4())
+        self._put(key)
+        ask(
+            self._pool,
+            "INSERT INTO media (user_id, url) VALUES (CAST(md5('user0') AS uuid), :key)",
+            key=key,
+        )
+        ask(
+            self._pool,
+            "UPDATE media SET batch_id = CAST(:batch AS uuid)"
+            " WHERE url = :key AND moderation_status = 'pending'",
+            batch=batch,
+            key=key,
+        )
+        self.handed_in.append(key)
 
     def _approve(self) -> None:
         """An old moderator approves a photo, by the flag alone."""

@@ -157,6 +157,45 @@ CREATE TRIGGER media_come_from_other BEFORE INSERT ON media
     FOR EACH ROW WHEN (NEW.upload_key IS NULL AND NEW.media_type = 'photo')
     EXECUTE FUNCTION media_come_from_other();
 
+-- What it puts into another batch while it waits, as backends do that insert first and group later.
+CREATE FUNCTION media_moved_by_other() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.batch_id := media_batch_for(
+        CAST(NEW.batch_id AS text), CAST(NEW.user_id AS text),
+        CAST(coalesce(NEW.upload_key, NEW.url) AS text));
+    RETURN NEW;
+END $$;
+CREATE TRIGGER media_moved_by_other BEFORE UPDATE ON media
+    FOR EACH ROW
+    WHEN (NEW.moderation_status = 'pending' AND NEW.media_type = 'photo'
+          AND (NEW.batch_id IS DISTINCT FROM OLD.batch_id OR NEW.user_id <> OLD.user_id))
+    EXECUTE FUNCTION media_moved_by_other();
+
+-- What it deletes, or a foreign key with it: nobody waits for it any more, and our objects go. The one
+-- that it named itself is its own to remove.
+CREATE FUNCTION media_gone() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE review_items SET closed_at = now(), note = NULL
+        WHERE photo_id = CAST(OLD.id AS text) AND closed_at IS NULL;
+    INSERT INTO object_deletions (file_key, media_id, user_id)
+        SELECT key, CAST(OLD.id AS text), CAST(OLD.user_id AS text) FROM (
+            SELECT OLD.original_key AS key WHERE OLD.original_key LIKE 'kept/%'
+            UNION SELECT OLD.upload_key WHERE OLD.upload_key LIKE 'incoming/%'
+            UNION SELECT replace(OLD.display_key, '/display/', '/' || name || '/')
+                FROM unnest(ARRAY['display', 'thumb', 'preview']) AS name
+                WHERE OLD.display_key IS NOT NULL
+            UNION SELECT concat('copies/', name, '/', substr(OLD.original_key, 6), '.', suffix)
+                FROM unnest(ARRAY['display', 'thumb', 'preview']) AS name,
+                     unnest(ARRAY['jpg', 'webp']) AS suffix
+                WHERE OLD.original_key LIKE 'kept/%') AS ours
+        ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER media_gone AFTER DELETE ON media
+    FOR EACH ROW WHEN (OLD.media_type = 'photo')
+    EXECUTE FUNCTION media_gone();
+
 -- What another program changes: recorded, and followed by all that follows from a change.
 CREATE OR REPLACE FUNCTION media_changed_by_other() RETURNS trigger LANGUAGE plpgsql
 -- The other program's role need not know these tables.
