@@ -45,16 +45,19 @@ def plan_migration() -> MigrationPlan:
     """Say what ``migrate`` would do; nothing is written."""
     from photogate.adapters.postgres.migration_plan import plan
 
-    owners = _owners_pool(choose.settings_of(s.MigrateSettings))
+    # Counting the rows of a large table takes a while.
+    owners = _owners_pool(choose.settings_of(s.MigrateSettings), timeout_s=600.0)
     try:
         return plan(owners)
     finally:
         owners.close()
 
 
-def _owners_pool(settings: s.MigrateSettings) -> Pool:
+def _owners_pool(settings: s.MigrateSettings, *, timeout_s: float = 12.0) -> Pool:
     """Give connections of the role that owns the tables."""
     from photogate.adapters.postgres.pool import Pool
 
     owner = settings.migrate_database_url
-    return Pool(owner.get_secret_value() if owner else settings.database, size=2)
+    return Pool(
+        owner.get_secret_value() if owner else settings.database, size=2, timeout_s=timeout_s
+    )
