@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.admin.app import app as admin_app
 from functions.upload.app import app as upload_app
-from local import files
+from local import files, prometheus
 from local.process import begin, run_main
 from local.servers.http import LimitedHttp, allow_descriptors, limited_per_client
 from photogate import bootstrap
@@ -38,6 +38,8 @@ _files_app = files.create_app(
     lambda: bootstrap.file_store(), max_bytes=lambda: bootstrap.max_photo_bytes()
 )
 
+_metrics_app = prometheus.create_app(prometheus.metrics_token)
+
 
 async def app(
     scope: MutableMapping[str, Any],
@@ -48,6 +50,8 @@ async def app(
     path = scope.get("path", "")
     if path.startswith(f"{MOUNT}/"):
         await _files_app(scope, receive, send)
+    elif path == prometheus.PATH:
+        await _metrics_app(scope, receive, send)
     elif path == "/admin" or path.startswith(("/api/v1/admin/", "/admin/")):
         await admin_app(scope, receive, send)
     elif path in ("/", "/docs"):
@@ -87,6 +91,7 @@ def main() -> None:
     begin()
     bootstrap.upload()
     bootstrap.admin()
+    prometheus.metrics_token()
     allow_descriptors()
     _remove_parts()
     proxies = bootstrap.trusted_proxies()
