@@ -37,6 +37,7 @@ from .schemas import (
     QueueStats,
     Rejection,
     ReviewedPhoto,
+    StatusFilter,
 )
 
 
@@ -83,7 +84,13 @@ def queue_stats(parts: Parts) -> QueueStats:
 )
 def dashboard(
     parts: Parts,
-    status: Annotated[Status | None, Query(description="Only photos in this state.")] = None,
+    status: Annotated[
+        StatusFilter | None,
+        Query(
+            description="Only photos in this state; `failed` are those in review that the machine"
+            " could not finish, and `all` is the same as none."
+        ),
+    ] = None,
     page: Annotated[
         int,
         Query(
@@ -103,7 +110,13 @@ def dashboard(
     ] = None,
 ) -> Dashboard:
     """Page through photos, newest first."""
-    listing = parts.reviews.dashboard(status=status, page=page, limit=limit, cursor=cursor)
+    listing = parts.reviews.dashboard(
+        status=None if status in (None, "all", "failed") else Status(status),
+        page=page,
+        limit=limit,
+        cursor=cursor,
+        failed=status == "failed",
+    )
     return Dashboard(
         media=[ReviewedPhoto.of(photo, url) for photo, url in listing.photos],
         pagination=Pagination.of(listing, page=None if cursor else page, limit=limit),

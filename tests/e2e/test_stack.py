@@ -432,7 +432,7 @@ class TestErrors:
         )
         assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
         assert "MODEL_DIR: Field required" in done.stderr
-        assert f"No stack has run in {stack_home}: start one with `photogate up`" in done.stderr
+        assert f"no stack has run in {stack_home}: start one with `photogate up`" in done.stderr
 
     def test_a_worker_that_cannot_start_is_one_clear_line(
         self, stack_home: Path, tmp_path: Path

@@ -74,6 +74,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.adapters.sqs_client",
         "photogate.notice_messages",
     },
+    "photogate.adapters.exchange": {
+        "photogate.adapters.http_timer",
+        "photogate.domain",
+        "photogate.errors",
+    },
     "photogate.adapters.faces_compreface": {
         "photogate.adapters.exchange",
         "photogate.adapters.faces_compreface",

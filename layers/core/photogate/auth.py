@@ -44,6 +44,8 @@ class TokenVerifier:
         jwks_url: for RS256 and ES256, see ``IssuerKeys``.
         issuer: required ``iss``, when given.
         audience: required ``aud``, when given.
+        user_claim: which claim names the user, for issuers that say it elsewhere than in ``sub``.
+            A number counts as its digits.
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class TokenVerifier:
         jwks_url: str | None = None,
         issuer: str | None = None,
         audience: str | None = None,
+        user_claim: str = "sub",
     ) -> None:
+        self._user_claim = user_claim
         self._secret = secret
         self._issuer_keys = IssuerKeys(jwks_url) if jwks_url else None
         self._issuer = issuer
@@ -69,7 +73,7 @@ class TokenVerifier:
         claims = self._claims(token)
         if claims.get("use") == _SIGN_IN:
             raise Unauthenticated("this token is for signing in at the page, not for the API")
-        return _principal(claims)
+        return _principal(claims, self._user_claim)
 
     def verify_link(self, token: str | None) -> SignInLink:
         """Check the token of a sign-in link; whether it was used already is not known here.
@@ -86,7 +90,9 @@ class TokenVerifier:
             expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC)
         except (ValueError, OverflowError, OSError) as error:
             raise Unauthenticated("the token's exp is no time") from error
-        return SignInLink(id=id_, expires_at=expires_at, principal=_principal(claims))
+        return SignInLink(
+            id=id_, expires_at=expires_at, principal=_principal(claims, self._user_claim)
+        )
 
     def _claims(self, token: str | None) -> dict[str, Any]:
         if not token:
@@ -105,7 +111,7 @@ class TokenVerifier:
         return self._issuer_keys.opened(token, self._decode)
 
     def _decode(self, token: str, key: jwt.PyJWK | str, algorithms: list[str]) -> dict[str, Any]:
-        required = ["exp", "sub"]
+        required = ["exp", self._user_claim]
         required += ["iss"] if self._issuer else []
         required += ["aud"] if self._audience else []
         claims: dict[str, Any] = jwt.decode(
@@ -133,6 +139,7 @@ def issue_token(
     lifetime_s: int = 3600,
     issuer: str | None = None,
     audience: str | None = None,
+    user_claim: str = "sub",
     **more: str | int,
 ) -> str:
     """Make an HS256 token: for trying things out, and for backends without an issuer.
@@ -140,7 +147,7 @@ def issue_token(
     ``more`` becomes claims as they stand.
     """
     now = int(time.time())
-    claims: dict[str, Any] = {**more, "sub": user_id, "iat": now, "exp": now + lifetime_s}
+    claims: dict[str, Any] = {**more, user_claim: user_id, "iat": now, "exp": now + lifetime_s}
     optional = {"name": name, "iss": issuer, "aud": audience}
     claims |= {key: value for key, value in optional.items() if value is not None}
     if role is not Role.USER:
@@ -157,6 +164,7 @@ def sign_in_link(
     name: str | None = None,
     issuer: str | None = None,
     audience: str | None = None,
+    user_claim: str = "sub",
 ) -> str:
     """Make a link that opens the moderators' page once, within ``LINK_S``.
 
@@ -171,22 +179,27 @@ def sign_in_link(
         lifetime_s=LINK_S,
         issuer=issuer,
         audience=audience,
+        user_claim=user_claim,
         use=_SIGN_IN,
         jti=secrets.token_urlsafe(16),
     )
     return f"{url.rstrip('/')}{_SIGN_IN_PATH}{token}"
 
 
-def _principal(claims: dict[str, Any]) -> Principal:
+def _principal(claims: dict[str, Any], user_claim: str) -> Principal:
     for claim in ("exp", "nbf", "iat"):
         # RFC 7519: a number. PyJWT takes texts, too.
         if not isinstance(claims.get(claim, 0), int | float) or claims.get(claim) is True:
             raise Unauthenticated(f"the token's {claim} must be a number of seconds")
-    user_id, name = claims["sub"], claims.get("name")
+    user_id, name = claims[user_claim], claims.get("name")
+    if user_claim != "sub" and isinstance(user_id, int) and not isinstance(user_id, bool):
+        user_id = str(user_id)
     if not isinstance(user_id, str) or not 1 <= len(user_id) <= MAX_USER_ID:
-        raise Unauthenticated(f"the token's sub must have 1 to {MAX_USER_ID} characters")
+        raise Unauthenticated(f"the token's {user_claim} must have 1 to {MAX_USER_ID} characters")
     if not storable(user_id):
-        raise Unauthenticated("the token's sub must not hold NULs or halves of characters")
+        raise Unauthenticated(
+            f"the token's {user_claim} must not hold NULs or halves of characters"
+        )
     try:
         role = Role(claims.get("role", Role.USER))
     except ValueError as error:

@@ -61,6 +61,26 @@ def _is_address(url: str) -> str:
     return url
 
 
+def _is_public(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"must be like https://photos.example.com, not {url!r}")
+    return url
+
+
+def _origins(value: str) -> str:
+    origins = [origin.strip() for origin in value.split(",") if origin.strip()]
+    for origin in origins:
+        parts = urlsplit(origin)
+        exact = parts.scheme in ("http", "https") and origin == f"{parts.scheme}://{parts.netloc}"
+        if origin != "*" and not (exact and parts.hostname and not set("@*") & set(parts.netloc)):
+            raise ValueError(
+                f"{origin!r} must be like https://app.example.com, without a path or a / at its"
+                " end, as browsers send it"
+            )
+    return ",".join(origins)
+
+
 def _is_safe_address(url: str) -> str:
     parts = urlsplit(url)
     # Whoever can answer in the issuer's place can sign for anybody.
@@ -193,7 +213,15 @@ class QueueSettings(LogSettings):
         return self
 
 
-class StorageSettings(LogSettings):
+class PublicSettings(LogSettings):
+    """Where the local app is."""
+
+    public_url: Annotated[str, AfterValidator(_is_public)] = Field(
+        "http://127.0.0.1:8000", description="Where clients reach the local app."
+    )
+
+
+class StorageSettings(PublicSettings):
     """Where photos are kept: in a bucket, or in a folder that the local app serves."""
 
     s3_bucket_photos: str | None = Field(None, description="Bucket of the photos.")
@@ -212,9 +240,6 @@ class StorageSettings(LogSettings):
         False, description="Sign `If-None-Match: *`: clients must send it, nothing is replaced."
     )
     photos_dir: Path | None = Field(None, description="Folder of the photos, instead of a bucket.")
-    public_url: str = Field(
-        "http://127.0.0.1:8000", description="Where clients reach the local app."
-    )
     max_photo_bytes: int = Field(
         MAX_PHOTO_BYTES, ge=1_000, le=200_000_000, description="Largest photo that is accepted."
     )
@@ -256,6 +281,9 @@ class AuthSettings(LogSettings):
     )
     jwt_audience: str | None = Field(
         None, description="Required `aud`; must be set with `JWT_JWKS_URL`."
+    )
+    jwt_user_claim: str = Field(
+        "sub", min_length=1, max_length=200, description="The claim that holds the user's id."
     )
 
     @model_validator(mode="after")
@@ -349,12 +377,17 @@ class OidcSettings(KeySettings):
         }
 
 
-class ServeSettings(LogSettings):
+class ServeSettings(PublicSettings):
     """The local app, which serves both functions and the photos of a folder."""
 
     trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
         "",
         description="Addresses or networks, by commas, whose `X-Forwarded-For` and `-Proto` count.",
+    )
+    cors_origins: Annotated[str, AfterValidator(_origins)] = Field(
+        "",
+        description="Web pages, by commas, that may call the API from a browser, such as"
+        " `https://app.example.com`; or `*`. On AWS `AllowedOrigins` says it.",
     )
 
 

@@ -9,8 +9,13 @@ from __future__ import annotations
 from photogate import settings as s
 from photogate.bootstrap import choose
 from photogate.bootstrap.for_admin import AdminParts, admin
-from photogate.bootstrap.for_files import file_store, max_photo_bytes, trusted_proxies
-from photogate.bootstrap.for_migrate import migrate
+from photogate.bootstrap.for_files import (
+    cors_origins,
+    file_store,
+    max_photo_bytes,
+    trusted_proxies,
+)
+from photogate.bootstrap.for_migrate import migrate, plan_migration
 from photogate.bootstrap.for_moderate import ModerateParts, ModeratePorts, analyzer, moderate
 from photogate.bootstrap.for_notices import channels, notice_desk, notifying, sending
 from photogate.bootstrap.for_sessions import sessions
@@ -25,6 +30,7 @@ __all__ = [
     "admin",
     "analyzer",
     "check_settings",
+    "cors_origins",
     "file_store",
     "handing_over",
     "max_photo_bytes",
@@ -32,6 +38,7 @@ __all__ = [
     "moderate",
     "notice_desk",
     "notifying",
+    "plan_migration",
     "redrive",
     "remove_parts",
     "reset",

@@ -338,6 +338,7 @@ def verifier(settings: s.AuthSettings) -> TokenVerifier:
         jwks_url=settings.jwt_jwks_url,
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,
+        user_claim=settings.jwt_user_claim,
     )
 
 

@@ -65,6 +65,8 @@ class Batch:
     file_keys: tuple[str, ...]
     #: False when an earlier call made it.
     created: bool
+    #: What its photos' owner is told of each now, where an earlier call made it.
+    states: tuple[Status, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

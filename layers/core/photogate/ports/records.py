@@ -272,9 +272,17 @@ class Views(Protocol):
         """
 
     def page(
-        self, *, status: Status | None, limit: int, skip: int = 0, after: Place | None = None
+        self,
+        *,
+        status: Status | None,
+        limit: int,
+        skip: int = 0,
+        after: Place | None = None,
+        failed: bool = False,
     ) -> tuple[list[PhotoRow], Total]:
         """List up to ``limit`` photos, newest first, and count all of this status.
+
+        With ``failed`` only those that the machine could not finish.
 
         Begins after so many, or ``after`` that place, which costs the same however far it is.
 

@@ -58,11 +58,19 @@ class MemoryViews:
             return [photo.row for photo in photos[:limit]]
 
     def page(
-        self, *, status: Status | None, limit: int, skip: int = 0, after: Place | None = None
+        self,
+        *,
+        status: Status | None,
+        limit: int,
+        skip: int = 0,
+        after: Place | None = None,
+        failed: bool = False,
     ) -> tuple[list[PhotoRow], Total]:
         """See ``photogate.ports.records.Views.page``."""
         with self._database.lock:
-            photos = self._photos(lambda photo: status in (None, photo.status))
+            photos = self._photos(
+                lambda photo: status in (None, photo.status) and (not failed or _failed(photo))
+            )
             total = Total.of(len(photos))
             photos.sort(key=lambda photo: (photo.created_at, photo.id), reverse=True)
             if after is not None:

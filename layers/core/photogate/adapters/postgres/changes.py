@@ -20,7 +20,7 @@ from photogate.adapters.postgres.history import (
 )
 from photogate.adapters.postgres.notice_rows import write_notices
 from photogate.adapters.postgres.pool import Pool, Session
-from photogate.adapters.postgres.rows import OPEN, PHOTO_COLUMNS, SHOWN, photo_from
+from photogate.adapters.postgres.rows import OPEN, PHOTO, PHOTO_COLUMNS, SHOWN, photo_from
 from photogate.domain import PhotoRow, Status
 from photogate.domain.changes import (
     UNDO_WITHIN_S,
@@ -75,7 +75,7 @@ def close_finished(session: Session, batch_ids: Sequence[str]) -> None:
         "UPDATE batches SET finished_at = now(),"
         " lease_job_id = NULL, lease_until = NULL, attempt_id = NULL"
         " WHERE id = ANY (CAST(:ids AS text[])) AND finished_at IS NULL AND NOT EXISTS"
-        f" (SELECT 1 FROM media WHERE batch_id = batches.id AND {OPEN})",
+        f" (SELECT 1 FROM media WHERE CAST(batch_id AS text) = batches.id AND {OPEN})",
         ids=list(batch_ids),
     )
 
@@ -90,8 +90,9 @@ def _make(
         session,
         "SELECT id, generation, finished_at IS NULL AS open,"
         " coalesce(lease_until > now(), false) AS leased FROM batches"
-        " WHERE id IN (SELECT batch_id FROM media"
-        "   WHERE CAST(id AS text) = ANY (CAST(:ids AS text[]))) ORDER BY id FOR UPDATE",
+        " WHERE id IN (SELECT CAST(batch_id AS text) FROM media"
+        f"   WHERE CAST(id AS text) = ANY (CAST(:ids AS text[])) AND {PHOTO})"
+        " ORDER BY id FOR UPDATE",
         ids,
     )
     photos = _by_id(
@@ -99,7 +100,8 @@ def _make(
         f"SELECT {PHOTO_COLUMNS}, reopened, changes, copies_due_at IS NOT NULL AS copies_due,"
         " copies_attempts > 0 AS copies_tried,"
         " CASE WHEN CAST(undo->>'until' AS timestamptz) > now() THEN undo->'to' END AS undo"
-        " FROM media WHERE CAST(id AS text) = ANY (CAST(:ids AS text[])) ORDER BY id FOR UPDATE",
+        f" FROM media WHERE CAST(id AS text) = ANY (CAST(:ids AS text[])) AND {PHOTO}"
+        " ORDER BY id FOR UPDATE",
         ids,
     )
     outcomes = []
@@ -183,7 +185,8 @@ def _write_photos(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Ph
     if not outcomes:
         return {}
     found = session.rows(
-        "UPDATE media SET moderation_status = wanted.status, moderation_reason = wanted.reason,"
+        "UPDATE media SET moderation_status = media_status(wanted.status),"
+        " moderation_reason = media_reason(wanted.reason),"
         " moderation_error = wanted.error, decided_by = wanted.decider,"
         " verified_by = wanted.verifier, verified_at ="
         "   CASE WHEN wanted.verifier IS NOT NULL THEN coalesce(verified_at, now()) END,"

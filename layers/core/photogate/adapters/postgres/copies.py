@@ -165,7 +165,7 @@ class PostgresCopies:
         """See ``photogate.ports.records.Copies.release_originals``."""
         return self._pool.transaction(
             lambda s: s.count(
-                "WITH old AS (SELECT id, user_id, original_key FROM media"
+                "WITH old AS (SELECT id, CAST(user_id AS text) AS user_id, original_key FROM media"
                 "   WHERE original_key LIKE 'kept/%' AND display_key IS NOT NULL"
                 "   AND moderation_status = 'approved'"
                 "   AND moderated_at < now() - make_interval(secs => :s)"

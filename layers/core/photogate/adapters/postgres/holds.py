@@ -32,7 +32,8 @@ class PostgresHolds:
         """See ``photogate.ports.holds.Holds.open``."""
         rows = self._pool.transaction(
             lambda s: s.rows(
-                "SELECT photo_id, media.user_id, media.user_name, media.created_at AS uploaded_at,"
+                "SELECT photo_id, CAST(media.user_id AS text) AS user_id, media.user_name,"
+                " media.created_at AS uploaded_at,"
                 " holds.held_at, holder.user_id AS held_by, media.original_key,"
                 " media.moderation_scores->>'sha256' AS sha256, reported_at,"
                 " reporter.user_id AS reported_by, report FROM holds"
@@ -60,7 +61,8 @@ class PostgresHolds:
         """See ``photogate.ports.holds.Holds.of_user``."""
         row = self._pool.transaction(
             lambda s: s.row(
-                "SELECT count(*) AS n FROM media WHERE user_id = :u AND held_at IS NOT NULL",
+                "SELECT count(*) AS n FROM media"
+                " WHERE CAST(user_id AS text) = :u AND held_at IS NOT NULL",
                 u=user_id,
             )
         )

@@ -7,10 +7,11 @@ from functools import partial
 
 from pg8000.exceptions import DatabaseError
 
+from photogate.adapters.postgres.database_words import plain
 from photogate.adapters.postgres.migration_files import Migration, shipped
 from photogate.adapters.postgres.migration_lease import Lease, leased
 from photogate.adapters.postgres.migration_steps import Steps
-from photogate.adapters.postgres.pool import Pool, Session, words
+from photogate.adapters.postgres.pool import Pool, Session
 from photogate.errors import ConfigError, MigrationUnfinished
 
 __all__ = ["HISTORY_DAYS", "migrate", "set_timeouts", "shipped"]
@@ -56,7 +57,7 @@ def migrate(
                     pool.transaction(partial(_grant, role=application))
         return applied
     except DatabaseError as error:
-        raise ConfigError(f"the schema cannot be changed: {words(error)}") from error
+        raise ConfigError(f"the schema cannot be changed: {plain(error)}") from error
 
 
 def _check_encoding(session: Session) -> None:

@@ -24,7 +24,7 @@ _BATCHES = f"""
     DELETE FROM batches WHERE id = ANY (ARRAY(
         SELECT id FROM batches
         WHERE finished_at < now() - make_interval(days => :days) AND NOT EXISTS (
-            SELECT 1 FROM media WHERE batch_id = batches.id
+            SELECT 1 FROM media WHERE CAST(batch_id AS text) = batches.id
                 AND ({OPEN} OR {GIVEN_UP} OR held_at IS NOT NULL))
         ORDER BY finished_at LIMIT :n FOR UPDATE SKIP LOCKED))
 """

@@ -201,7 +201,7 @@ def _fill(
         # From the user to the items: few, where looking at each item would be thousands.
         on_item += (
             " AND item.photo_id = ANY (ARRAY("
-            "SELECT CAST(id AS text) FROM media WHERE user_id = :owner))"
+            "SELECT CAST(id AS text) FROM media WHERE CAST(user_id AS text) = :owner))"
         )
         params["owner"] = wanted.user_id
     session.rows(

@@ -13,7 +13,7 @@ from photogate.adapters.postgres.reviews import (
     is_admin,
     know,
 )
-from photogate.adapters.postgres.rows import PHOTO_COLUMNS, photo_from
+from photogate.adapters.postgres.rows import PHOTO, PHOTO_COLUMNS, photo_from
 from photogate.adapters.postgres.views import compared_with
 from photogate.domain import PhotoRow, Place, Principal
 from photogate.domain.reviews import LEASE_S, Holder
@@ -125,7 +125,7 @@ class PostgresRejections:
         after: Place | None = None,
     ) -> list[PhotoRow]:
         """See ``photogate.ports.listing.Rejections.page``."""
-        conditions = ["moderation_status = 'rejected'", "held_at IS NULL"]
+        conditions = ["moderation_status = 'rejected'", PHOTO, "held_at IS NULL"]
         params: dict[str, object] = {}
         if verified is not None:
             conditions.append(f"verified_by IS {'NOT ' if verified else ''}NULL")
