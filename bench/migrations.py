@@ -34,6 +34,7 @@ _TYPES = {
     ),
 }
 _MAKE = """
+SET LOCAL statement_timeout = 0;
 {prepare}
 CREATE TABLE media (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),

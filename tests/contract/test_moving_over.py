@@ -48,7 +48,7 @@ class Analyzer(ScriptedAnalyzer):
 
     def analyze(self, data: bytes, *args: object) -> list[Signals]:
         """See ``PhotoAnalyzer.analyze``."""
-        return [replace(FINE, blur_variance=1.0) if b"bad" in data else FINE]
+        return [replace(FINE, blur_variance=1.0) if data.startswith(b"old/bad-") else FINE]
 
 
 class Photogate:
