@@ -9,7 +9,8 @@ import pytest
 
 from photogate.adapters.channels.webhook import WebhookChannel
 from photogate.adapters.memory.database import Database, NoticeRow
-from photogate.adapters.memory.notices import MemoryNoticeDesk, MemoryNotices
+from photogate.adapters.memory.notice_desk import MemoryNoticeDesk
+from photogate.adapters.memory.notices import MemoryNotices
 from photogate.domain import Deadline, Status
 from photogate.domain.notices import (
     Failing,
