@@ -15,11 +15,8 @@ from photogate.adapters.memory.deliveries import MemoryDeliveries
 from photogate.adapters.memory.histories import MemoryHistories
 from photogate.adapters.memory.holds import MemoryHolds
 from photogate.adapters.memory.intake import MemoryIntake
-from photogate.adapters.memory.notices import (
-    MemoryAddresses,
-    MemoryNoticeDesk,
-    MemoryNotices,
-)
+from photogate.adapters.memory.notice_desk import MemoryAddresses, MemoryNoticeDesk
+from photogate.adapters.memory.notices import MemoryNotices
 from photogate.adapters.memory.outbox import MemoryOutbox, MemoryUnfinished
 from photogate.adapters.memory.reviews import MemoryReviewItems
 from photogate.adapters.memory.rounds import MemoryRounds

@@ -9,8 +9,10 @@ import pytest
 
 from photogate.adapters.channels.webhook import WebhookChannel
 from photogate.adapters.memory.database import Database, NoticeRow
-from photogate.adapters.memory.notices import MemoryNoticeDesk, MemoryNotices
-from photogate.domain import Deadline, Status
+from photogate.adapters.memory.notice_desk import MemoryNoticeDesk
+from photogate.adapters.memory.notices import MemoryNotices
+from photogate.domain import Deadline, Principal, Role, Status, Verdict
+from photogate.domain.changes import UNDO_WITHIN_S, Outcome, decided, undone
 from photogate.domain.notices import (
     Failing,
     Failure,
@@ -19,10 +21,11 @@ from photogate.domain.notices import (
     Parcel,
     Receipt,
 )
-from photogate.errors import DatabaseUnavailable
+from photogate.errors import DatabaseUnavailable, QueueUnavailable
+from photogate.messages import NoticeJob, decode
 from photogate.notice_body import body_of
 from photogate.ports.notices import Channel
-from photogate.service.notices import Sending, Settling, pause_s
+from photogate.service.notices import Sending, Settling, pause_s, reminder
 from tests.receivers import Answer, Receiver, Request
 
 SECRET = f"whsec_{'A' * 43}="
@@ -280,3 +283,20 @@ def test_a_failed_one_is_what_the_desk_shows(
     (shown,) = MemoryNoticeDesk(database).deliveries(state=NoticeState.OPEN, limit=9)
     assert shown.error == "HTTP 404: not taken"
     assert Failing.REFUSED.value == "refused"
+
+
+def test_a_persons_decision_sends_a_job_for_when_it_may_be_told(database: Database) -> None:
+    sent: list[tuple[str, float]] = []
+
+    class Queue:
+        def send(self, body: str, *, delay_s: float = 0.0) -> str:
+            sent.append((body, delay_s))
+            raise QueueUnavailable("away")
+
+    remind = reminder(Queue())
+    moderator = Principal(user_id="mod", role=Role.MODERATOR)
+    remind(Outcome(change=decided("p", Verdict(status=Status.APPROVED), by=moderator)))
+    remind(Outcome(change=undone("p", by=moderator)))
+    ((body, delay_s),) = sent
+    assert decode(body) == NoticeJob()
+    assert delay_s > UNDO_WITHIN_S

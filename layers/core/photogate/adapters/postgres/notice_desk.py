@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from photogate.adapters.postgres.notices import NOTICE_COLUMNS, notice_from, open_lines
+from photogate.adapters.postgres.notice_rows import NOTICE_COLUMNS, notice_from
+from photogate.adapters.postgres.notices import open_lines
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.domain.notices import Delivery, NoticeState
 

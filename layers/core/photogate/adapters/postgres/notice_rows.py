@@ -1,20 +1,28 @@
-"""Notices, written with the change that they tell of, by ``changes.py`` and ``copies.py``."""
+"""Rows of notices: written by ``changes.py`` and ``copies.py``, and read."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from photogate.adapters.postgres.pool import Session
-from photogate.domain import PhotoRow
+from photogate.domain import PhotoRow, Status
 from photogate.domain.changes import Outcome
 from photogate.domain.notices import (
     NewNotice,
+    Notice,
     correction_of,
     notice_of,
     takes_back,
     voids_waiting,
+)
+
+#: For SELECT; ``notice_from`` reads these.
+NOTICE_COLUMNS = (
+    "notices.photo_id, n, notices.user_id, batch_id, file_key, status, before, reason, by_person,"
+    " corrects, sha256, language, decided_at"
 )
 
 
@@ -91,4 +99,24 @@ def copy_is_there(session: Session, photo_id: str) -> None:
         "UPDATE notices SET waits = false, due_at = greatest(due_at, now())"
         " WHERE photo_id = :id AND waits AND NOT planned",
         id=photo_id,
+    )
+
+
+def notice_from(row: dict[str, Any]) -> Notice:
+    """Translate a row of ``NOTICE_COLUMNS``."""
+    return Notice(
+        id=f"{row['photo_id']}.{row['n']}",
+        photo_id=row["photo_id"],
+        sequence=row["n"],
+        user_id=row["user_id"],
+        batch_id=row["batch_id"],
+        file_key=row["file_key"],
+        status=Status(row["status"]),
+        before=Status(row["before"]),
+        reason=row["reason"],
+        by_person=row["by_person"],
+        corrects=row["corrects"],
+        sha256=row["sha256"],
+        language=row["language"] or "en",
+        decided_at=row["decided_at"],
     )

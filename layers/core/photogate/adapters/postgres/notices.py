@@ -7,19 +7,13 @@ so that a delivery which is planned meanwhile always finds one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import uuid4
 
+from photogate.adapters.postgres.notice_rows import NOTICE_COLUMNS, notice_from
 from photogate.adapters.postgres.pool import Pool, Session
-from photogate.domain import Status
 from photogate.domain.notices import Failing, Notice, Parcel, Receipt
 from photogate.ports.notices import Kind
 
-#: For SELECT; ``notice_from`` reads these.
-NOTICE_COLUMNS = (
-    "notices.photo_id, n, notices.user_id, batch_id, file_key, status, before, reason, by_person,"
-    " corrects, sha256, language, decided_at"
-)
 _OPEN = "told_at IS NULL AND dead_at IS NULL"
 #: One who plans is enough; the key is of this use alone.
 _PLANNING = "pg_try_advisory_xact_lock(hashtextextended('photogate notices', 0))"
@@ -216,26 +210,6 @@ class PostgresNotices:
                 n=limit,
             )
         )
-
-
-def notice_from(row: dict[str, Any]) -> Notice:
-    """Translate a row of ``NOTICE_COLUMNS``."""
-    return Notice(
-        id=f"{row['photo_id']}.{row['n']}",
-        photo_id=row["photo_id"],
-        sequence=row["n"],
-        user_id=row["user_id"],
-        batch_id=row["batch_id"],
-        file_key=row["file_key"],
-        status=Status(row["status"]),
-        before=Status(row["before"]),
-        reason=row["reason"],
-        by_person=row["by_person"],
-        corrects=row["corrects"],
-        sha256=row["sha256"],
-        language=row["language"] or "en",
-        decided_at=row["decided_at"],
-    )
 
 
 def open_lines(session: Session, channel: str, ids: Sequence[int], *, in_s: float) -> None:
