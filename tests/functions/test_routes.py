@@ -76,6 +76,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET /admin/notices": (401, 401, 403, 403, 403, 403, 200),
     "POST /admin/notices/resend": (401, 401, 403, 403, 403, 403, 200),
     "POST /admin/notices/test": (401, 401, 403, 403, 403, 403, 200),
+    "PUT /admin/notices/telegram": (401, 401, 403, 403, 403, 403, 204),
     "GET /admin": (200, 200, 200, 200, 200, 200, 200),
 }
 #: With a cookie, whose session may lack the token that tells our pages from others.
@@ -118,6 +119,7 @@ BY_SESSION: dict[str, tuple[int, ...]] = {
     "GET /admin/notices": (403, 403, 403, 200),
     "POST /admin/notices/resend": (403, 403, 403, 200),
     "POST /admin/notices/test": (403, 403, 403, 200),
+    "PUT /admin/notices/telegram": (403, 403, 403, 204),
     "DELETE /admin/session": (403, 204, 204, 204),
     # A session says nothing on the users' routes.
     "GET /users/media/moderation-status": (401, 401, 401, 401),
@@ -184,6 +186,8 @@ def body_of(route: str) -> dict[str, Any] | None:
         return {"ids": ["nobody.1"]}
     if route == "POST /admin/notices/test":
         return {"channel": "log"}
+    if route == "PUT /admin/notices/telegram":
+        return {"user_id": "u-1", "chat_id": 4711}
     if route.endswith("/reject"):
         return {"reason": "nsfw", **tab}
     if route.endswith("/redecide"):
