@@ -17,6 +17,7 @@ from photogate.domain.verdicts import Reason, Status
 
 #: What a notice tells of; nobody is told of a photo that waits for the machine.
 _TOLD = (Status.APPROVED, Status.REJECTED, Status.REVIEW)
+_NOT_TOLD = (Action.UNDO, Action.HOLD, Action.LIFT)
 _KNOWN_REASONS = frozenset(Reason)
 
 
@@ -142,14 +143,14 @@ def notice_of(outcome: Outcome, sequence: int, photo: PhotoRow) -> NewNotice | N
     """Give the notice of a change that was made, or None where nobody is to be told of it.
 
     A decision is told when it changes state or reason: who confirms a verdict tells nothing new.
-    Undoing is not told by itself, see ``takes_back``.
+    Undoing is not told by itself, see ``takes_back``. Nor is a hold, which would warn the owner.
 
     Args:
         sequence: number of the change among its photo's.
         photo: its row afterwards.
     """
     before, after, change = outcome.before, outcome.after, outcome.change
-    if before is None or after is None or change.action is Action.UNDO:
+    if before is None or after is None or change.action in _NOT_TOLD:
         return None
     changed = before.status is not after.status
     if after.status is Status.REJECTED:
