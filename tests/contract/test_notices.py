@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from photogate.domain import Finding, Principal, Role, Signals, Status, Verdict
-from photogate.domain.changes import judged, withheld
+from photogate.domain.changes import held, judged, withheld
 from photogate.domain.notices import Failing, Failure, NoticeState, Parcel, Receipt
 from photogate.errors import Conflict
 from tests.authors import decide, undo, verify, withdraw
@@ -145,6 +145,13 @@ class TestBirth:
         told(records)
         verify(records, photo, by=MODERATOR)
         decide(records, photo, REJECTED, by=MODERATOR)
+        records.age_notices(seconds=60)
+        assert told(records) == []
+
+    def test_what_is_withheld_warns_nobody(self, records: Records, photo: str) -> None:
+        judge(records, photo, Status.REVIEW)
+        told(records)
+        records.changes.make([held(photo, by=MODERATOR)])
         records.age_notices(seconds=60)
         assert told(records) == []
 

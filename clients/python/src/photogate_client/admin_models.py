@@ -145,7 +145,7 @@ class Pagination(Answer):
 class Filters(Answer):
     """The filter that was applied."""
 
-    status: Status | None
+    status: Literal["pending", "approved", "rejected", "review", "failed", "all"] | None
 
 
 class Gate(Answer):
@@ -185,6 +185,67 @@ class Pending(Answer):
     photos: tuple[ReviewedPhoto, ...]
 
 
+class Provider(Answer):
+    """Whether people can sign in with accounts that they have already."""
+
+    #: The provider's host; null where none is set.
+    name: str | None
+
+
+class Leaving(Answer):
+    """Where to sign in."""
+
+    #: For this browser, now; it comes back to `/admin/sign-in/oidc`.
+    url: str
+
+
+class Role(StrEnum):
+    """What a token allows; each role may do what the ones before it may."""
+
+    USER = "user"
+    VIEWER = "viewer"
+    MODERATOR = "moderator"
+    ADMIN = "admin"
+
+
+class Session(Answer):
+    """Who is signed in."""
+
+    user_id: str
+    name: str | None
+    role: Role
+    #: Goes into the header `X-Photogate-CSRF` of whatever is not GET; null for bearer tokens,
+    #: which need none.
+    csrf: str | None
+
+
+class ListedSession(Answer):
+    """A browser in which somebody is signed in."""
+
+    #: Names the session, and opens nothing.
+    id: str
+    user_id: str
+    name: str | None
+    role: Role
+    began_at: datetime
+    #: Of the last request, to a minute.
+    seen_at: datetime
+
+
+class Sessions(Answer):
+    """Who is signed in, the latest seen first."""
+
+    #: At most 500.
+    sessions: tuple[ListedSession, ...]
+
+
+class Ended(Answer):
+    """What was taken back."""
+
+    #: Sessions.
+    ended: int
+
+
 class Kind(StrEnum):
     """Why an item waits."""
 
@@ -213,6 +274,36 @@ class Bar(Answer):
     decided: bool
 
 
+class Score(Answer):
+    """What a model says of one category."""
+
+    category: str
+    value: float
+    #: The policy's bound; null without one.
+    to_a_person: float | None
+    rejected: float | None
+    worse: Literal["above", "below"]
+
+
+class ModelScores(Answer):
+    """What one model says of the whole photo."""
+
+    #: `first`, or its name.
+    model: str
+    scores: tuple[Score, ...]
+
+
+class Box(Answer):
+    """A part of the photo, as shares (0..1) of its width and height."""
+
+    kind: Literal["face", "part"]
+    words: str
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
 class Item(Answer):
     """A photo that waits for a person."""
 
@@ -228,6 +319,8 @@ class Item(Answer):
     rule: str | None
     suggested_reason: str | None
     bars: tuple[Bar, ...]
+    models: tuple[ModelScores, ...]
+    boxes: tuple[Box, ...]
     #: The policy that decided.
     judged_by: str | None
     #: The policy whose bounds these are.
@@ -252,11 +345,42 @@ class Waiting(Answer):
     oldest_at: datetime | None
 
 
+class Seen(Answer):
+    """How much this person has looked at today: within the last 14 hours."""
+
+    revealed: int
+    #: `REVEALS_PER_DAY`; null without one.
+    limit: int | None
+
+
 class Held(Answer):
     """What the tab holds now, most urgent first."""
 
     items: tuple[Item, ...]
     waiting: Waiting
+    seen: Seen
+
+
+class PolicyRule(Answer):
+    """One rule of the policy."""
+
+    measure: str
+    reason: str
+    #: What the owner reads after a rejection.
+    owner_is_told: str | None
+    worse: Literal["above", "below"]
+    to_a_person: float | None
+    rejected: float | None
+
+
+class PolicyText(Answer):
+    """The policy in force."""
+
+    policy: str
+    #: Where one of these was not measured, a person looks.
+    needed: tuple[str, ...]
+    #: In their order: the first that rejects counts.
+    rules: tuple[PolicyRule, ...]
 
 
 class OwnersPhoto(Answer):
@@ -266,6 +390,9 @@ class OwnersPhoto(Answer):
     status: Status
     reason: str | None
     by: Literal["person", "machine"]
+    #: The person.
+    decided_by: str | None
+    decided_at: datetime | None
     has_picture: bool
     uploaded_at: datetime
 
@@ -276,6 +403,8 @@ class OwnerOf(Answer):
     photos: int
     approved: int
     rejected: int
+    #: Withheld for suspected abuse of a child.
+    held: int
     others: tuple[OwnersPhoto, ...]
 
 
@@ -285,6 +414,138 @@ class Decided(Answer):
     photo_id: str
     status: Status
     reason: str | None
+
+
+class Withheld(Answer):
+    """What no page shows any more."""
+
+    #: Held within the last day.
+    photo_ids: tuple[str, ...]
+    #: What admins have to report, counted up to 1,000; null for others.
+    unreported: int | None
+
+
+class HeldPhoto(Answer):
+    """A photo that is withheld from everybody."""
+
+    photo_id: str
+    user_id: str
+    user_name: str | None
+    uploaded_at: datetime
+    held_at: datetime
+    held_by: str
+    #: Where its bytes are in the storage; null once they were removed.
+    original_key: str | None
+    #: Of these bytes.
+    sha256: str | None
+    reported_at: datetime | None
+    reported_by: str | None
+    report: str | None
+
+
+class HeldPhotos(Answer):
+    """All of them, up to 500."""
+
+    holds: tuple[HeldPhoto, ...]
+
+
+class ListedPhoto(Answer):
+    """A photo in a list."""
+
+    photo_id: str
+    user_id: str
+    user_name: str | None
+    status: Status
+    #: A known code, or a person's own words.
+    reason: str | None
+    #: The comparison that decided, or why checking could not finish.
+    rule: str | None
+    #: The moderator, or null for the machine.
+    decided_by: str | None
+    #: Who confirmed the rejection.
+    verified_by: str | None
+    #: False for what no decoder opened.
+    has_picture: bool
+    uploaded_at: datetime
+    moderated_at: datetime | None
+
+
+class Photos(Answer):
+    """A part of a list of photos, newest uploads first."""
+
+    photos: tuple[ListedPhoto, ...]
+    #: Give it as `cursor` for the next page; null on the last one.
+    next_cursor: str | None
+
+
+class PhotosOfUser(Answer):
+    """A user's photos, newest first, and how many there are in each state."""
+
+    photos: tuple[ListedPhoto, ...]
+    #: Give it as `cursor` for the next page; null on the last one.
+    next_cursor: str | None
+    user_id: str
+    total: int
+    #: That others can see.
+    approved: int
+    rejected: int
+    #: For the machine, for copies or for a person.
+    waiting: int
+
+
+class BulkResult(Answer):
+    """What became of one photo."""
+
+    photo_id: str
+    done: bool
+    #: Why nothing was done.
+    problem: str | None
+    #: As it is now; null when it is gone.
+    status: Status | None
+    reason: str | None
+
+
+class BulkResults(Answer):
+    """What became of each photo, in the order of the request."""
+
+    results: tuple[BulkResult, ...]
+    #: For so many it was done.
+    done: int
+
+
+class Entry(Answer):
+    """One change of one photo."""
+
+    at: datetime
+    photo_id: str
+    #: Counts the changes of this photo, from 1.
+    n: int
+    #: Whose photo it is; null when that user was erased.
+    user_id: str | None
+    by: str
+    #: Who made it; null for a machine, and for a person who was erased.
+    person: str | None
+    #: That the person had then.
+    role: str | None
+    action: str
+    before: str
+    #: Null when it was deleted.
+    after: str | None
+    #: A known code, or a person's own words.
+    reason: str | None
+    #: Automatic checking could not finish.
+    failed: bool
+    #: The comparison that decided.
+    rule: str | None
+    policy: str | None
+
+
+class History(Answer):
+    """A part of the history, newest first."""
+
+    entries: tuple[Entry, ...]
+    #: Give it as `cursor` for the next page; null on the last one.
+    next_cursor: str | None
 
 
 class NoticeState(StrEnum):

@@ -47,11 +47,12 @@ class UploadUrl(Answer):
 
 
 class Accepted(Answer):
-    """The photos are in; verdicts follow."""
+    """The photos are in; verdicts follow, or came already where they were handed in before."""
 
     batch_id: str
     photos_count: int
-    status: Literal["pending"] = "pending"
+    #: `completed` once no photo of it waits for the machine.
+    status: Literal["pending", "completed"] = "pending"
     message: str
 
 
@@ -99,6 +100,17 @@ class Photo(Answer):
     moderated_at: datetime | None
     #: Only where the installation tells them.
     moderation_scores: dict[str, Any] | None = None
+    media_type: Literal["photo"] = "photo"
+    #: Its place among those handed in with it, from 0.
+    display_order: int
+    #: As `moderation_status`; for clients of the earlier API, as the next three.
+    status: Status
+    #: As `moderation_reason`.
+    reason: str | None
+    #: As `created_at`.
+    uploaded_at: datetime
+    #: As `moderation_scores`, and where that is.
+    scores: dict[str, Any] | None = None
 
 
 class ModerationStatus(Answer):
