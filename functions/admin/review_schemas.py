@@ -28,6 +28,10 @@ from .evidence_schemas import Bar, Box, ModelScores
 PhotoId = Annotated[str, Path(max_length=64)]
 
 
+#: As the database counts them.
+ItemId = Annotated[int, Field(ge=1, le=2**63 - 1)]
+
+
 class Tab(BaseModel):
     """Names the tab of the browser, or whatever else holds photos for this person."""
 
@@ -51,7 +55,7 @@ class Take(Tab):
         None, max_length=64, description="The measure that stopped it.", examples=["nsfw.explicit"]
     )
     user_id: str | None = Field(None, max_length=128, description="Whose photos.")
-    passed: list[int] = Field(
+    passed: list[ItemId] = Field(
         default_factory=list,
         max_length=500,
         description="Ids of items that were skipped: others get them.",

@@ -141,7 +141,7 @@ COMMENT ON COLUMN media.moderation_error IS 'why automatic moderation could not 
 COMMENT ON COLUMN media.decided_by IS 'the moderator who decided; null for a machine';
 
 -- step: adopted rows (in batches over media)
--- What the predecessor left pending or failed is moderated like everything else: see 0011.
+-- What the predecessor left pending or failed is moderated like everything else: see 0016.
 UPDATE media SET
     moderation_status = CASE WHEN moderation_status IN ('approved', 'rejected', 'review')
                              THEN moderation_status
