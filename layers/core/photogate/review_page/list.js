@@ -47,7 +47,8 @@ export async function listPage({ tab, describe, tell, settled }) {
 
   $("closer").addEventListener("close", () => $("closer-picture").replaceChildren());
   $("keys").addEventListener("click", () => $("legend").showModal());
-  listen({
+  // Here keys are as they stand on the buttons; keys of one's own are the review page's.
+  listen({ actionOf: (key) => key }, {
     actions: { ...bulk.keys, "?": () => $("legend").showModal() },
     digit: (key) => bulk.digit(key),
     cancel: () => (bulk.asked || bulk.rejecting || !$("words-form").hidden ? bulk.cancel() : tiles.clear()),
