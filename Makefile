@@ -29,7 +29,7 @@ quick: setup-dev ## Run the tests that need no server and no model
 test: setup-dev model ## Run the tests, but for the slow ones
 	@$(BIN)/pytest -m "not slow" -n $(TEST_PROCESSES) --dist worksteal $(PYTEST)
 
-test-slow: setup-dev model ## Run the tests that take long: all models, the largest photos
+test-slow: setup-dev model ## Run the tests that take long: all models, the largest photos, waits
 	@$(BIN)/pytest -m slow -n $(TEST_PROCESSES) --dist loadfile $(PYTEST)
 
 up: ## Run the whole stack in containers (docs/compose.md)

@@ -14,6 +14,7 @@ from local.commands.model import models
 from local.commands.parts import migrate, worker
 from local.commands.sessions import sessions
 from local.commands.up import up
+from local.commands.watch import watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,6 +34,7 @@ for command in (
     dead,
     redrive,
     doctor,
+    watch,
     logs,
     metrics,
 ):

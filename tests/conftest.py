@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
@@ -27,6 +28,9 @@ from photogate.adapters.postgres.pool import connect as connect_postgres
 from photogate.adapters.queue_redis import connect
 from photogate.errors import ConfigError
 from tests.records import MemoryRecords, PostgresRecords, Records
+
+if TYPE_CHECKING:  # what needs no browser needs no playwright
+    from playwright.sync_api import Browser
 
 SECRET = "0123456789abcdef-only-for-the-tests"
 
@@ -61,14 +65,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the fast folders first; what needs no server is for ``make quick``."""
+    """Run the fast folders first; what needs no server is for ``make quick``.
+
+    Where several processes share the tests, the long ones come first: at the end nobody waits for
+    the last of them alone.
+    """
     order = ["unit", "service", "model", "contract", "functions", "faults", "e2e", "browser"]
 
     def place(item: pytest.Item) -> int:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         return order.index(folder) if folder in order else len(order)
 
-    items.sort(key=place)
+    items.sort(key=place, reverse="PYTEST_XDIST_WORKER" in os.environ)
     for item in items:
         if place(item) == order.index("unit"):
             item.add_marker("quick")
@@ -168,6 +176,15 @@ def redis_client(redis_url: str) -> Iterator[redis.Redis]:
     client.flushall()
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A browser that knows no other host than ``tests.chromium.HOST``."""
+    from tests import chromium
+
+    with chromium.launched(_needed(chromium.program, "Chromium")) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ def serve(app: Any, *, port: int = 0) -> Iterator[str]:
         thread.join(10)
 
 
-def eventually(holds: Any, *, within_s: float = 10.0) -> None:
+def eventually(holds: Any, *, within_s: float = 60.0) -> None:
     """Wait until ``holds()`` is true; fails when it does not come true in time."""
     deadline = time.monotonic() + within_s
     while not holds():

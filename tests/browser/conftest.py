@@ -1,23 +1,22 @@
-"""A real browser, the machine's own Chromium, that reaches nothing but this machine."""
+"""Moderators at a real browser."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from photogate.adapters.postgres.pool import Pool
 from photogate.auth import sign_in_link
 from photogate.domain import Role
-from photogate.errors import ConfigError
-from tests.conftest import SECRET, _needed
+from tests.conftest import SECRET
 from tests.functions.conftest import Installation, deliver, installation, make_copies
 
 __all__ = ["deliver", "installation"]
 
+<<<<<<< HEAD
 #: A name that is not the machine's own: pages treat ``localhost`` differently.
 HOST = "photogate.example"
 
@@ -48,6 +47,11 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=list(_SWITCHES))
         yield browser
         browser.close()
+=======
+#: A busy machine may be slow; whoever waits for what never comes waits this long.
+_PATIENCE_MS = 60_000
+expect.set_options(timeout=_PATIENCE_MS)
+>>>>>>> main
 
 
 class Watched:
@@ -84,7 +88,7 @@ class Desk:
     def browser(self, **options: Any) -> BrowserContext:
         """Open another browser: no cookie is shared."""
         context = self._browser.new_context(**options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(_PATIENCE_MS)
         self._contexts.append(context)
         return context
 

@@ -21,10 +21,10 @@ from photogate_vision.copies.encoding import CopyForm
 from photogate_vision.copies.maker import Copier
 from photogate_vision.copies.matching import difference
 from photogate_vision.decoding.sandbox import Sandbox
-from tests.browser.test_originals import screenshot
+from tests.browser.test_originals import screenshots
 from tests.model.files import encoded
 from tests.model.gallery import gallery, two_faced
-from tests.model.originals import Original
+from tests.model.originals import Original, most_of_them_slow
 
 _GREY_LEVELS, _PROBABILITY = 6.0, 0.15
 _OF_NUDITY = ("porn", "sexy", "hentai")
@@ -52,7 +52,7 @@ def sandbox() -> Iterator[Sandbox]:
     sandbox.close()
 
 
-@pytest.mark.parametrize("original", list(gallery()), ids=lambda original: original.name)
+@pytest.mark.parametrize("original", most_of_them_slow(gallery()))
 def test_a_copy_shows_what_was_judged(
     original: Original, page: Page, sandbox: Sandbox, analyzer: VisionAnalyzer
 ) -> None:
@@ -63,10 +63,7 @@ def test_a_copy_shows_what_was_judged(
     except CopyDiffers:
         assert _MAY_BE_HELD_BACK in original.name
         return
-    white, black = (
-        screenshot(page, display.data, display.content_type, background)
-        for background in ("white", "black")
-    )
+    white, black = screenshots(page, display.data, display.content_type).values()
     # on every page the same, and what was judged
     assert ImageChops.difference(white, black).getbbox() is None
     assert white.size == (judged.width, judged.height) or max(white.size) == 1600

@@ -9,7 +9,7 @@ import requests
 from playwright.sync_api import Browser, expect
 
 from local.api import app
-from tests.browser.conftest import HOST
+from tests.chromium import HOST
 from tests.servers import serve
 
 

@@ -154,7 +154,7 @@ def test_a_closed_tab_gives_back_what_it_held(desk: Desk, waiting: Add) -> None:
     second = desk.signed_in("bob").page
     expect(second.locator("#state")).to_have_text("Nothing waits")
     first.close(run_before_unload=True)
-    expect(second.locator("#picture img")).to_be_visible(timeout=20_000)
+    expect(second.locator("#picture img")).to_be_visible()
     assert shown(second) == photo
 
 

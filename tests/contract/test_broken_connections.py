@@ -420,7 +420,8 @@ def test_breaks_without_end_are_an_outage(
     with pytest.raises(QueueUnavailable) as refused:
         send(broken, given)
     assert refused.value.retry_after_s
-    assert time.monotonic() - started < 10
+    # A transaction is begun again within 5 s of its start; there were four.
+    assert time.monotonic() - started < 4 * 5 + 10
 
 
 def test_a_server_that_falls_silent_is_not_asked_again_and_again(
@@ -433,4 +434,5 @@ def test_a_server_that_falls_silent_is_not_asked_again_and_again(
         with pytest.raises(DatabaseUnavailable):
             accept(broken, given)
         # Later than 5 s after its start a transaction is not repeated.
-        assert 5 < time.monotonic() - started < 9
+        assert time.monotonic() - started > 5
+        assert len(script.done) == 1

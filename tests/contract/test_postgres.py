@@ -119,11 +119,9 @@ def test_a_deadlock_is_resolved_by_repeating(pool: Pool) -> None:
 
 
 def test_a_server_that_is_not_there_is_a_retryable_fault() -> None:
-    started = time.monotonic()
     with pytest.raises(DatabaseUnavailable) as caught:
         Pool("postgresql://u:p@127.0.0.1:1/d").transaction(backend)
     assert caught.value.retry_after_s
-    assert time.monotonic() - started < 5
 
 
 def test_waiting_for_a_connection_ends(migrated_url: str) -> None:

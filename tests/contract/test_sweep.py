@@ -50,7 +50,8 @@ def test_deletions_in_a_store_that_stalls_do_not_keep_batches_waiting(
         )
         started = time.monotonic()
         sweep.run()
-        assert time.monotonic() - started < 6
+        # all of them would take 20 s
+        assert time.monotonic() - started < 15
     assert faulty.bodies
     rows = pool.transaction(lambda s: s.rows("SELECT attempts, removed_at FROM object_deletions"))
     assert [row["removed_at"] for row in rows] == [None] * 20

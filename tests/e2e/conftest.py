@@ -32,7 +32,18 @@ def start(stack_home: Path) -> Iterator[Callable[..., RunningStack]]:
             stack.stop(signal.SIGTERM)
 
 
+_QUICK = {"QUEUE_VISIBILITY_S": "2", "SWEEP_INTERVAL_S": "1", "JOB_DEADLINE_S": "30"}
+
+
 @pytest.fixture
 def stack(start: Callable[..., RunningStack]) -> RunningStack:
     """A running stack without sample photos."""
-    return start(QUEUE_VISIBILITY_S="2", SWEEP_INTERVAL_S="1", JOB_DEADLINE_S="30")
+    return start(**_QUICK)
+
+
+@pytest.fixture(scope="session")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[RunningStack]:
+    """Such a stack for tests that leave it as it was, but for their users' photos."""
+    stack = RunningStack(tmp_path_factory.mktemp("shared") / "the home", **_QUICK)
+    yield stack
+    stack.stop(signal.SIGTERM)

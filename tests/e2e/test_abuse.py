@@ -66,15 +66,17 @@ ATTACKS: dict[str, tuple[Callable[[str], attacks.Attack], str | None]] = {
 }
 
 
+# Each attack lasts until the server's own limit of time cuts it off.
+@pytest.mark.slow
 def test_others_are_answered_while_clients_are_slow_and_greedy(
-    stack: RunningStack, portrait: bytes
+    shared_stack: RunningStack, portrait: bytes
 ) -> None:
-    slow = stack.client("slow")
+    slow = shared_stack.client("slow")
     upload_url = slow.call("GET", "/users/media/upload-url")["upload_url"]
     for name, (make, cut_off) in ATTACKS.items():
-        with under(make(upload_url), stack.url) as answers:
-            is_served(stack, name, portrait)
-            eventually(partial(answers_until, stack, answers, cut_off), within_s=120)
+        with under(make(upload_url), shared_stack.url) as answers:
+            is_served(shared_stack, name, portrait)
+            eventually(partial(answers_until, shared_stack, answers, cut_off), within_s=120)
         assert answers["no connection"] == 0, name
         assert not [said for said in answers if said.startswith("5")], (name, answers)
     slow.close()
@@ -96,8 +98,8 @@ def answers_until(stack: RunningStack, answers: Counter[str], cut_off: str | Non
     return answers[cut_off] > 0 if cut_off else ended > CLIENTS
 
 
-def test_one_users_uploads_are_limited_and_each_is_stored_once(stack: RunningStack) -> None:
-    slow, where = stack.client("slow"), urlsplit(stack.url)
+def test_one_users_uploads_are_limited_and_each_is_stored_once(shared_stack: RunningStack) -> None:
+    slow, where = shared_stack.client("many"), urlsplit(shared_stack.url)
     urls = [urlsplit(slow.call("GET", "/users/media/upload-url")["upload_url"]) for _ in range(17)]
     with ExitStack() as opened:
         for url in urls[:16]:
@@ -105,10 +107,10 @@ def test_one_users_uploads_are_limited_and_each_is_stored_once(stack: RunningSta
                 socket.create_connection((where.hostname, where.port))
             )
             connection.sendall(_put(url.path, url.query, length=2) + b"a")
-        parts = stack.home / "photos"
+        parts = shared_stack.home / "photos"
         eventually(lambda: len(list(parts.glob(".part-*"))) == 16)
         answer = requests.put(
-            f"{stack.url}{urls[16].path}?{urls[16].query}",
+            f"{shared_stack.url}{urls[16].path}?{urls[16].query}",
             data=b"x",
             headers={"Content-Type": "image/jpeg"},
             timeout=30,
@@ -177,10 +179,10 @@ def test_one_client_has_a_share_of_the_requests(host: str) -> None:
     asyncio.run(run())
 
 
-def test_a_head_of_32_kb_is_too_large(stack: RunningStack) -> None:
+def test_a_head_of_32_kb_is_too_large(shared_stack: RunningStack) -> None:
     for size, status in ((30_000, 200), (40_000, 431), (400_000, 431)):
         answer = requests.get(
-            f"{stack.url}/api/v1/health", headers={"X-Large": "a" * size}, timeout=30
+            f"{shared_stack.url}/api/v1/health", headers={"X-Large": "a" * size}, timeout=30
         )
         assert answer.status_code == status, size
 

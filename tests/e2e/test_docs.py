@@ -62,7 +62,7 @@ def test_the_readmes_calls(start: Callable[..., RunningStack]) -> None:
     given = {name: match[1] for name, match in found.items() if match}
     call(put.replace("<upload_url>", given["upload_url"]))
     assert '"photos_count":1' in call(complete.replace("<file_key>", given["file_key"]))
-    eventually(lambda: '"moderation_status":"approved"' in call(status), within_s=20)
+    eventually(lambda: '"moderation_status":"approved"' in call(status))
 
 
 @pytest.mark.usefixtures("folder", "faces_bundle")
@@ -94,6 +94,7 @@ def test_commands_on_a_stack(start: Callable[..., RunningStack]) -> None:
     assert "sessions ended: 1" in told
 
 
+@pytest.mark.slow
 def test_the_page_on_models(
     folder: Path, tmp_path: Path, bundle: Path, second_bundle: Path
 ) -> None:

@@ -17,11 +17,8 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from local.samples import jpeg, photograph
-from tests.browser.conftest import browser
 from tests.e2e.running import PHOTOGATE, clean_environment
 from tests.servers import eventually
-
-__all__ = ["browser"]
 
 #: Harmless photographs, some of which a machine finds blurred.
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "brick.png", "color.png")

@@ -17,9 +17,7 @@ from tests.model.files import HEIC, animation, encoded
 #: The largest files that are accepted: tens of seconds.
 pytestmark = pytest.mark.slow
 
-#: The worst, a WebP of 25 megapixels, takes 526 with two models (November 2026). Containers have
-#: 1 GB.
-MOST_MB = 540
+MOST_MB = 512
 
 
 def palette_with_transparency() -> bytes:

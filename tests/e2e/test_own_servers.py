@@ -40,6 +40,7 @@ def uploads(s3: S3Client) -> list[str]:
     return [found["Key"] for found in listed["Contents"]]
 
 
+@pytest.mark.slow
 def test_photos_in_a_bucket_and_jobs_in_sqs(
     start: Callable[..., RunningStack], moto_server: str
 ) -> None:
@@ -94,6 +95,7 @@ def servers(tmp_path: Path) -> Iterator[tuple[str, str]]:
         postgres.stop()
 
 
+@pytest.mark.slow
 def test_rows_and_jobs_elsewhere(
     start: Callable[..., RunningStack], servers: tuple[str, str]
 ) -> None:

@@ -80,12 +80,12 @@ def _subject(token: str) -> str:
     return str(jwt.decode(token, options={"verify_signature": False})["sub"])
 
 
-def test_no_process_of_it_shows_a_secret(stack: RunningStack) -> None:
-    kept = json.loads((stack.home / "environment.json").read_text())
-    made = json.loads((stack.home / "secrets.json").read_text())
+def test_no_process_of_it_shows_a_secret(shared_stack: RunningStack) -> None:
+    kept = json.loads((shared_stack.home / "environment.json").read_text())
+    made = json.loads((shared_stack.home / "secrets.json").read_text())
     secrets = {kept[name] for name in secret_names() & kept.keys()} | set(made.values())
     assert len(secrets) >= 4
-    processes = psutil.Process(stack.process.pid).children(recursive=True)
+    processes = psutil.Process(shared_stack.process.pid).children(recursive=True)
     names = " ".join(" ".join(process.cmdline()) for process in processes)
     assert all(
         part in names for part in ("worker", "local.api", "local.sweep", "redis", "decoding")
@@ -101,17 +101,17 @@ def test_no_process_of_it_shows_a_secret(stack: RunningStack) -> None:
     if os.geteuid() == 0:
         decoders = [process for process in processes if "-S" in process.cmdline()]
         assert {process.uids().real for process in decoders} == {USER}
-    log = (stack.home / "logs" / "worker-1.log").read_text()
+    log = (shared_stack.home / "logs" / "worker-1.log").read_text()
     assert len(re.findall("decoders are confined by limits", log)) == 1
 
 
-def test_smoke_and_token_find_the_running_stack(stack: RunningStack) -> None:
-    assert "5 photos" in stack.run("smoke", "5")
-    token = stack.run("token", "somebody", "--role", "admin").strip()
-    admin = PhotogateClient(stack.url, token)
+def test_smoke_and_token_find_the_running_stack(shared_stack: RunningStack) -> None:
+    assert "5 photos" in shared_stack.run("smoke", "5")
+    token = shared_stack.run("token", "somebody", "--role", "admin").strip()
+    admin = PhotogateClient(shared_stack.url, token)
     assert admin.call("GET", "/admin/queue-stats")["queue"]["pending_media"] == 0
     admin.close()
-    assert stack.run("migrate") == "the schema is up to date\n"
+    assert shared_stack.run("migrate") == "the schema is up to date\n"
 
 
 def test_killed_workers_lose_nothing(stack: RunningStack) -> None:
@@ -132,12 +132,12 @@ def test_killed_workers_lose_nothing(stack: RunningStack) -> None:
 
     killed = 0
     for _ in range(2):
-        eventually(lambda: stats()["queue"]["in_flight"] > 0, within_s=20)
+        eventually(lambda: stats()["queue"]["in_flight"] > 0)
         for worker in stack.children("local.worker"):
             worker.kill()
             killed += 1
         # The stack starts them again.
-        eventually(lambda: len(stack.children("local.worker")) == 2, within_s=20)
+        eventually(lambda: len(stack.children("local.worker")) == 2)
     assert killed >= 2
 
     for client, keys in uploads:
@@ -150,6 +150,8 @@ def test_killed_workers_lose_nothing(stack: RunningStack) -> None:
     admin.close()
 
 
+# It takes the 20 s in which a worker may show no life.
+@pytest.mark.slow
 def test_a_frozen_worker_is_ended_and_started_again(start: Callable[..., RunningStack]) -> None:
     """SIGSTOP in the middle of batches, for ever: the only worker, and then its successor works."""
     stack = start("--workers", "1", QUEUE_VISIBILITY_S="2", JOB_DEADLINE_S="30")
@@ -166,7 +168,7 @@ def test_a_frozen_worker_is_ended_and_started_again(start: Callable[..., Running
         report: dict[str, Any] = requests.get(url, headers=headers, timeout=10).json()
         return report
 
-    eventually(lambda: not health()["parts"]["workers"]["ok"], within_s=12)
+    eventually(lambda: not health()["parts"]["workers"]["ok"])
     assert "no worker" in health()["parts"]["workers"]["error"]
     verdicts = client.wait(keys, within_s=90)
     assert {v["moderation_status"] for v in verdicts.values()} == {"approved"}
@@ -201,14 +203,14 @@ def test_it_says_at_once_why_no_worker_lives(
     goes_on = (
         rf"; it starts again in .* \(log: {re.escape(str(stack.home / 'logs/worker-1.log'))}\)$"
     )
-    eventually(no_worker, within_s=12)
+    eventually(no_worker)
     assert health()["status"] == "degraded"
     said = stack.said()
     assert re.search("^worker-1 was killed by SIGKILL" + goes_on, said, re.M), said
     assert re.search("^worker-1 ended with status 1: .*make model.*" + goes_on, said, re.M), said
 
     away.rename(model)
-    eventually(lambda: health()["status"] == "ok", within_s=40)
+    eventually(lambda: health()["status"] == "ok")
     assert "5 photos" in stack.run("smoke", "5")
 
 
@@ -234,14 +236,14 @@ def test_what_was_given_up_is_redriven(start: Callable[..., RunningStack]) -> No
             )
             return bool(client.photos()[0]["moderation_status"] == "review")
 
-        eventually(concluded, within_s=30)
+        eventually(concluded)
     said = stack.run("dead")
     assert "there is no object" in said
     assert re.search(r"│ 1 +│ [5-9] +│", said), said
 
     away.rename(stored)
     assert stack.run("redrive").startswith("redriven: photos 1, batches 1,")
-    eventually(lambda: client.photos()[0]["moderation_status"] == "approved", within_s=20)
+    eventually(lambda: client.photos()[0]["moderation_status"] == "approved")
     assert stack.run("dead") == "nothing was given up\n"
     client.close()
 
@@ -321,7 +323,7 @@ def test_a_killed_server_comes_back(stack: RunningStack, server: str, name: str)
 
     (before,) = servers()
     psutil.Process(before).kill()
-    eventually(lambda: servers() not in ([], [before]), within_s=20)
+    eventually(lambda: servers() not in ([], [before]))
     assert f"{name} was killed by SIGKILL; it starts again at once" in stack.said()
     client = stack.client("u")
 
@@ -331,7 +333,7 @@ def test_a_killed_server_comes_back(stack: RunningStack, server: str, name: str)
         except ApiRefused:
             return False
 
-    eventually(answers, within_s=20)
+    eventually(answers)
     client.close()
     assert "5 photos" in stack.run("smoke", "5")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from tests.faults.client import User
 from tests.faults.conftest import Close, Scale
 from tests.faults.installation import Installation, fleet, steady
@@ -12,6 +14,8 @@ from tests.faults.photos import Album, Truth
 from tests.faults.ports import COPY_STAGES, Plan
 
 
+# Each of four photos waits for its lease to run out.
+@pytest.mark.slow
 def test_killed_between_verdict_and_copies(
     installation: Installation, ledger: Ledger, album: Album, scale: Scale, close: Close
 ) -> None:

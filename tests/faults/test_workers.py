@@ -157,6 +157,8 @@ def test_frozen_workers_come_too_late(
     close("workers: frozen past the visibility timeout", injected=len(stages))
 
 
+# Each is waited for until it ends itself.
+@pytest.mark.slow
 def test_hung_workers_end_themselves(
     installation: Installation, ledger: Ledger, album: Album, scale: Scale, close: Close
 ) -> None:

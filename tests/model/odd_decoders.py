@@ -42,6 +42,9 @@ def obey(data: bytes) -> list[Picture]:
                 pass
         case "sleep":
             time.sleep(3600)
+        case "sleep-as":
+            if os.getpid() == int(rest):
+                time.sleep(3600)
         case "allocate":
             held = [bytearray(50_000_000) for _ in range(1_000)]
             return _tell(len(held))

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
 
 from local.samples import photograph
@@ -48,6 +50,8 @@ class Original:
     grey_levels: float = 4.0
 
 
+#: A browser shows each for a while; they are of few kinds.
+_SLOW_BUT_ONE_IN = 6
 #: Chromium 156 takes opacity and sequences in AVIF for video levels, where the file does not
 #: repeat its range beside them; libavif, Pillow and others go by the pixels' own header.
 _VIDEO_LEVELS = 9.0
@@ -57,6 +61,13 @@ _VIDEO_LEVELS = 9.0
 def picture() -> Image.Image:
     """Give a harmless crop that the model scores high, and differently in other colours."""
     return photograph("retina.jpg").crop((244, 70, 694, 520)).resize((448, 448))
+
+
+def most_of_them_slow(originals: Iterable[Original]) -> Iterator[Any]:
+    """Give them as parameters: one in so many for ``make test``, the others slow."""
+    for number, each in enumerate(originals):
+        marks = [pytest.mark.slow] if number % _SLOW_BUT_ONE_IN else []
+        yield pytest.param(each, id=each.name, marks=marks)
 
 
 def stills() -> Iterator[Original]:

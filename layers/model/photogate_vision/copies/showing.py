@@ -13,19 +13,18 @@ from PIL import Image
 from photogate.errors import RetryableError
 from photogate_vision.decoding.colour_marks import colour_marks
 from photogate_vision.decoding.containers import as_sequence
-from photogate_vision.decoding.decode import (
+from photogate_vision.decoding.decode import Picture, decode
+from photogate_vision.decoding.opening import (
     MAX_PIXELS,
-    Picture,
-    _check_size,
-    _faults_of_the_photo,
-    _open,
-    decode,
+    check_size,
+    faults_of_the_photo,
+    open_photo,
 )
 from photogate_vision.decoding.shaping import (
-    _TURNS,
     WORKING_SIDE,
     orientation,
     shaped,
+    upright,
     working_size,
 )
 
@@ -53,20 +52,20 @@ def to_show(data: bytes, longer_side_px: int) -> list[Picture]:
 
 
 def _large(data: bytes, longer_side_px: int) -> Image.Image:
-    with _faults_of_the_photo():
-        source, kind, _ = _open(as_sequence(data))
+    with faults_of_the_photo():
+        source, kind, _ = open_photo(as_sequence(data))
         marks = colour_marks(data, source, kind)
         size = fitting(source.size, longer_side_px)
         if kind == "JPEG":
             source.draft("RGB", size)
-            _check_size(source.size, MAX_PIXELS, "JPEG of this shape")
+            check_size(source.size, MAX_PIXELS, "JPEG of this shape")
         source.load()
     try:
         turned = orientation(source)
         image = _shaped_in_parts(source, marks.profile, longer_side_px)
         if image.size != size:
             image = image.resize(size, RESAMPLING)
-        return image.transpose(_TURNS[turned]) if turned in _TURNS else image
+        return upright(image, turned)
     except MemoryError:
         raise
     except Exception as error:

@@ -35,8 +35,10 @@ _NO_SENSE = "gave an answer that makes no sense"
 #: All that it gets of our environment: where libraries are, not what they should do.
 _ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 #: glibc otherwise gives a photo's memory back after each photo, and getting it again costs
-#: 1,300 page faults or 3 ms for 2 megapixels (November 2026).
-_KEEPS_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "16777216", "MALLOC_MMAP_THRESHOLD_": "16777216"}
+#: 1,300 page faults or 3 ms for 2 megapixels (November 2026). What is larger is given back at once:
+#: Pillow takes a large picture in blocks of nearly 16 MB (``Arena.block_size``), and those of the
+#: last photo would lie beside all that the next one takes.
+_KEEPS_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "16777216", "MALLOC_MMAP_THRESHOLD_": "15728640"}
 _CODE = """
 import sys
 sys.path[:] = {path!r}

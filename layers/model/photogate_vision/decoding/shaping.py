@@ -72,6 +72,11 @@ def upright_size(size: tuple[int, int], turned: int) -> tuple[int, int]:
     return (size[1], size[0]) if turned >= 5 else size
 
 
+def upright(image: Image.Image, turned: int) -> Image.Image:
+    """Undo ``turned``, an EXIF orientation; what stands upright is given as it is."""
+    return image.transpose(_TURNS[turned]) if turned in _TURNS else image
+
+
 def shaped(image: Image.Image, turned: int, profile: bytes | None) -> Shaped:
     """Give reduced copies, upright and in 8-bit sRGB, on each background that shows through.
 
@@ -99,8 +104,7 @@ def shaped(image: Image.Image, turned: int, profile: bytes | None) -> Shaped:
         shown = {None: image}
     else:
         shown = {name: _on(name, image, alpha) for name in BACKGROUNDS}
-    if turned in _TURNS:
-        shown = {name: each.transpose(_TURNS[turned]) for name, each in shown.items()}
+    shown = {name: upright(each, turned) for name, each in shown.items()}
     return Shaped(on=shown, unsure=way.unsure)
 
 
