@@ -16,42 +16,9 @@ from tests.functions.conftest import Installation, deliver, installation, make_c
 
 __all__ = ["deliver", "installation"]
 
-<<<<<<< HEAD
-#: A name that is not the machine's own: pages treat ``localhost`` differently.
-HOST = "photogate.example"
-
-_SWITCHES = (
-    "--no-sandbox",  # which does not start as root
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    f"--host-resolver-rules=MAP {HOST} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1,"
-    " EXCLUDE localhost",
-)
-
-
-def _chromium() -> str:
-    if (found := shutil.which("chromium")) is None:
-        raise ConfigError("there is none on the PATH (Debian: apt-get install chromium)")
-    return found
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A browser that knows no other host than ``HOST``."""
-    program = _needed(_chromium, "Chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(_SWITCHES))
-        yield browser
-        browser.close()
-=======
 #: A busy machine may be slow; whoever waits for what never comes waits this long.
 _PATIENCE_MS = 60_000
 expect.set_options(timeout=_PATIENCE_MS)
->>>>>>> main
 
 
 class Watched:
