@@ -98,6 +98,7 @@ def test_what_is_approved_together_was_revealed(desk: Desk, waiting: Add) -> Non
     page.keyboard.press("Enter")
     expect(page.locator("#closer img")).to_be_visible()
     page.keyboard.press("Escape")
+    expect(page.locator("#closer")).not_to_be_visible()
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("v")
     expect(page.locator("#tiles img[src*=thumb]")).to_have_count(2)
