@@ -168,6 +168,7 @@ def test_boxes_scores_and_the_policy_explain_the_photo(desk: Desk, waiting: Add)
     page.get_by_role("button", name="Read the policy").click()
     expect(page.locator("#policy-text")).to_contain_text("above 0.3: a person looks (nsfw)")
     page.keyboard.press("Escape")
+    expect(page.locator("#policy-text")).to_be_hidden()
     page.keyboard.press("b")
     expect(boxes).to_have_count(0)
     # Folds stay as they were for the next photo.
