@@ -6,6 +6,7 @@ verdict, and the way back is open.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -150,12 +151,16 @@ def way_back() -> str:
     return text.partition("<!-- the way back -->\n```sql\n")[2].partition("```")[0]
 
 
+#: PHOTOGATE_MOVING_ROWS=20000 takes more than ten minutes.
+MANY = int(os.environ.get("PHOTOGATE_MOVING_ROWS", "2000"))
+
+
 @pytest.mark.parametrize(
     ("rows", "status"),
     [
         (200, "enum"),
         pytest.param(200, "varchar", marks=pytest.mark.slow),
-        pytest.param(20_000, "enum", marks=pytest.mark.slow),
+        pytest.param(MANY, "enum", marks=pytest.mark.slow),
     ],
 )
 def test_rehearsal(fresh_url: str, rows: int, status: str) -> None:
@@ -169,10 +174,14 @@ def test_rehearsal(fresh_url: str, rows: int, status: str) -> None:
         with OldBackend(fresh_url, put=photogate.put).working() as backend:
             migrate(admin)
             backend.strict.set()
+            # What it approved while the table was migrated is not recorded yet.
+            turns = backend.turns
+            until(lambda: backend.turns > turns + 1, within_s=60)
+            earlier = set(backend.approved)
             with photogate.working():
-                until(lambda: backend.turns > 20, within_s=60)
+                until(lambda: backend.turns > turns + 20, within_s=60)
 
-                until(lambda: value(admin, WAITING) < 10, within_s=500)
+                until(lambda: value(admin, WAITING) < 10, within_s=120 + rows / 10)
         # What it handed in last follows.
         with photogate.working():
             until(lambda: not value(admin, WAITING), within_s=60)
@@ -192,7 +201,7 @@ def test_rehearsal(fresh_url: str, rows: int, status: str) -> None:
             == 0
         )
         assert value(admin, "SELECT max(cardinality(file_keys)) FROM batches") <= 9
-        assert set(backend.approved) <= {
+        assert backend.approved - earlier <= {
             row["photo_id"] for row in ask(admin, "SELECT photo_id FROM history WHERE by = 'other'")
         }
         assert {name: kind for name, kind in columns(admin).items() if name in types} == types
