@@ -13,7 +13,7 @@ import uvicorn
 
 from functions.admin.app import app as admin_app
 from functions.upload.app import app as upload_app
-from local import files
+from local import files, prometheus
 from local.process import begin, run_main
 from local.servers.http import LimitedHttp, allow_descriptors, limited_per_client
 from photogate import bootstrap
@@ -23,6 +23,8 @@ from photogate.errors import ConfigError
 _files_app = files.create_app(
     lambda: bootstrap.file_store(), max_bytes=lambda: bootstrap.max_photo_bytes()
 )
+
+_metrics_app = prometheus.create_app(prometheus.metrics_token)
 
 
 async def app(
@@ -34,6 +36,8 @@ async def app(
     path = scope.get("path", "")
     if path.startswith(f"{MOUNT}/"):
         await _files_app(scope, receive, send)
+    elif path == prometheus.PATH:
+        await _metrics_app(scope, receive, send)
     elif path == "/admin" or path.startswith(("/api/v1/admin/", "/admin/")):
         await admin_app(scope, receive, send)
     else:
@@ -54,6 +58,7 @@ def main() -> None:
     begin()
     bootstrap.upload()
     bootstrap.admin()
+    prometheus.metrics_token()
     allow_descriptors()
     _remove_parts()
     proxies = bootstrap.trusted_proxies()

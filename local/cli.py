@@ -13,6 +13,7 @@ from local.commands.logs import logs, metrics
 from local.commands.model import models
 from local.commands.parts import migrate, worker
 from local.commands.up import up
+from local.commands.watch import watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +32,7 @@ for command in (
     dead,
     redrive,
     doctor,
+    watch,
     logs,
     metrics,
 ):

@@ -29,6 +29,7 @@ from photogate.errors import ConfigError, FacesUnavailable
 from photogate.secrecy import hide
 from photogate.settings import (
     AdminSettings,
+    MetricsSettings,
     ModerateSettings,
     PolicySettings,
     SweepSettings,
@@ -40,7 +41,7 @@ from photogate.settings import (
 logger = logging.getLogger(__name__)
 
 #: The secret settings that each of our modules reads.
-_OF_API = secret_names(UploadSettings, AdminSettings)
+_OF_API = secret_names(UploadSettings, AdminSettings, MetricsSettings)
 _OF_WORKER = secret_names(ModerateSettings)
 _OF_SWEEP = secret_names(SweepSettings)
 

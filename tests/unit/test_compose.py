@@ -35,7 +35,7 @@ SERVERS_OWN = {"POSTGRES_PASSWORD", "COMPREFACE_DB_PASSWORD"}
 #: What each of ours reads.
 MODELS: dict[str, tuple[type[s.LogSettings], ...]] = {
     "migrate": (s.MigrateSettings,),
-    "api": (s.UploadSettings, s.AdminSettings, s.ServeSettings),
+    "api": (s.UploadSettings, s.AdminSettings, s.ServeSettings, s.MetricsSettings),
     "moderator-worker": (s.ModerateSettings,),
     "sweep": (s.SweepSettings,),
 }
@@ -170,8 +170,8 @@ class TestSettings:
     def test_it_has_no_secret_of_others(self, name: str) -> None:
         wanted = {field.upper() for model in MODELS[name] for field in model.model_fields}
         empty = {key for key, value in SERVICES[name]["environment"].items() if value == ""}
-        secrets = {"JWT_SECRET", "FILE_KEY_SECRET", "PHOTOS_URL_SECRET", "MIGRATE_DATABASE_URL"}
-        assert empty == (SERVERS_OWN | secrets) - wanted
+        of_api = {"JWT_SECRET", "FILE_KEY_SECRET", "PHOTOS_URL_SECRET", "METRICS_TOKEN"}
+        assert empty == (SERVERS_OWN | of_api | {"MIGRATE_DATABASE_URL"}) - wanted
 
 
 def test_every_setting_is_read_by_one_of_them() -> None:

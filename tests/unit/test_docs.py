@@ -40,6 +40,12 @@ RUN_BY: dict[str, dict[str, str]] = {
         ".venv/bin/photogate dead": "tests/e2e/test_docs.py::test_commands_on_a_stack",
         ".venv/bin/photogate redrive": "tests/e2e/test_docs.py::test_commands_on_a_stack",
     },
+    "docs/operate.md": {
+        "export METRICS_TOKEN=": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
+        ".venv/bin/photogate watch": "tests/e2e/test_metrics_page.py::test_watch_and_metrics",
+        ".venv/bin/photogate up": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
+        "curl ": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
+    },
     "docs/review.md": {
         ".venv/bin/photogate token": "tests/e2e/test_docs.py::test_commands_on_a_stack",
     },

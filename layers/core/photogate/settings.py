@@ -448,6 +448,16 @@ class SweepSettings(ServiceSettings):
     )
 
 
+class MetricsSettings(LogSettings):
+    """``GET /metrics`` of the local API."""
+
+    metrics_token: Secret | None = Field(
+        None,
+        description="What Prometheus shows as a bearer token at `/metrics` of the local API;"
+        " without it nothing is told there.",
+    )
+
+
 S = TypeVar("S", bound=BaseSettings)
 
 
