@@ -286,7 +286,9 @@ def test_revealed_photos_are_shown_as_one_chose(desk: Desk, waiting: Add) -> Non
     assert "120px 90px" in page.eval_on_selector(".sharp", "i => getComputedStyle(i).clipPath")
     page.keyboard.press("Space")
     expect(page.locator(".sharp")).to_have_count(0)
-    reject(page, photo)
+    with page.expect_response("**/review/take"):
+        reject(page, photo)
+    eventually(lambda: desk.status(photo)[0] == "rejected")
     page.reload()
     shown(page)
     # Kept, and the next one comes hidden all the same.

@@ -152,6 +152,8 @@ class TestWhatReceiversDo:
             (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3000, 3600),
             ("soon", None, None),
         ],
+        # Not the time itself: each process of the tests would have another.
+        ids=["seconds", "a date", "words"],
     )
     def test_who_asks_for_time_gets_it(
         self, receiver: Receiver, status: int, said: str, least: float | None, most: float | None
