@@ -15,7 +15,7 @@ LOCKED := $(PYTHON) requirements/locked.py
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run up quick test test-slow faults check bench model sam-build image-test compose-test deploy setup setup-dev setup-sam lock clean
+.PHONY: help run up quick test test-slow screenshots faults check bench model sam-build image-test compose-test deploy setup setup-dev setup-sam lock clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -31,6 +31,9 @@ test: setup-dev model ## Run the tests, but for the slow ones
 
 test-slow: setup-dev model ## Run the tests that take long: all models, the largest photos, waits
 	@$(BIN)/pytest -m slow -n $(TEST_PROCESSES) --dist loadfile $(PYTEST)
+
+screenshots: setup-dev model ## Take the pictures of the main pages for docs/review.md anew
+	@PHOTOGATE_SCREENSHOTS=docs/images $(BIN)/pytest -m slow tests/browser/test_screenshots.py
 
 up: ## Run the whole stack in containers (docs/compose.md)
 	@$(PYTHON) local/compose_env.py
@@ -90,11 +93,11 @@ $(VENV)/made.stamp:
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-$(VENV)/run.stamp: requirements/run.txt requirements/samples.txt pyproject.toml layers/core/pyproject.toml layers/model/pyproject.toml | $(VENV)/made.stamp
+$(VENV)/run.stamp: requirements/run.txt requirements/samples.txt pyproject.toml layers/core/pyproject.toml layers/model/pyproject.toml clients/python/pyproject.toml | $(VENV)/made.stamp
 	@echo "· installing what Photogate needs"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/run.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/samples.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e layers/core -e layers/model -e .
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e layers/core -e layers/model -e clients/python -e .
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp

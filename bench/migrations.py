@@ -34,6 +34,7 @@ _TYPES = {
     ),
 }
 _MAKE = """
+SET LOCAL statement_timeout = 0;
 {prepare}
 CREATE TABLE media (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -194,7 +195,7 @@ def _check(pool: Pool, rows: int, live: int) -> None:
         "batches": lambda: _value(
             pool,
             "SELECT EXISTS (SELECT FROM media WHERE moderation_status = 'pending'"
-            " AND NOT EXISTS (SELECT FROM batches WHERE batches.id = batch_id))",
+            " AND NOT EXISTS (SELECT FROM batches WHERE batches.id = CAST(batch_id AS text)))",
         ),
         "indexes": lambda: _value(
             pool, "SELECT EXISTS (SELECT FROM pg_index WHERE NOT indisvalid)"

@@ -11,7 +11,9 @@ from local.commands.evaluate import evaluate
 from local.commands.given_up import dead, redrive
 from local.commands.logs import logs, metrics
 from local.commands.model import models
+from local.commands.notices import notices
 from local.commands.parts import migrate, worker
+from local.commands.sessions import sessions
 from local.commands.up import up
 from local.commands.watch import watch
 
@@ -29,6 +31,7 @@ for command in (
     migrate,
     token,
     smoke,
+    sessions,
     dead,
     redrive,
     doctor,
@@ -38,3 +41,4 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(models, name="model")
+app.add_typer(notices, name="notices")

@@ -28,9 +28,16 @@ def step(line: str) -> None:
 
 @contextmanager
 def errors_as_lines() -> Iterator[None]:
-    """Show an error of ours as one line, without a traceback, and end with 1."""
+    """Show an error of ours or of the database as one line, without a traceback; end with 1."""
     try:
         yield
     except PhotogateError as error:
         complain(f"photogate: {error}")
+        raise typer.Exit(1) from error
+    except Exception as error:
+        from photogate.adapters.postgres.database_words import refusal
+
+        if (words := refusal(error)) is None:
+            raise
+        complain(f"photogate: the database refuses: {words}")
         raise typer.Exit(1) from error

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from local.client import ApiRefused, PhotogateClient, Upload
+from local.home import user_claim
 from local.verdicts import coloured, score_columns, verdict_table
 from photogate.auth import issue_token
 from photogate.domain import Role
@@ -110,7 +111,9 @@ class Demo:
         return found
 
     def _client(self, user_id: str, role: Role, name: str | None) -> PhotogateClient:
-        token = issue_token(user_id, secret=self._secret, role=role, name=name)
+        token = issue_token(
+            user_id, secret=self._secret, role=role, name=name, user_claim=user_claim()
+        )
         return PhotogateClient(self._url, token)
 
 

@@ -73,6 +73,7 @@ def examine() -> Iterator[Finding]:
         examination.storage,
         examination.disk,
         examination.faces,
+        examination.provider,
         examination.workers,
         examination.sweep,
         examination.review,
@@ -93,6 +94,7 @@ _MENDS = {
     "database": "does it run, and are host, port, user and password right (DATABASE_URL or DB_…)?",
     "queue": "does it run, and are address and password right (REDIS_URL or REDIS_…, QUEUE_…)?",
     "storage": "see PHOTOS_DIR or S3_… in docs/settings.md",
+    "provider": "does it answer here, and is OIDC_ISSUER its address as it names itself?",
     "faces": "does CompreFace run, and is the key one of a service of type DETECTION?",
 }
 
@@ -107,6 +109,7 @@ _PROCESSES: dict[str, type[s.LogSettings]] = {
     "admin API": s.AdminSettings,
     "worker": s.ModerateSettings,
     "sweep": s.SweepSettings,
+    "notices": s.SenderSettings,
 }
 
 
@@ -254,6 +257,12 @@ class _Examination:
             yield Finding(part="faces", level=Level.WELL, says="CompreFace finds faces")
         else:
             yield Finding(part="faces", level=Level.WELL, says="the embedded detector looks")
+
+    def provider(self) -> Iterator[Finding]:
+        provider = choose.oidc_provider(self._read(s.AdminSettings))
+        if provider is not None:
+            provider.check()
+            yield Finding(part="provider", level=Level.WELL, says=f"{provider.issuer} answers")
 
     def workers(self) -> Iterator[Finding]:
         self._has_tables()

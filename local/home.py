@@ -133,6 +133,11 @@ class Home:
             ) from error
 
 
+def user_claim() -> str:
+    """Give the claim in which this installation's tokens name the user."""
+    return os.environ.get("JWT_USER_CLAIM") or "sub"
+
+
 def free_port() -> int:
     """Choose a port on which nothing listens, and which no other process has just chosen.
 

@@ -32,6 +32,8 @@ from photogate.settings import (
     MetricsSettings,
     ModerateSettings,
     PolicySettings,
+    SenderSettings,
+    ServeSettings,
     SweepSettings,
     UploadSettings,
     secret_names,
@@ -43,7 +45,7 @@ logger = logging.getLogger(__name__)
 #: The secret settings that each of our modules reads.
 _OF_API = secret_names(UploadSettings, AdminSettings, MetricsSettings)
 _OF_WORKER = secret_names(ModerateSettings)
-_OF_SWEEP = secret_names(SweepSettings)
+_OF_SWEEP = secret_names(SweepSettings, SenderSettings)
 
 _SERVER_STARTS = 5
 #: All of them together.
@@ -68,6 +70,8 @@ class Stack:
     progress: Callable[[str], None] = print
     #: Called with one line when a part has ended by itself.
     alert: Callable[[str], None] = logger.warning
+    #: Asked, with the plan in lines, before a database of others that holds tables is migrated.
+    may_migrate: Callable[[list[str]], bool] = lambda _: False
     #: Why the stack cannot go on, once it cannot.
     failure: ConfigError | None = None
     _servers: list[EmbeddedPostgres | EmbeddedRedis] = field(default_factory=list)
@@ -156,6 +160,8 @@ class Stack:
                 f"port {self.port} is in use, perhaps by another Photogate: stop that, or"
                 " choose another port (make run PORT=8001) and folder (PHOTOGATE_HOME)"
             )
+        # What can be wrong without any server is told before one is started.
+        choose.settings_of(ServeSettings)
         if self.model is not None or not os.environ.get("MODEL_DIR"):
             os.environ["MODEL_DIR"] = str(bundle_folder(self.model or DEFAULT, self.progress))
         second = second_folder(os.environ.get("SECOND_MODEL") or None, self.progress)
@@ -179,6 +185,7 @@ class Stack:
             self._servers.append(redis)
             os.environ["REDIS_URL"] = redis.start()
         self._fill_in_settings()
+        self._ask_before_migrating()
         if applied := bootstrap.migrate():
             self.progress(f"migrated the database: {', '.join(applied)}")
         # Checked here, so that one line says it, not the logs of four children.
@@ -207,6 +214,19 @@ class Stack:
         if (newest := bootstrap.upload().health.workers.newest()) is not None:
             for line in gate_lines(newest.policy, newest.gates):
                 self.progress(line)
+
+    def _ask_before_migrating(self) -> None:
+        """Change no database of somebody else's that nobody has agreed to change."""
+        if any(isinstance(server, EmbeddedPostgres) for server in self._servers):
+            return
+        plan = bootstrap.plan_migration()
+        if not plan.migrations or plan.empty or self.may_migrate(plan.lines):
+            return
+        raise ConfigError(
+            "the database of DATABASE_URL holds tables, and would be migrated"
+            f" ({len(plan.migrations)} steps): see what that does with `photogate migrate"
+            " --dry-run`, then start with `photogate up --migrate`"
+        )
 
     def _wants_redis(self) -> bool:
         """Tell whether jobs travel through a Redis of our own.

@@ -1,4 +1,4 @@
-"""The sweep as a process of its own."""
+"""The sweep as a process of its own; it also tells people and backends of decisions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 import time
 
 from functions.sweep.app import report
+from local.notifier import Notifier
 from local.process import begin, on_termination, run_main
 from photogate import bootstrap
 from photogate.errors import PhotogateError
@@ -22,8 +23,10 @@ def main() -> None:
     begin()
     make_logger("sweep")
     sweep, settings = bootstrap.sweep(), read(SweepSettings)
+    notifier = Notifier(bootstrap.sending())
     stopping = threading.Event()
     on_termination(stopping.set)
+    notifier.start()
     while not stopping.is_set():
         began = time.monotonic()
 
@@ -36,6 +39,7 @@ def main() -> None:
         except PhotogateError as error:
             logger.error("%s", error)
         stopping.wait(began + settings.sweep_interval_s - time.monotonic())
+    notifier.stop()
 
 
 if __name__ == "__main__":

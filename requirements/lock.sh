@@ -4,9 +4,11 @@ set -eu
 pinned() {
     uv pip compile "$@" --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-annotate --no-header \
-        --no-emit-package photogate --no-emit-package photogate-vision --quiet
+        --no-emit-package photogate --no-emit-package photogate-client \
+        --no-emit-package photogate-vision --quiet
 }
-all="pyproject.toml layers/core/pyproject.toml layers/model/pyproject.toml"
+all="pyproject.toml layers/core/pyproject.toml layers/model/pyproject.toml
+    clients/python/pyproject.toml"
 pinned $all --group build --output-file requirements/run.txt
 pinned $all --group build --group dev --constraint requirements/run.txt \
     --output-file requirements/dev.txt

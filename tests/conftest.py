@@ -160,10 +160,13 @@ def empty(pool: Pool) -> None:
     """Remove every row but the history's, which nobody can."""
     pool.transaction(
         lambda s: s.rows(
-            "DELETE FROM media; DELETE FROM batches; DELETE FROM upload_usage;"
+            "UPDATE media SET held_at = NULL WHERE held_at IS NOT NULL; DELETE FROM holds;"
+            " DELETE FROM media; DELETE FROM batches; DELETE FROM upload_usage;"
             " DELETE FROM object_deletions; DELETE FROM upload_urls;"
             " DELETE FROM workers; DELETE FROM jobs;"
             " DELETE FROM review_items; DELETE FROM sweeps; DELETE FROM hourly_counts;"
+            " DELETE FROM notices; DELETE FROM notice_lines; DELETE FROM notice_channels;"
+            " DELETE FROM notice_addresses;"
             " DELETE FROM sessions; DELETE FROM sign_in_links; DELETE FROM reveals"
         )
     )

@@ -12,25 +12,38 @@ from photogate.adapters.memory.changes import MemoryChanges
 from photogate.adapters.memory.copies import MemoryCopies
 from photogate.adapters.memory.database import Database, Photo, ReviewItem
 from photogate.adapters.memory.deliveries import MemoryDeliveries
+from photogate.adapters.memory.histories import MemoryHistories
+from photogate.adapters.memory.holds import MemoryHolds
 from photogate.adapters.memory.intake import MemoryIntake
+from photogate.adapters.memory.notice_desk import MemoryAddresses, MemoryNoticeDesk
+from photogate.adapters.memory.notices import MemoryNotices
 from photogate.adapters.memory.outbox import MemoryOutbox, MemoryUnfinished
 from photogate.adapters.memory.reviews import MemoryReviewItems
 from photogate.adapters.memory.rounds import MemoryRounds
+from photogate.adapters.memory.selections import MemoryRejections, MemorySelections
 from photogate.adapters.memory.sessions import MemorySessions
 from photogate.adapters.memory.views import MemoryViews
 from photogate.adapters.memory.workers import MemoryWorkers
 from photogate.adapters.postgres.changes import PostgresChanges
 from photogate.adapters.postgres.copies import PostgresCopies
 from photogate.adapters.postgres.deliveries import PostgresDeliveries
+from photogate.adapters.postgres.histories import PostgresHistories
+from photogate.adapters.postgres.holds import PostgresHolds
 from photogate.adapters.postgres.intake import PostgresIntake
+from photogate.adapters.postgres.notice_desk import PostgresAddresses, PostgresNoticeDesk
+from photogate.adapters.postgres.notices import PostgresNotices
 from photogate.adapters.postgres.outbox import PostgresOutbox
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.reviews import PostgresReviewItems
 from photogate.adapters.postgres.rounds import PostgresRounds
+from photogate.adapters.postgres.selections import PostgresRejections, PostgresSelections
 from photogate.adapters.postgres.sessions import PostgresSessions
 from photogate.adapters.postgres.unfinished import PostgresUnfinished
 from photogate.adapters.postgres.views import PostgresViews
 from photogate.adapters.postgres.workers import PostgresWorkers
+from photogate.ports.holds import Holds
+from photogate.ports.listing import Histories, Rejections, Selections
+from photogate.ports.notices import Addresses, NoticeDesk, Notices
 from photogate.ports.records import (
     Changes,
     Copies,
@@ -52,9 +65,16 @@ class Records(Protocol):
     deliveries: Deliveries
     changes: Changes
     copies: Copies
+    notices: Notices
+    desk: NoticeDesk
+    addresses: Addresses
     outbox: Outbox
     rounds: Rounds
     reviews: ReviewItems
+    selections: Selections
+    rejections: Rejections
+    histories: Histories
+    holds: Holds
     sessions: Sessions
     unfinished: Unfinished
     views: Views
@@ -129,6 +149,12 @@ class Records(Protocol):
     def age_leases(self, *, seconds: float) -> None:
         """Let all review items have been taken so much earlier."""
 
+    def age_reveals(self, *, seconds: float) -> None:
+        """Let all photos have been revealed so much earlier."""
+
+    def age_review_item(self, photo_id: str, *, hours: float) -> None:
+        """Let what waits of a photo have waited so much longer."""
+
     def review_notes(self) -> list[str | None]:
         """Give the notes of all review items."""
 
@@ -140,6 +166,9 @@ class Records(Protocol):
 
     def deliver_too_often(self) -> None:
         """Let every batch have had its deliveries, and no worker hold it."""
+
+    def age_notices(self, *, seconds: float) -> None:
+        """Let so much time pass for all that is told: births, pauses, leases and rests."""
 
     def lose_photos(self, key: str | None = None) -> None:
         """Remove the rows of all photos, or of one, without any change being made."""
@@ -154,9 +183,16 @@ class MemoryRecords:
         self.deliveries: Deliveries = MemoryDeliveries(self.database)
         self.changes: Changes = MemoryChanges(self.database)
         self.copies: Copies = MemoryCopies(self.database)
+        self.notices: Notices = MemoryNotices(self.database)
+        self.desk: NoticeDesk = MemoryNoticeDesk(self.database)
+        self.addresses: Addresses = MemoryAddresses(self.database)
         self.outbox: Outbox = MemoryOutbox(self.database)
         self.rounds: Rounds = MemoryRounds(self.database)
         self.reviews: ReviewItems = MemoryReviewItems(self.database)
+        self.selections: Selections = MemorySelections(self.database)
+        self.rejections: Rejections = MemoryRejections(self.database)
+        self.histories: Histories = MemoryHistories(self.database)
+        self.holds: Holds = MemoryHolds(self.database)
         self.sessions: Sessions = MemorySessions(self.database)
         self.unfinished: Unfinished = MemoryUnfinished(self.database)
         self.views: Views = MemoryViews(self.database)
@@ -286,6 +322,15 @@ class MemoryRecords:
             if item.lease_until is not None:
                 item.lease_until -= timedelta(seconds=seconds)
 
+    def age_reveals(self, *, seconds: float) -> None:
+        for key in self.database.reveals:
+            self.database.reveals[key] -= timedelta(seconds=seconds)
+
+    def age_review_item(self, photo_id: str, *, hours: float) -> None:
+        for item in self.database.review_items:
+            if item.photo_id == photo_id:
+                item.created_at -= timedelta(hours=hours)
+
     def review_notes(self) -> list[str | None]:
         return [item.note for item in self.database.review_items]
 
@@ -306,6 +351,17 @@ class MemoryRecords:
         for batch in self.database.batches.values():
             batch.deliveries, batch.lease_until = 5, self.database.clock.now()
 
+    def age_notices(self, *, seconds: float) -> None:
+        by = timedelta(seconds=seconds)
+        for row in self.database.notices:
+            row.due_at -= by
+            row.notice = replace(row.notice, decided_at=row.notice.decided_at - by)
+        for line in self.database.lines.values():
+            line.next_at -= by
+            line.failing_since = line.failing_since and line.failing_since - by
+        for channel in self.database.rests:
+            self.database.rests[channel] -= by
+
     def lose_photos(self, key: str | None = None) -> None:
         for photo in list(self.database.photos.values()):
             if key in (None, photo.file_key):
@@ -321,9 +377,16 @@ class PostgresRecords:
         self.deliveries: Deliveries = PostgresDeliveries(pool)
         self.changes: Changes = PostgresChanges(pool)
         self.copies: Copies = PostgresCopies(pool)
+        self.notices: Notices = PostgresNotices(pool)
+        self.desk: NoticeDesk = PostgresNoticeDesk(pool)
+        self.addresses: Addresses = PostgresAddresses(pool)
         self.outbox: Outbox = PostgresOutbox(pool)
         self.rounds: Rounds = PostgresRounds(pool)
         self.reviews: ReviewItems = PostgresReviewItems(pool)
+        self.selections: Selections = PostgresSelections(pool)
+        self.rejections: Rejections = PostgresRejections(pool)
+        self.histories: Histories = PostgresHistories(pool)
+        self.holds: Holds = PostgresHolds(pool)
         self.sessions: Sessions = PostgresSessions(pool)
         self.unfinished: Unfinished = PostgresUnfinished(pool)
         self.views: Views = PostgresViews(pool)
@@ -451,6 +514,17 @@ class PostgresRecords:
             s=seconds,
         )
 
+    def age_reveals(self, *, seconds: float) -> None:
+        self._rows("UPDATE reveals SET at = at - make_interval(secs => :s)", s=seconds)
+
+    def age_review_item(self, photo_id: str, *, hours: float) -> None:
+        self._rows(
+            "UPDATE review_items SET created_at = created_at - make_interval(secs => :s)"
+            " WHERE photo_id = :photo",
+            s=hours * 3600,
+            photo=photo_id,
+        )
+
     def review_notes(self) -> list[str | None]:
         return [row["note"] for row in self._rows("SELECT note FROM review_items")]
 
@@ -473,6 +547,14 @@ class PostgresRecords:
 
     def deliver_too_often(self) -> None:
         self._rows("UPDATE batches SET deliveries = 5, lease_until = now()")
+
+    def age_notices(self, *, seconds: float) -> None:
+        for what in (
+            "notices SET due_at = due_at - {by}, decided_at = decided_at - {by}",
+            "notice_lines SET next_at = next_at - {by}, failing_since = failing_since - {by}",
+            "notice_channels SET rests_until = rests_until - {by}",
+        ):
+            self._rows("UPDATE " + what.format(by="make_interval(secs => :s)"), s=seconds)
 
     def lose_photos(self, key: str | None = None) -> None:
         if key is None:

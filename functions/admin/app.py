@@ -17,7 +17,17 @@ from photogate.problems import problems
 from photogate.review_page import page_router
 from photogate.service.review import MAX_PAGE
 
-from . import reviewing, sessions
+from . import (
+    history,
+    holding,
+    lists,
+    notices,
+    oidc,
+    reviewing,
+    session_list,
+    sessions,
+    telegram,
+)
 from .schemas import (
     Dashboard,
     Filters,
@@ -27,6 +37,7 @@ from .schemas import (
     QueueStats,
     Rejection,
     ReviewedPhoto,
+    StatusFilter,
 )
 
 
@@ -73,7 +84,13 @@ def queue_stats(parts: Parts) -> QueueStats:
 )
 def dashboard(
     parts: Parts,
-    status: Annotated[Status | None, Query(description="Only photos in this state.")] = None,
+    status: Annotated[
+        StatusFilter | None,
+        Query(
+            description="Only photos in this state; `failed` are those in review that the machine"
+            " could not finish, and `all` is the same as none."
+        ),
+    ] = None,
     page: Annotated[
         int,
         Query(
@@ -93,7 +110,13 @@ def dashboard(
     ] = None,
 ) -> Dashboard:
     """Page through photos, newest first."""
-    listing = parts.reviews.dashboard(status=status, page=page, limit=limit, cursor=cursor)
+    listing = parts.reviews.dashboard(
+        status=None if status in (None, "all", "failed") else Status(status),
+        page=page,
+        limit=limit,
+        cursor=cursor,
+        failed=status == "failed",
+    )
     return Dashboard(
         media=[ReviewedPhoto.of(photo, url) for photo, url in listing.photos],
         pagination=Pagination.of(listing, page=None if cursor else page, limit=limit),
@@ -193,7 +216,19 @@ def create_app(parts: Callable[[], AdminParts] = admin) -> FastAPI:
 
 def _routes() -> APIRouter:
     routes = APIRouter()
-    for part in (router, sessions.router, reviewing.router, page_router()):
+    for part in (
+        router,
+        sessions.router,
+        oidc.router,
+        session_list.router,
+        reviewing.router,
+        holding.router,
+        lists.router,
+        history.router,
+        notices.router,
+        telegram.router,
+        page_router(),
+    ):
         routes.include_router(part)
     return routes
 

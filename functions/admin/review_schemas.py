@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Path
 from pydantic import BaseModel, Field
 
-from photogate.domain import Exactness, PhotoRow, Principal, Signals, Status, Total, UserSummary
-from photogate.domain.measures import MEASURES, Side
+from photogate.domain import (
+    Exactness,
+    PhotoRow,
+    Principal,
+    Signals,
+    Status,
+    Total,
+    UserSummary,
+    Verdict,
+)
 from photogate.domain.policy import Policy, RuleResult, evaluate
 from photogate.domain.reviews import Filter, Hand, Holder, Kind, ReviewItem
-from photogate.service.reviewing import MAX_WORDS, Owner
-from photogate.texts import doubt_text, measure_text, rule_text
+from photogate.service.reviewing import MAX_WORDS, Exposure, Owner, rejection
+from photogate.texts import doubt_text, rule_text
+
+from .evidence_schemas import Bar, Box, ModelScores
 
 PhotoId = Annotated[str, Path(max_length=64)]
+
+
+#: As the database counts them.
+ItemId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 
 class Tab(BaseModel):
@@ -42,7 +55,7 @@ class Take(Tab):
         None, max_length=64, description="The measure that stopped it.", examples=["nsfw.explicit"]
     )
     user_id: str | None = Field(None, max_length=128, description="Whose photos.")
-    passed: list[int] = Field(
+    passed: list[ItemId] = Field(
         default_factory=list,
         max_length=500,
         description="Ids of items that were skipped: others get them.",
@@ -60,44 +73,37 @@ class Rejecting(Tab):
     reason: str = Field(min_length=1, max_length=MAX_WORDS, examples=["nsfw"])
 
 
+class Approval(BaseModel):
+    """An approval in place of an earlier decision."""
+
+    status: Literal["approved"]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it says."""
+        return Verdict(status=Status.APPROVED)
+
+
+class Rejection(BaseModel):
+    """A rejection in place of an earlier decision."""
+
+    status: Literal["rejected"]
+    reason: str = Field(min_length=1, max_length=MAX_WORDS, examples=["nsfw"])
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it says."""
+        return rejection(self.reason)
+
+
+#: Another decision on what this person decided before.
+Redeciding = Annotated[Approval | Rejection, Field(discriminator="status")]
+
+
 class Escalating(Tab):
     """A question to the admins."""
 
     note: str | None = Field(None, max_length=MAX_WORDS, examples=["The same face as u-7?"])
-
-
-class Bar(BaseModel):
-    """One measure beside the bounds of the policy."""
-
-    name: str = Field(examples=["nsfw.explicit"])
-    words: str = Field(examples=["probability of explicit content"])
-    unit: str = Field(examples=["probability"])
-    value: float | None = Field(description="Null when it was not measured.", examples=[0.62])
-    smallest: float = Field(examples=[0])
-    largest: float | None = Field(description="Null when there is no end.", examples=[1])
-    worse: Side = Field(examples=["above"])
-    to_a_person: float | None = Field(examples=[0.5])
-    rejected: float | None = Field(examples=[0.9])
-    reason: str = Field(examples=["nsfw"])
-    decided: bool = Field(description="This one stopped the photo.", examples=[True])
-
-    @classmethod
-    def of(cls, result: RuleResult, *, decided: bool) -> Bar:
-        """Translate one threshold and what it says."""
-        threshold, measure = result.threshold, MEASURES[result.threshold.measure]
-        return cls(
-            name=measure.name,
-            words=measure_text(measure.name),
-            unit=measure.unit,
-            value=result.value,
-            smallest=measure.smallest,
-            largest=None if math.isinf(measure.largest) else measure.largest,
-            worse=threshold.worse,
-            to_a_person=threshold.review,
-            rejected=threshold.reject,
-            reason=threshold.reason.value,
-            decided=decided,
-        )
 
 
 class Item(BaseModel):
@@ -119,6 +125,8 @@ class Item(BaseModel):
     )
     suggested_reason: str | None = Field(examples=["nsfw"])
     bars: list[Bar]
+    models: list[ModelScores]
+    boxes: list[Box]
     judged_by: str | None = Field(description="The policy that decided.", examples=["profile@2"])
     bounds_of: str = Field(description="The policy whose bounds these are.", examples=["profile@2"])
     size: str | None = Field(examples=["1600×1200 JPEG"])
@@ -147,6 +155,8 @@ class Item(BaseModel):
             rule=rule_text(rule) if rule else photo.error,
             suggested_reason=stopping.threshold.reason.value if stopping else None,
             bars=[Bar.of(result, decided=result is stopping) for result in results],
+            models=ModelScores.all_of(signals, policy),
+            boxes=Box.all_of(signals, rule),
             judged_by=(photo.scores or {}).get("policy"),
             bounds_of=policy.id,
             size=_size(signals),
@@ -192,18 +202,32 @@ class Waiting(BaseModel):
         return cls(n=total.n, n_is=total.exactness, oldest_at=oldest_at)
 
 
+class Seen(BaseModel):
+    """How much this person has looked at today: within the last 14 hours."""
+
+    revealed: int = Field(examples=[42])
+    limit: int | None = Field(description="`REVEALS_PER_DAY`; null without one.", examples=[400])
+
+    @classmethod
+    def of(cls, exposure: Exposure) -> Seen:
+        """Translate a count."""
+        return cls(revealed=exposure.revealed, limit=exposure.limit)
+
+
 class Held(BaseModel):
     """What the tab holds now, most urgent first."""
 
     items: list[Item]
     waiting: Waiting
+    seen: Seen
 
     @classmethod
-    def of(cls, hand: Hand, policy: Policy) -> Held:
+    def of(cls, hand: Hand, policy: Policy, exposure: Exposure) -> Held:
         """Translate what is held."""
         return cls(
             items=[Item.of(item, policy) for item in hand.items],
             waiting=Waiting.of(hand.waiting, hand.oldest_at),
+            seen=Seen.of(exposure),
         )
 
 
@@ -214,6 +238,8 @@ class OwnersPhoto(BaseModel):
     status: Status
     reason: str | None
     by: Literal["person", "machine"]
+    decided_by: str | None = Field(description="The person.")
+    decided_at: datetime | None
     has_picture: bool
     uploaded_at: datetime
 
@@ -225,6 +251,8 @@ class OwnersPhoto(BaseModel):
             status=photo.status,
             reason=photo.reason,
             by="machine" if photo.decided_by is None else "person",
+            decided_by=photo.decided_by,
+            decided_at=photo.moderated_at,
             has_picture=photo.display_key is not None,
             uploaded_at=photo.created_at,
         )
@@ -236,6 +264,7 @@ class OwnerOf(BaseModel):
     photos: int = Field(examples=[12])
     approved: int = Field(examples=[10])
     rejected: int = Field(examples=[1])
+    held: int = Field(description="Withheld for suspected abuse of a child.", examples=[0])
     others: list[OwnersPhoto]
 
     @classmethod
@@ -246,6 +275,7 @@ class OwnerOf(BaseModel):
             photos=summary.total_photos,
             approved=summary.approved,
             rejected=summary.rejected,
+            held=owner.held,
             others=[OwnersPhoto.of(photo) for photo in owner.others],
         )
 

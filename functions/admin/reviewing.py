@@ -12,13 +12,16 @@ from photogate.http import require
 from photogate.problems import problems
 from photogate.service.reviewing import Reviewing
 
+from .evidence_schemas import PolicyText
 from .review_schemas import (
     Decided,
     Escalating,
     Held,
     OwnerOf,
     PhotoId,
+    Redeciding,
     Rejecting,
+    Seen,
     Tab,
     Take,
 )
@@ -42,7 +45,7 @@ def take(moderator: Moderator, service: Service, body: Take) -> Held:
     Call it again to keep them longer, and to fill up after decisions.
     """
     hand = service.take(body.of(moderator), body.wanted, count=body.count, passed=body.passed)
-    return Held.of(hand, service.policy)
+    return Held.of(hand, service.policy, service.exposure(moderator))
 
 
 @router.post("/release", status_code=204, responses=problems(400, 401, 403, 413, 422, 503))
@@ -51,18 +54,26 @@ def release(moderator: Moderator, service: Service, body: Tab) -> None:
     service.release(body.of(moderator))
 
 
+@router.get("/policy", responses=problems(401, 403, 503))
+def policy(_: Moderator, service: Service) -> PolicyText:
+    """Read the policy in force, in words."""
+    return PolicyText.of(service.policy)
+
+
 @router.get("/{photo_id}/owner", responses=problems(401, 403, 404, 422, 503))
 def owner(_: Moderator, service: Service, photo_id: PhotoId) -> OwnerOf:
     """See what else the owner has uploaded."""
     return OwnerOf.of(service.owner(photo_id))
 
 
-@router.post(
-    "/{photo_id}/reveal", status_code=204, responses=problems(401, 403, 404, 409, 422, 503)
-)
-def reveal(moderator: Moderator, service: Service, photo_id: PhotoId) -> None:
-    """Note that you look at the photo itself; without it you cannot approve."""
+@router.post("/{photo_id}/reveal", responses=problems(401, 403, 404, 409, 422, 503))
+def reveal(moderator: Moderator, service: Service, photo_id: PhotoId) -> Seen:
+    """Note that you look at the photo itself; without it you cannot approve.
+
+    409 also when you have looked at as many today as this installation allows.
+    """
     service.reveal(photo_id, by=moderator)
+    return Seen.of(service.exposure(moderator))
 
 
 @router.post("/{photo_id}/approve", responses=problems(400, 401, 403, 404, 409, 413, 422, 503))
@@ -79,6 +90,14 @@ def reject_reviewed(
 ) -> Decided:
     """Reject a photo; 409 when somebody else decided or holds it."""
     return Decided.of(service.reject(photo_id, reason=body.reason, holder=body.of(moderator)))
+
+
+@router.post("/{photo_id}/redecide", responses=problems(400, 401, 403, 404, 409, 413, 422, 503))
+def redecide(
+    moderator: Moderator, service: Service, photo_id: PhotoId, body: Redeciding
+) -> Decided:
+    """Decide anew, however long ago, what you decided last; 409 when somebody else did since."""
+    return Decided.of(service.redecide(photo_id, body.verdict, by=moderator))
 
 
 @router.post("/{photo_id}/undo", responses=problems(400, 401, 403, 404, 409, 413, 422, 503))

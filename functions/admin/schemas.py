@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -12,6 +12,9 @@ from photogate import domain
 from photogate.domain import Exactness, PhotoRow, Status, WorkerInfo
 from photogate.service.review import Listing, QueueReport
 from photogate.texts import reason_text, rule_text
+
+#: ``all`` and ``failed`` as the earlier API had them.
+StatusFilter = Literal["pending", "approved", "rejected", "review", "failed", "all"]
 
 
 class Queue(BaseModel):
@@ -252,7 +255,7 @@ class Pagination(BaseModel):
 class Filters(BaseModel):
     """The filter that was applied."""
 
-    status: Status | None
+    status: StatusFilter | None
 
 
 class Dashboard(BaseModel):

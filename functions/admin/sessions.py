@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
@@ -13,14 +14,15 @@ from photogate.domain.reviews import SESSION_S
 from photogate.errors import Forbidden, Unauthenticated
 from photogate.http import require
 from photogate.problems import problems
-from photogate.service.sessions import csrf_matches, csrf_token
+from photogate.service.sessions import SignedIn, csrf_matches, csrf_token
 
 COOKIE = "photogate_session"
 CSRF_HEADER = "X-Photogate-CSRF"
 #: The cookie goes to the admin API and nowhere else.
 _PATH = "/api/v1/admin"
+SESSION_PATH = f"{_PATH}/session"
 #: Browsers treat these as safe without TLS.
-_LOCAL = ("localhost", "127.0.0.1", "[::1]")
+_LOCAL = ("localhost", "127.0.0.1", "::1")
 _SAFE = ("GET", "HEAD")
 
 
@@ -64,28 +66,15 @@ class Session(BaseModel):
     )
 
 
-router = APIRouter(prefix=f"{_PATH}/session", tags=["session"])
+router = APIRouter(prefix=SESSION_PATH, tags=["session"])
 
 
 @router.post("", responses=problems(400, 401, 403, 413, 422, 503))
 def sign_in(request: Request, response: Response, link: Link) -> Session:
     """Use up a sign-in link, and begin a session: a cookie."""
-    if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
-        raise Forbidden("another site cannot sign you in")
+    from_our_page(request)
     parts: AdminParts = request.app.state.parts()
-    session = parts.sign_ins.sign_in(link.token)
-    request.state.user_id = session.principal.user_id
-    response.set_cookie(
-        COOKIE,
-        session.secret,
-        max_age=SESSION_S,
-        path=_PATH,
-        httponly=True,
-        samesite="strict",
-        secure=request.url.hostname not in _LOCAL,
-    )
-    response.headers["Cache-Control"] = "no-store"
-    return _session(session.principal, session.secret)
+    return begun(request, response, parts.sign_ins.sign_in(link.token))
 
 
 @router.get("", responses=problems(401, 403, 503))
@@ -110,6 +99,48 @@ def sign_out(
     parts: AdminParts = request.app.state.parts()
     parts.sign_ins.sign_out(secret, everywhere=everywhere)
     response.delete_cookie(COOKIE, path=_PATH)
+
+
+def from_our_page(request: Request) -> None:
+    """Refuse what another site's page sends in somebody's browser.
+
+    Raises:
+        Forbidden: the browser says so.
+    """
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+        raise Forbidden("another site cannot sign you in")
+
+
+def origin(request: Request) -> str:
+    """Give where the browser sees our page.
+
+    It says so itself with what is not GET. ``Host`` may be a proxy's word for this server.
+    """
+    return request.headers.get("Origin") or f"{request.url.scheme}://{request.url.netloc}"
+
+
+def is_local(request: Request) -> bool:
+    """Tell whether the browser and this server are on one machine, where cookies need no TLS."""
+    try:
+        return urlsplit(origin(request)).hostname in _LOCAL
+    except ValueError:
+        return False
+
+
+def begun(request: Request, response: Response, session: SignedIn) -> Session:
+    """Answer with a session that has begun: a cookie, and who it is."""
+    request.state.user_id = session.principal.user_id
+    response.set_cookie(
+        COOKIE,
+        session.secret,
+        max_age=SESSION_S,
+        path=_PATH,
+        httponly=True,
+        samesite="strict",
+        secure=not is_local(request),
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return _session(session.principal, session.secret)
 
 
 def _session(principal: Principal, secret: str | None) -> Session:

@@ -28,6 +28,7 @@ from photogate.errors import PartUnavailable, PhotogateError, RetryableError
 from photogate.messages import CopyJob, Job, decode
 from photogate.ports.queue import JobReceiver
 from photogate.service.attempts import backoff_s
+from photogate.service.handing_over import HandingOver
 from photogate.telemetry import (
     correlation_id,
     emit,
@@ -39,6 +40,9 @@ from photogate.telemetry import (
 from .presence import Presence
 
 logger, tracer = make_logger("moderate"), make_tracer("moderate")
+
+#: Kept for ending in order, when notices are handed over.
+_TELL_SPARE_S = 5.0
 
 Handler: TypeAlias = Callable[[dict[str, Any], LambdaContext], PartialItemFailureResponse]
 
@@ -74,8 +78,10 @@ def make_handler(parts: Callable[[], ModerateParts]) -> Handler:
             job = decode(delivery.body)
             if isinstance(job, CopyJob):
                 parts().copying.run(job, time_left_s=time_left_s)
-            else:
+            elif isinstance(job, Job):
                 parts().moderation.run(job, job_id=delivery.job_id, time_left_s=time_left_s)
+            if (hand_over := parts().hand_over) is not None:
+                _tell(hand_over, time_left_s)
         except Exception as error:
             _hand_back(parts().queue, delivery, error)
             raise
@@ -157,6 +163,14 @@ class EventLog:
     def copies_impossible(self, photo_id: str, why: str) -> None:
         logger.warning("no copies can be made", photo_id=photo_id, error=why)
         emit("moderate", counts={"CopiesImpossible": 1})
+
+
+def _tell(hand_over: HandingOver, time_left_s: Callable[[], float]) -> None:
+    """Hand over what can be told by now; what fails is left to the sweep: the job is done."""
+    try:
+        hand_over.run(time_left_s=lambda: time_left_s() - _TELL_SPARE_S)
+    except RetryableError as error:
+        logger.warning("notices are left to the sweep", error=str(error))
 
 
 def _hand_back(queue: JobReceiver, delivery: Delivery, error: Exception) -> None:

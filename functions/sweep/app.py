@@ -11,6 +11,8 @@ from photogate import bootstrap
 from photogate.errors import PhotogateError
 from photogate.telemetry import emit, make_logger, make_tracer
 
+from . import receipts
+
 if TYPE_CHECKING:
     from photogate.service.sweep import Sweep, Swept
 
@@ -44,8 +46,10 @@ def report(swept: Swept) -> None:
 
 
 @tracer.capture_lambda_handler
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's shape
-    """Do one round; answers with what it did."""
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Do one round; answers with what it did. With the notifier's receipts: record them."""
+    if "Records" in event:
+        return dict(receipts.handle(event, context))
     swept = parts().run(
         time_left_s=lambda: context.get_remaining_time_in_millis() / 1000 - _SPARE_S
     )

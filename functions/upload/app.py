@@ -86,18 +86,17 @@ def upload_url(
 def upload_complete(request: Request, user: User, parts: Parts, body: UploadComplete) -> Accepted:
     """Hand in 1 to 9 uploaded photos. The answer does not wait for verdicts.
 
-    The same keys again give the same batch. All photos are accepted, or none.
+    The same keys again give the same batch, and its present state. All photos are accepted, or
+    none.
     """
     batch = parts.uploads.complete(
-        user, [photo.file_key for photo in body.photos], correlation_id=correlation_id.get()
+        user,
+        [photo.file_key for photo in body.photos],
+        correlation_id=correlation_id.get(),
+        language=body.language,
     )
     request.state.batch_id = batch.id
-    count = len(batch.file_keys)
-    return Accepted(
-        batch_id=batch.id,
-        photos_count=count,
-        message=f"{count} photo{'s were' if count > 1 else ' was'} accepted for checking.",
-    )
+    return Accepted.of(batch)
 
 
 @router.get(

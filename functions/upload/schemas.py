@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
-from photogate.domain import PhotoRow, Status, UploadTicket, UserSummary
+from photogate.domain import Batch, PhotoRow, Status, UploadTicket, UserSummary
+from photogate.service.upload import MAX_PHOTOS_PER_BATCH
 from photogate.texts import reason_text
 
 _KEY = "incoming/u-1/photo/5f0c6a1e8d9b4a7c9e2f3b4a5c6d7e8f-1f2e3d4c5b6a79880f1e2d3c4b5a6978.jpg"
@@ -46,6 +49,17 @@ class PhotoRef(BaseModel):
     media_type: Literal["photo"] = Field("photo", description="Photos only.")
 
 
+def _counted(photos: Any) -> Any:
+    """Say how many were given where there are too many or none."""
+    if isinstance(photos, list) and not 1 <= len(photos) <= MAX_PHOTOS_PER_BATCH:
+        raise PydanticCustomError(
+            "photos",
+            "1 to {most} photos, not {given}",
+            {"most": MAX_PHOTOS_PER_BATCH, "given": len(photos)},
+        )
+    return photos
+
+
 class UploadComplete(BaseModel):
     """Photos that have been put into the store and are handed in together."""
 
@@ -53,21 +67,47 @@ class UploadComplete(BaseModel):
         json_schema_extra={"examples": [{"photos": [{"file_key": _KEY, "media_type": "photo"}]}]}
     )
 
-    photos: list[PhotoRef] = Field(
+    photos: Annotated[list[PhotoRef], BeforeValidator(_counted)] = Field(
         min_length=1,
-        max_length=9,
+        max_length=MAX_PHOTOS_PER_BATCH,
         description="No `file_key` may occur more than once.",
         json_schema_extra={"uniqueItems": True},
+    )
+    language: str | None = Field(
+        None,
+        max_length=35,
+        pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
+        description="In which the user is told of these photos; else the token's `locale` says it.",
+        examples=["am"],
     )
 
 
 class Accepted(BaseModel):
-    """The photos are in; verdicts follow."""
+    """The photos are in; verdicts follow, or came already where they were handed in before."""
 
     batch_id: str = Field(examples=["0f8fad5b-d9cb-469f-a165-70867728950e"])
     photos_count: int = Field(examples=[1])
-    status: Literal["pending"] = "pending"
+    status: Literal["pending", "completed"] = Field(
+        "pending", description="`completed` once no photo of it waits for the machine."
+    )
     message: str = Field(examples=["1 photo was accepted for checking."])
+
+    @classmethod
+    def of(cls, batch: Batch) -> Accepted:
+        """Translate a batch, as it is now."""
+        count = len(batch.file_keys)
+        message = f"{count} photo{'s were' if count > 1 else ' was'} accepted for checking."
+        waits = batch.created or Status.PENDING in batch.states
+        if not batch.created:
+            told = Counter(state.value for state in batch.states)
+            now = ", ".join(f"{n} {state}" for state, n in sorted(told.items()))
+            message = f"{message[:-1]} before; now: {now}."
+        return cls(
+            batch_id=batch.id,
+            photos_count=count,
+            status="pending" if waits else "completed",
+            message=message,
+        )
 
 
 class Summary(BaseModel):
@@ -127,11 +167,22 @@ class Photo(BaseModel):
     moderation_scores: dict[str, Any] | None = Field(
         None, description="Only where the installation tells them.", examples=[None]
     )
+    media_type: Literal["photo"] = "photo"
+    display_order: int = Field(description="Its place among those handed in with it, from 0.")
+    status: Status = Field(
+        description="As `moderation_status`; for clients of the earlier API, as the next three.",
+        examples=["rejected"],
+    )
+    reason: str | None = Field(description="As `moderation_reason`.", examples=["blurry"])
+    uploaded_at: datetime = Field(description="As `created_at`.", examples=["2026-11-23T12:00:00Z"])
+    scores: dict[str, Any] | None = Field(
+        None, description="As `moderation_scores`, and where that is.", examples=[None]
+    )
 
     @classmethod
     def of(cls, photo: PhotoRow, url: str, *, scores: bool) -> Photo:
         """Translate a row."""
-        told = {"moderation_scores": photo.scores} if scores else {}
+        told = {"moderation_scores": photo.scores, "scores": photo.scores} if scores else {}
         return cls(
             **told,
             id=photo.id,
@@ -143,6 +194,11 @@ class Photo(BaseModel):
             message=reason_text(photo.reason),
             created_at=photo.created_at,
             moderated_at=photo.moderated_at,
+            media_type="photo",
+            display_order=photo.display_order,
+            status=photo.told_status,
+            reason=photo.reason,
+            uploaded_at=photo.created_at,
         )
 
 

@@ -29,6 +29,7 @@ def token(
     url: Annotated[str | None, typer.Option(help="Where the API answers, for a link.")] = None,
 ) -> None:
     """Print a bearer token that is signed with JWT_SECRET, or a sign-in link for the page."""
+    from local.home import user_claim
     from photogate.auth import issue_token, sign_in_link
     from photogate.domain import Role
 
@@ -50,6 +51,7 @@ def token(
                 name=name,
                 issuer=issuer,
                 audience=audience,
+                user_claim=user_claim(),
             )
         else:
             made = issue_token(
@@ -60,6 +62,7 @@ def token(
                 lifetime_s=int(hours * 3600),
                 issuer=issuer,
                 audience=audience,
+                user_claim=user_claim(),
             )
         sys.stdout.write(made + "\n")
 

@@ -43,7 +43,8 @@ def logs(
             for event in events:
                 sys.stdout.write(json.dumps(event, default=str) + "\n")
         else:
-            out.print(event_table(events))
+            table = event_table(events)
+            out.print(table if table.rows else "nothing of that was logged yet")
 
 
 def metrics(
@@ -58,7 +59,8 @@ def metrics(
 
     with errors_as_lines():
         found = module.read_metrics(_log_files(files), after=module.since(since))
-        out.print(metric_table(found))
+        table = metric_table(found)
+        out.print(table if table.rows else "no metrics were written yet")
 
 
 def _log_files(files: list[Path] | None) -> list[Path]:

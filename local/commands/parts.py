@@ -22,8 +22,14 @@ def migrate(
     stack: Annotated[
         str | None, typer.Option(help="Of this CloudFormation stack, by its own function.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it would do; nothing is written.")
+    ] = False,
 ) -> None:
     """Bring the database's schema up to this version."""
+    if dry_run:
+        _say_what_it_would_do(stack)
+        return
     with errors_as_lines():
         if stack is None:
             from photogate import bootstrap
@@ -35,3 +41,16 @@ def migrate(
 
             applied = migrate_stack(stack, step)
         out.print("\n".join(applied) or "the schema is up to date", highlight=False)
+
+
+def _say_what_it_would_do(stack: str | None) -> None:
+    from photogate import bootstrap
+
+    if stack is not None:
+        raise typer.BadParameter("--dry-run looks at DATABASE_URL; a stack's function cannot")
+    with stacks_settings():
+        plan = bootstrap.plan_migration()
+        for line in plan.lines:
+            out.print(line, highlight=False, markup=False, soft_wrap=True)
+        if plan.in_the_way:
+            raise typer.Exit(1)

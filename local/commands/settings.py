@@ -26,6 +26,6 @@ def stacks_settings() -> Iterator[bool]:
             if stack_was_here:
                 raise
             raise ConfigError(
-                f"{error}. No stack has run in {home.path}: start one with `photogate up`, or set"
-                " the settings yourself (docs/settings.md)"
+                f"no stack has run in {home.path}: start one with `photogate up`, or set the"
+                f" settings yourself (docs/settings.md): {error}"
             ) from error

@@ -13,6 +13,7 @@ from photogate.auth import sign_in_link
 from photogate.domain import Role
 from tests.conftest import SECRET
 from tests.functions.conftest import Installation, deliver, installation, make_copies
+from tests.servers import eventually
 
 __all__ = ["deliver", "installation"]
 
@@ -37,6 +38,10 @@ class Watched:
         """Nothing was said on the console, and nobody else was asked."""
         assert self.said == []
         assert [url for url in self.asked if not url.startswith(f"{self.origin}/")] == []
+
+
+_HAS_AN_ANSWER = """() => document.querySelector("#waiting").textContent ||
+  !["", "Loading"].includes(document.querySelector("#state").textContent)"""
 
 
 class Desk:
@@ -70,6 +75,8 @@ class Desk:
         watched.page.goto(self.link(user, role))
         watched.page.keyboard.press("Enter")
         watched.page.wait_for_url("**/admin")
+        # Who leaves while photos are being taken holds them until their lease ends.
+        eventually(lambda: watched.page.evaluate(_HAS_AN_ANSWER))
         return watched
 
     def status(self, photo_id: str) -> tuple[str, str | None]:

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from local.samples import photograph
+from photogate.adapters.exchange import Answer
 from photogate.adapters.faces_compreface import ComprefaceFaces
 from photogate.adapters.faces_compreface.answers import faces_of
-from photogate.adapters.faces_compreface.exchange import Answer
 from photogate.domain import AgeRange, Deadline
 from photogate.errors import ConfigError, FacesUnavailable, OutOfTime
 from photogate.ports.vision import FaceDetector

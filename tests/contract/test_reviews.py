@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from photogate.adapters.postgres.pool import Pool, Session
+from photogate.adapters.postgres.reviews import _RANK
 from photogate.domain import NewBatch, NewPhoto, Principal, Role, Status, Verdict
 from photogate.domain.changes import decided, judged, undone, withdrawn
 from photogate.domain.reviews import (
@@ -73,6 +75,31 @@ def test_the_worst_case_comes_first_then_the_oldest(records: Records) -> None:
     assert set(got[3:]) == {blurry, blurry_too}
     (later,) = doubt(records, "blur_variance", user="v")
     assert taken(records, held_by(BOB)) == [later]
+
+
+def test_what_waits_long_rises(records: Records) -> None:
+    blurry, nude = doubt(records, "blur_variance", "nsfw.explicit")
+    records.age_review_item(blurry, hours=4.9)
+    assert taken(records, held_by(ADA)) == [nude, blurry]
+    records.reviews.release(held_by(ADA))
+    records.age_review_item(blurry, hours=0.2)
+    assert taken(records, held_by(ADA), 1) == [blurry]
+    assert taken(records, held_by(ADA)) == [blurry, nude]
+
+
+def test_an_index_serves_the_order(pool: Pool) -> None:
+    def plan(session: Session) -> str:
+        for kind in ("seqscan", "bitmapscan", "sort"):
+            session.rows(f"SET LOCAL enable_{kind} = off")
+        rows = session.rows(
+            "EXPLAIN SELECT id FROM review_items WHERE closed_at IS NULL"  # noqa: S608 - a constant
+            f" ORDER BY {_RANK}, id LIMIT 4"
+        )
+        return str(rows)
+
+    told = pool.transaction(plan)
+    assert "Index Scan using review_items_order" in told
+    assert "Sort" not in told
 
 
 def test_nobody_else_gets_what_somebody_holds(records: Records) -> None:
@@ -269,6 +296,21 @@ class TestSessions:
         else:
             records.age_sessions(begun_s=SESSION_S + 60)
         assert records.sessions.find("hash") is None
+
+    def test_they_are_listed_until_they_end(self, records: Records) -> None:
+        others = SignInLink(id="l2", expires_at=self.LINK.expires_at, principal=BOB)
+        records.sessions.begin(self.LINK, "a")
+        records.age_sessions(seen_s=3600)
+        records.sessions.begin(others, "b")
+        listed = records.sessions.listed(limit=10)
+        assert [(s.id, s.principal) for s in listed] == [("b", BOB), ("a", ADA)]
+        assert (listed[1].began_at - listed[1].seen_at).total_seconds() == pytest.approx(3600, 1)
+        assert [s.id for s in records.sessions.listed(limit=1)] == ["b"]
+        records.age_sessions(seen_s=SESSION_IDLE_S - 1800)
+        assert [s.id for s in records.sessions.listed(limit=10)] == ["b"]
+        assert records.sessions.end("b")
+        assert not records.sessions.end("b")
+        assert records.sessions.listed(limit=10) == []
 
     def test_signing_out(self, records: Records) -> None:
         others = SignInLink(id="l2", expires_at=self.LINK.expires_at, principal=BOB)

@@ -89,6 +89,9 @@ def test_commands_on_a_stack(start: Callable[..., RunningStack]) -> None:
         ("ada", "moderator"),
     ]
     assert requests.post(where, json={"token": tokens[0]}, timeout=10).status_code == 401
+    told = says("docs/review.md", "photogate sessions")
+    assert re.search(r"ada .*moderator", told), told
+    assert "sessions ended: 1" in told
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ from photogate.domain import Role
 from photogate.settings import secret_names
 from photogate_vision.decoding.confinement import USER
 from tests.e2e.running import PHOTOGATE, RunningStack, clean_environment
+from tests.receivers import Receiver
 from tests.servers import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -212,6 +213,27 @@ def test_it_says_at_once_why_no_worker_lives(
     away.rename(model)
     eventually(lambda: health()["status"] == "ok")
     assert "5 photos" in stack.run("smoke", "5")
+
+
+@pytest.mark.slow
+def test_a_backend_is_told_by_the_running_stack(start: Callable[..., RunningStack]) -> None:
+    receiver = Receiver()
+    stack = start(
+        "--workers",
+        "1",
+        WEBHOOK_URL=receiver.url,
+        WEBHOOK_SECRET=f"whsec_{'A' * 43}=",
+        WEBHOOK_PRIVATE="true",
+    )
+    try:
+        assert "4 photos" in stack.run("smoke", "4")
+        eventually(lambda: len(receiver.taken) == 4, within_s=60)
+        types = {request.told.type for request in receiver.taken}
+        assert "photo.approved" in types
+        assert stack.run("notices", "test", "webhook") == "webhook: told\n"
+        assert "told" in stack.run("notices", "list", "--limit", "2")
+    finally:
+        receiver.stop()
 
 
 def test_what_was_given_up_is_redriven(start: Callable[..., RunningStack]) -> None:
@@ -410,7 +432,7 @@ class TestErrors:
         )
         assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
         assert "MODEL_DIR: Field required" in done.stderr
-        assert f"No stack has run in {stack_home}: start one with `photogate up`" in done.stderr
+        assert f"no stack has run in {stack_home}: start one with `photogate up`" in done.stderr
 
     def test_a_worker_that_cannot_start_is_one_clear_line(
         self, stack_home: Path, tmp_path: Path

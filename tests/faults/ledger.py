@@ -50,6 +50,22 @@ def observe(pool: Pool) -> None:
     pool.transaction(lambda s: s.rows(_OBSERVE))
 
 
+def untold(pool: Pool) -> list[str]:
+    """Give the decisions that changed something for their user, and of which there is no notice."""
+    rows = pool.transaction(
+        lambda s: s.rows(
+            "SELECT photo_id || '.' || n AS id FROM history"
+            " WHERE after IN ('approved', 'rejected', 'review') AND before <> after"
+            " AND action <> 'undo' AND by <> 'other'"
+            " AND at > now() - interval '1 day' AND EXISTS"
+            "   (SELECT 1 FROM media WHERE CAST(media.id AS text) = history.photo_id)"
+            " AND NOT EXISTS (SELECT 1 FROM notices"
+            "   WHERE notices.photo_id = history.photo_id AND notices.n = history.n)"
+        )
+    )
+    return [row["id"] for row in rows]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Account:
     """What became of everything that was accepted."""
@@ -146,7 +162,7 @@ class Ledger:
         users = sorted({entry.user for entry in self._accepted.values()})
         rows = _rows(pool, users)
         writes = _writes(pool, users)
-        wrong = list(self.unforeseen)
+        wrong = [*self.unforeseen, *(f"no notice of decision {id_}" for id_ in untold(pool))]
         by_key: dict[str, list[dict[str, Any]]] = {}
         for row in rows:
             by_key.setdefault(row["upload_key"], []).append(row)

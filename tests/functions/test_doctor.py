@@ -25,6 +25,7 @@ from photogate.adapters.queue_redis import RedisQueue
 from photogate.domain import WorkerInfo
 from photogate.settings import setting_names
 from photogate_vision.faces.detector import EmbeddedFaces
+from tests import oidc_provider
 from tests.compreface import FOREIGN_KEY, Compreface
 from tests.conftest import SECRET
 from tests.servers import serve
@@ -250,6 +251,15 @@ def test_a_key_of_another_service(change: Change, faces_bundle: Path) -> None:
     with Compreface(EmbeddedFaces(faces_bundle)).serve() as url:
         change(POLICY="dating", COMPREFACE_URL=url, COMPREFACE_API_KEY=FOREIGN_KEY)
         assert_only("faces", "DETECTION")
+
+
+def test_a_provider_that_is_another_or_away(change: Change) -> None:
+    with oidc_provider.running() as provider:
+        change(OIDC_ISSUER=provider.issuer, OIDC_CLIENT_ID="photogate", OIDC_ADMINS="leads")
+        assert [f.level for f in found() if f.part == "provider"] == [Level.WELL]
+        change(OIDC_ISSUER=f"{provider.issuer}/")
+        assert_only("provider", "set it to exactly this")
+    assert_only("provider", "does not answer")
 
 
 def test_no_worker(change: Change, pool: Pool) -> None:

@@ -63,11 +63,14 @@ def picture() -> Image.Image:
     return photograph("retina.jpg").crop((244, 70, 694, 520)).resize((448, 448))
 
 
-def most_of_them_slow(originals: Iterable[Original]) -> Iterator[Any]:
+def most_of_them_slow(originals: Iterable[Original]) -> list[Any]:
     """Give them as parameters: one in so many for ``make test``, the others slow."""
-    for number, each in enumerate(originals):
-        marks = [pytest.mark.slow] if number % _SLOW_BUT_ONE_IN else []
-        yield pytest.param(each, id=each.name, marks=marks)
+    return [
+        pytest.param(
+            each, id=each.name, marks=[pytest.mark.slow] if number % _SLOW_BUT_ONE_IN else []
+        )
+        for number, each in enumerate(originals)
+    ]
 
 
 def stills() -> Iterator[Original]:

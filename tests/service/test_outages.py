@@ -269,6 +269,7 @@ class Worker:
             if isinstance(job, CopyJob):
                 self._queue.ack(delivery)
                 continue
+            assert isinstance(job, Job)
             with suppress(RetryableError):
                 self._moderation.run(job, job_id=delivery.job_id, time_left_s=lambda: 60.0)
                 self._queue.ack(delivery)

@@ -30,6 +30,7 @@ def uploads(records: Records, store: UnsteadyStore, queue: UnsteadyQueue) -> Upl
         changes=records.changes,
         outbox=records.outbox,
         sender=queue,
+        addresses=records.addresses,
         limits=LIMITS,
     )
 
@@ -42,6 +43,16 @@ def put(uploads: Uploads, store: UnsteadyStore, count: int = 1, *, size: int = 1
         store.upload(ticket.url, b"x" * size, content_type=ticket.headers["Content-Type"])
         keys.append(key)
     return keys
+
+
+def test_who_hands_in_is_told_where_the_token_says(
+    uploads: Uploads, store: UnsteadyStore, records: Records
+) -> None:
+    keys = put(uploads, store, 2)
+    uploads.complete(OWNER, keys[:1])
+    assert records.addresses.of("telegram", "u") is None
+    uploads.complete(replace(OWNER, addresses=(("telegram", "4711"),)), keys[1:])
+    assert records.addresses.of("telegram", "u") == "4711"
 
 
 def test_what_is_handed_in_waits_and_has_a_job(

@@ -19,7 +19,9 @@ from photogate.domain.changes import (
     decided,
     deleted,
     given_up,
+    held,
     judged,
+    lifted,
     reopened,
     undone,
     verified,
@@ -61,7 +63,8 @@ REOPENED = State(
     generation=1,
     batch_open=True,
 )
-STATES = {"pending": PENDING, "reopened": REOPENED, **BY_MACHINE, **BY_PERSON}
+HELD = State(user_id="u", status=Status.REJECTED, decided_by="mod", generation=1, held=True)
+STATES = {"pending": PENDING, "reopened": REOPENED, "held": HELD, **BY_MACHINE, **BY_PERSON}
 
 
 def machine(verdict: Verdict, generation: int = 1) -> Change:
@@ -81,18 +84,22 @@ CHANGES: dict[str, Change] = {
     "deleted": deleted("p", by=MODERATOR),
     "withdrawn": withdrawn("p", by=OWNER),
     "withdrawn by somebody else": withdrawn("p", by=MODERATOR),
+    "held": held("p", by=MODERATOR),
+    "lifted": lifted("p", because="a wrong key", by=OTHER),
 }
 
 #: State -> the changes that do something; all others are refused or change nothing.
 ALLOWED: dict[str, set[str]] = {
-    "pending": {"judged", "given up", "approved", "rejected", "withdrawn"},
-    "reopened": {"judged", "given up", "approved", "rejected", "withdrawn"},
-    "approved": {"approved", "rejected", "withdrawn"},
-    "rejected": {"approved", "rejected", "verified", "deleted", "withdrawn"},
-    "in doubt": {"approved", "rejected", "withdrawn"},
-    "given up": {"approved", "rejected", "reopened", "withdrawn"},
-    "approved by a person": {"rejected", "withdrawn"},
-    "rejected by a person": {"approved", "verified", "deleted", "withdrawn"},
+    "pending": {"judged", "given up", "approved", "rejected", "withdrawn", "held"},
+    "reopened": {"judged", "given up", "approved", "rejected", "withdrawn", "held"},
+    "approved": {"approved", "rejected", "withdrawn", "held"},
+    "rejected": {"approved", "rejected", "verified", "deleted", "withdrawn", "held"},
+    "in doubt": {"approved", "rejected", "withdrawn", "held"},
+    "given up": {"approved", "rejected", "reopened", "withdrawn", "held"},
+    "approved by a person": {"rejected", "withdrawn", "held"},
+    "rejected by a person": {"approved", "verified", "deleted", "withdrawn", "held"},
+    # Suspected abuse of a child: nothing changes or goes until an admin says so.
+    "held": {"lifted"},
 }
 
 
@@ -140,7 +147,7 @@ def test_a_photos_own_error_stays() -> None:
     assert (after.status, after.error) == (Status.REVIEW, "the decoder crashed")
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", [name for name in STATES if name != "held"])
 @pytest.mark.parametrize("decision", ["approved", "rejected"])
 def test_undo_gives_back_what_was_there(state: str, decision: str) -> None:
     before = STATES[state]
@@ -156,6 +163,25 @@ def test_undo_gives_back_what_was_there(state: str, decision: str) -> None:
     # Nobody else may, and not twice.
     assert isinstance(applied(undone("p", by=OTHER), after), Refusal)
     assert isinstance(applied(CHANGES["undone"], again), Refusal)
+
+
+@pytest.mark.parametrize("state", [name for name in STATES if name != "held"])
+def test_what_is_held_tells_no_reason_and_is_in_doubt_again_when_that_is_lifted(
+    state: str,
+) -> None:
+    after = applied(CHANGES["held"], STATES[state])
+    assert isinstance(after, State)
+    assert (after.status, after.reason, after.open) == (Status.REJECTED, None, False)
+    assert isinstance(applied(CHANGES["undone"], after), Refusal)
+    again = applied(CHANGES["lifted"], after)
+    assert isinstance(again, State)
+    assert (again.status, again.decided_by, again.held) == (Status.REVIEW, None, False)
+
+
+def test_for_its_owner_what_is_held_is_not_there() -> None:
+    refusal = applied(CHANGES["withdrawn"], HELD)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.missing, refusal.why) == (True, "there is no photo p")
 
 
 def test_a_photo_of_somebody_else_is_not_there() -> None:

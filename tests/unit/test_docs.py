@@ -33,12 +33,29 @@ RUN_BY: dict[str, dict[str, str]] = {
         "sed -i ": "tests/compose/test_page.py::THROUGH_MOTO",
         "cat >> .photogate": "tests/compose/test_page.py::THROUGH_MOTO",
     },
+    "docs/integrate.md": dict.fromkeys(
+        (
+            "export JWT_SECRET=",
+            "WEBHOOK_URL=",
+            "field()",
+            "API=",
+            "PLACE=",
+            "curl ",
+            ".venv/bin/uvicorn",
+        ),
+        "tests/e2e/test_integrate.py::test_the_page",
+    ),
     "docs/logs.md": {
         ".venv/bin/photogate doctor": "tests/e2e/test_own_servers.py::test_rows_and_jobs_elsewhere",
         ".venv/bin/photogate logs": "tests/e2e/test_docs.py::test_commands_on_a_stack",
         ".venv/bin/photogate metrics": "tests/e2e/test_docs.py::test_commands_on_a_stack",
         ".venv/bin/photogate dead": "tests/e2e/test_docs.py::test_commands_on_a_stack",
         ".venv/bin/photogate redrive": "tests/e2e/test_docs.py::test_commands_on_a_stack",
+    },
+    "docs/notices.md": {
+        ".venv/bin/photogate notices": (
+            "tests/functions/test_notices.py::test_operators_see_resend_and_try"
+        ),
     },
     "docs/operate.md": {
         "export METRICS_TOKEN=": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
@@ -48,6 +65,7 @@ RUN_BY: dict[str, dict[str, str]] = {
     },
     "docs/review.md": {
         ".venv/bin/photogate token": "tests/e2e/test_docs.py::test_commands_on_a_stack",
+        ".venv/bin/photogate sessions": "tests/e2e/test_docs.py::test_commands_on_a_stack",
     },
     "docs/models.md": {
         ".venv/bin/photogate model": "tests/e2e/test_docs.py::test_the_page_on_models",

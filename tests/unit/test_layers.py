@@ -12,8 +12,19 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "layers" / "core" / "photogate"
 VISION = ROOT / "layers" / "model" / "photogate_vision"
+CLIENT = ROOT / "clients" / "python" / "src" / "photogate_client"
+#: Folders that packages are in.
+BASES = (CORE.parent, VISION.parent, CLIENT.parent, ROOT)
 
-INSIDE = ("photogate", "photogate_vision", "functions", "local", "tests", "bench")
+INSIDE = (
+    "photogate",
+    "photogate_client",
+    "photogate_vision",
+    "functions",
+    "local",
+    "tests",
+    "bench",
+)
 
 #: Module (or its longest known prefix) -> what of ours it may import.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -29,12 +40,20 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.texts",
     },
     "photogate.messages": {"photogate.domain", "photogate.errors"},
-    "photogate.ports": {"photogate.domain", "photogate.messages", "photogate.ports"},
+    "photogate.notice_body": {"photogate.domain"},
+    "photogate.notice_messages": {"photogate.domain", "photogate.errors"},
+    "photogate.ports": {
+        "photogate.domain",
+        "photogate.messages",
+        "photogate.notice_messages",
+        "photogate.ports",
+    },
     "photogate.service": {
         "photogate.domain",
         "photogate.errors",
         "photogate.file_keys",
         "photogate.messages",
+        "photogate.notice_messages",
         "photogate.ports",
         "photogate.service",
     },
@@ -44,10 +63,36 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.messages",
         "photogate.ports",
     },
-    "photogate.adapters.faces_compreface": {
-        "photogate.adapters.faces_compreface",
+    "photogate.adapters.channels": {
+        "photogate.adapters.channels",
+        "photogate.adapters.http_timer",
         "photogate.domain",
         "photogate.errors",
+        "photogate.ports",
+    },
+    "photogate.adapters.notices_sqs": {
+        "photogate.adapters.sqs_client",
+        "photogate.notice_messages",
+    },
+    "photogate.adapters.exchange": {
+        "photogate.adapters.http_timer",
+        "photogate.domain",
+        "photogate.errors",
+    },
+    "photogate.adapters.faces_compreface": {
+        "photogate.adapters.exchange",
+        "photogate.adapters.faces_compreface",
+        "photogate.adapters.http_timer",
+        "photogate.domain",
+        "photogate.errors",
+        "photogate.ports",
+    },
+    "photogate.adapters.oidc": {
+        "photogate.adapters.exchange",
+        "photogate.adapters.oidc",
+        "photogate.domain",
+        "photogate.errors",
+        "photogate.issuer_keys",
         "photogate.ports",
     },
     # Imported by tests alone.
@@ -129,6 +174,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.health",
         "photogate.http",
         "photogate.messages",
+        "photogate.notice_messages",
         "photogate.pictures",
         "photogate.ports",
         "photogate.problems",
@@ -137,6 +183,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "photogate.telemetry",
         "photogate.texts",
     },
+    # A package of its own: whoever installs it has nothing else of ours.
+    "photogate_client": {"photogate_client"},
     "local": {"functions", "local", "photogate", "photogate_vision"},
     "local.servers": {"local.home", "local.process", "local.servers", "photogate"},
     "local.models": {"local.models", "local.samples", "photogate", "photogate_vision"},
@@ -147,7 +195,7 @@ ONLY_THERE = {
     "pg8000": {"photogate.adapters.postgres", "local.servers.embedded_postgres"},
     "redis": {"photogate.adapters.queue_redis", "local.servers.embedded_redis"},
     "boto3": {"photogate.adapters"},
-    "requests": {"local"},
+    "requests": {"local", "photogate_client"},
     "urllib3": {"photogate.adapters", "functions.migrate"},
     "PIL": {"photogate_vision", "local.samples", "local.models"},
     "onnxruntime": {"photogate_vision"},
@@ -160,15 +208,15 @@ ONLY_THERE = {
         "functions",
     },
     "aws_lambda_powertools": {"photogate.telemetry", "photogate.http", "functions", "local.worker"},
-    "jwt": {"photogate.auth", "photogate.issuer_keys"},
+    "jwt": {"photogate.auth", "photogate.issuer_keys", "photogate.adapters.oidc"},
     "yaml": {"photogate.policies.source"},
     "pydantic_settings": {"photogate.settings"},
 }
 
 
 def _modules() -> Iterator[tuple[str, Path]]:
-    for base in (CORE.parent, VISION.parent, ROOT):
-        for top in INSIDE[:4]:
+    for base in BASES:
+        for top in INSIDE[:5]:
             for path in sorted((base / top).rglob("*.py")):
                 parts = path.relative_to(base).with_suffix("").parts
                 yield ".".join(p for p in parts if p != "__init__"), path
@@ -192,7 +240,7 @@ def _is_module(name: str) -> bool:
     relative = Path(*name.split("."))
     return any(
         (base / relative).is_dir() or (base / relative).with_suffix(".py").is_file()
-        for base in (CORE.parent, VISION.parent, ROOT)
+        for base in BASES
     )
 
 

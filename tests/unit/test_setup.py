@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -66,3 +67,13 @@ def test_every_install_is_behind_the_lock() -> None:
     # What a person calls reaches them through the lock only.
     callers = [line for line in lines if line[:1].isalpha() and ".stamp" in line.partition("##")[0]]
     assert callers == []
+
+
+def test_who_stops_it_reads_one_line(locked: Path) -> None:
+    with start(locked, "import time; print('in', flush=True); time.sleep(60)") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "in\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert err == "\n· stopped while setting up; the same command goes on with it\n"

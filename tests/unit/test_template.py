@@ -16,7 +16,9 @@ import yaml  # type: ignore[import-untyped]
 from photogate import settings as s
 from photogate.domain.policy import Look
 from photogate.policies import PRESETS
+from photogate.service.handing_over import LEASE_S
 from photogate.service.moderate import MAX_DELIVERIES
+from photogate.service.notices import PARCEL_S
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "template.yaml"
@@ -179,8 +181,21 @@ class TestPermissions:
         assert "Policies" not in function
 
     def test_roles_use_no_policy_of_aws(self) -> None:
-        for role in resources("AWS::IAM::Role").values():
-            assert role["ManagedPolicyArns"] == [{"Ref": "CommonPolicy"}]
+        for name, role in resources("AWS::IAM::Role").items():
+            # The notifier reads no settings but the channels'.
+            common = [] if name == "NotifyRole" else [{"Ref": "CommonPolicy"}]
+            assert role.get("ManagedPolicyArns", []) == common
+
+    def test_the_notifier_reads_the_channels_secret_alone_and_is_in_no_network(self) -> None:
+        role = resources("AWS::IAM::Role")["NotifyRole"]
+        assert secrets_in(role) == {"ChannelsSecretArn"}
+        assert secrets_in([inside(), policies()]) & {"ChannelsSecretArn"} == set()
+        function = FUNCTIONS["NotifyFunction"]
+        assert function["VpcConfig"] == {"Ref": "AWS::NoValue"}
+        none = {n for n, v in variables(function).items() if v == {"Ref": "AWS::NoValue"}}
+        assert none >= {"DB_SECRET_ARN", "DB_HOST", "DB_PORT", "DB_NAME", "DATABASE_URL"}
+        assert "ChannelsSecretArn" in json.dumps(function["Environment"])
+        assert "SettingsSecretArn" not in json.dumps(function["Environment"])
 
     def test_only_who_checks_tokens_may_read_their_secret(self) -> None:
         readers = {
@@ -197,7 +212,7 @@ class TestPermissions:
         assert told == {"UploadFunction", "AdminFunction"}
 
     def test_a_vpc_lets_through_the_secrets_that_somebody_may_read(self) -> None:
-        owners = [resources("AWS::IAM::Role"), policies()]
+        owners = [inside(), policies()]
         read, passed = (secrets_in(part) for part in (owners, resources("AWS::EC2::VPCEndpoint")))
         assert read == passed
         assert len(read) == 4
@@ -217,7 +232,7 @@ class TestPermissions:
             actions = (action for found in statements for action in listed(found["Action"]))
             return {action for action in actions if action.startswith(f"{service}:")}
 
-        roles = [resources("AWS::IAM::Role"), resources("AWS::IAM::ManagedPolicy")]
+        roles = [inside(), resources("AWS::IAM::ManagedPolicy")]
         endpoints = resources("AWS::EC2::VPCEndpoint")
         for service in ("s3", "sqs", "secretsmanager", "xray"):
             needed = allowed(service, roles)
@@ -311,6 +326,11 @@ class TestFunctions:
         assert layer["Properties"]["CompatibleRuntimes"] == ["python3.11"]
 
 
+def inside() -> dict[str, Any]:
+    """Give the roles of functions that are in the network, where there is one."""
+    return {n: role for n, role in resources("AWS::IAM::Role").items() if n != "NotifyRole"}
+
+
 def policies() -> dict[str, Any]:
     """Give the policies that several roles share."""
     return resources("AWS::IAM::ManagedPolicy")
@@ -374,6 +394,17 @@ class TestTimes:
     def test_the_queue_gives_up_when_the_service_does(self) -> None:
         policy = QUEUES["Queue"]["RedrivePolicy"]
         assert policy["maxReceiveCount"] == MAX_DELIVERIES
+
+    def test_a_parcels_lease_ends_before_it_comes_again(self) -> None:
+        notify, queue = FUNCTIONS["NotifyFunction"], QUEUES["NoticeQueue"]
+        assert queue["VisibilityTimeout"] >= max(LEASE_S, 6 * notify["Timeout"])
+        assert notify["Timeout"] > PARCEL_S + 15
+        assert (
+            QUEUES["ReceiptQueue"]["VisibilityTimeout"] >= 6 * FUNCTIONS["SweepFunction"]["Timeout"]
+        )
+        for function, event in (("NotifyFunction", "Parcels"), ("SweepFunction", "Receipts")):
+            source = FUNCTIONS[function]["Events"][event]["Properties"]
+            assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
 class TestQueueEvents:

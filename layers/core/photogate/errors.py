@@ -8,6 +8,7 @@
     │   ├── QueueUnavailable
     │   ├── StorageUnavailable
     │   ├── FacesUnavailable
+    │   ├── ProviderUnavailable   the identity provider does not answer
     │   ├── PartUnavailable       a part is down: what needs it waits until it is back
     │   ├── OutOfTime             this process has no time left for it
     │   ├── BatchBusy             another worker holds the batch
@@ -79,6 +80,12 @@ class FacesUnavailable(RetryableError):
     """The face service did not answer, or not sensibly. Never to be read as "no face"."""
 
     outside = "the face service does not answer; try again"
+
+
+class ProviderUnavailable(RetryableError):
+    """The identity provider did not answer, or not sensibly; nobody is signed in for it."""
+
+    outside = "the sign-in provider does not answer; try again in a moment"
 
 
 class PartUnavailable(RetryableError):

@@ -1,4 +1,4 @@
-"""The public keys of the application that issues tokens, from its JWKS (RFC 7517)."""
+"""The public keys of whoever issues tokens, from its JWKS (RFC 7517), and what they prove."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import jwt
 
-from photogate.errors import RetryableError
+from photogate.errors import ConfigError, RetryableError, Unauthenticated
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,9 @@ _LONGEST_S = 86_400.0
 #: Between two fetches: whoever sends tokens of unknown keys must not make us ask each time.
 _PAUSE_S = 10.0
 
+#: Checks a token with a key and its algorithms, and gives the token's claims.
+Decode = Callable[[str, jwt.PyJWK, list[str]], dict[str, Any]]
+
 
 class IssuerKeys:
     """Fetches the keys when first needed, and then every 5 minutes. Thread-safe.
@@ -32,17 +36,51 @@ class IssuerKeys:
     One thread fetches; the others go on with the keys that are there.
 
     Args:
-        url: of the JWKS.
+        source: the address of the JWKS, or what fetches it.
+        name: the setting that says whose keys they are.
         clock: seconds, for tests that move the time.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=_TIMEOUT_S)
+    def __init__(
+        self,
+        source: str | Callable[[], Mapping[str, Any]],
+        *,
+        name: str = "JWT_JWKS_URL",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._fetch_data: Callable[[], Mapping[str, Any]] = (
+            jwt.PyJWKClient(source, cache_jwk_set=False, timeout=_TIMEOUT_S).fetch_data
+            if isinstance(source, str)
+            else source
+        )
+        self._name = name
         self._clock = clock
         self._fetching = threading.Lock()
         self._keys: list[jwt.PyJWK] = []
         self._fetched_at = self._tried_at = -math.inf
         self._failure: Exception | None = None
+
+    def opened(self, token: str, decode: Decode) -> dict[str, Any]:
+        """Give the claims of a token that one of the keys signed.
+
+        Raises:
+            Unauthenticated: it names no key of the issuer, or another kind of signature.
+            RetryableError: the issuer does not answer, and its answer is needed.
+            jwt.PyJWTError: it is no token; and what ``decode`` raises.
+        """
+        header = jwt.get_unverified_header(token)
+        key_id, algorithm = header.get("kid"), header.get("alg")
+        if not key_id or algorithm not in ALGORITHMS:
+            raise Unauthenticated(
+                f"the token must name its key (kid), and {' or '.join(ALGORITHMS)} as its alg"
+            )
+        fitting = [key for key in self.named(key_id) if key.algorithm_name == algorithm]
+        if not fitting:
+            raise Unauthenticated("the issuer has no such key for this alg")
+        for key in fitting[:-1]:
+            with suppress(jwt.InvalidSignatureError):
+                return decode(token, key, [key.algorithm_name])
+        return decode(token, fitting[-1], [fitting[-1].algorithm_name])
 
     def named(self, key_id: str) -> list[jwt.PyJWK]:
         """Give the keys of this id: more than one where the issuer uses an id twice.
@@ -69,7 +107,7 @@ class IssuerKeys:
 
     def _outage(self) -> RetryableError:
         return RetryableError(
-            f"the keys of JWT_JWKS_URL cannot be fetched: {self._failure}", retry_after_s=_PAUSE_S
+            f"the keys of {self._name} cannot be fetched: {self._failure}", retry_after_s=_PAUSE_S
         )
 
     def _fetch(self, *, older_than_s: float) -> bool:
@@ -82,18 +120,25 @@ class IssuerKeys:
                 return True
             self._tried_at = now
             try:
-                self._keys = _usable(self._client.fetch_data())
+                self._keys = _usable(self._fetch_data())
                 self._fetched_at, self._failure = now, None
             # ValueError, RecursionError: an answer that is no JSON, or too deep.
-            except (jwt.PyJWTError, ValueError, RecursionError, OSError) as error:
+            except (
+                jwt.PyJWTError,
+                ValueError,
+                RecursionError,
+                OSError,
+                RetryableError,
+                ConfigError,
+            ) as error:
                 self._failure = error
-                logger.warning("the keys of JWT_JWKS_URL cannot be fetched: %s", error)
+                logger.warning("the keys of %s cannot be fetched: %s", self._name, error)
             return True
         finally:
             self._fetching.release()
 
 
-def _usable(document: dict[str, Any]) -> list[jwt.PyJWK]:
+def _usable(document: Mapping[str, Any]) -> list[jwt.PyJWK]:
     """Give the keys that verify signatures; an odd one does not keep the others away.
 
     Raises:

@@ -4,6 +4,7 @@ The database holds everything else, so a job can be lost, doubled or late withou
 
 - ``{"v":1,"batch_id":…,"generation":n}``: give the photos of a batch their verdicts.
 - ``{"v":1,"do":"copies","photo_ids":[…]}``: make the copies of photos.
+- ``{"v":1,"do":"notices"}``: hand over what people and backends are to be told.
 """
 
 from __future__ import annotations
@@ -53,7 +54,16 @@ class CopyJob:
         return _encode({"do": "copies", "photo_ids": self.photo_ids})
 
 
-def decode(body: str) -> Job | CopyJob:
+@dataclass(frozen=True, kw_only=True)
+class NoticeJob:
+    """Hand over what people and backends are to be told, where no process looks by itself."""
+
+    def encode(self) -> str:
+        """Give the body that every queue carries."""
+        return _encode({"do": "notices"})
+
+
+def decode(body: str) -> Job | CopyJob | NoticeJob:
     """Read a body.
 
     Raises:
@@ -67,6 +77,8 @@ def decode(body: str) -> Job | CopyJob:
             ids = fields["photo_ids"]
             if isinstance(ids, list) and all(isinstance(id_, str) for id_ in ids):
                 return CopyJob(photo_ids=tuple(ids))
+        elif fields.get("do") == "notices":
+            return NoticeJob()
         elif "do" not in fields:
             batch_id, generation = fields["batch_id"], fields["generation"]
             if isinstance(batch_id, str) and isinstance(generation, int):

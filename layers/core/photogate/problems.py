@@ -84,7 +84,7 @@ _EXAMPLES = {
     413: "a body needs a Content-Length of at most 65536 bytes",
     404: "there is no photo 7b0e4d1c-…",
     409: "some photos have not been uploaded",
-    422: "photos: List should have at most 9 items",
+    422: "photos: 1 to 9 photos, not 10",
     429: "at most 30 photos in 24 hours",
     503: errors.DatabaseUnavailable.outside,
 }
@@ -139,12 +139,22 @@ async def _answer_error(_: Request, error: Exception) -> JSONResponse:
 
 async def _on_invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - the registered type
-    found = [
-        {"field": ".".join(str(part) for part in e["loc"][1:]), "message": e["msg"]}
-        for e in error.errors()
-    ]
+    found = [_fault_in(e) for e in error.errors()]
     lines = [f"{e['field']}: {e['message']}" if e["field"] else e["message"] for e in found]
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(lines), fields=found)
+
+
+def _fault_in(error: dict[str, Any]) -> dict[str, str]:
+    """Say where a request is wrong, and what is wrong with it."""
+    if error["type"] == "json_invalid":
+        why = error.get("ctx", {}).get("error", "")
+        return {"field": "", "message": f"the body is not JSON: {why} at {error['loc'][-1]}"}
+    if error["loc"] == ("body",):
+        message = "a body of JSON is required" if error["type"] == "missing" else error["msg"]
+        if error["type"] in ("model_attributes_type", "dict_type"):
+            message = "the body must be a JSON object, sent as application/json"
+        return {"field": "", "message": message}
+    return {"field": ".".join(str(part) for part in error["loc"][1:]), "message": error["msg"]}
 
 
 async def _on_http_exception(_: Request, error: Exception) -> JSONResponse:

@@ -7,6 +7,8 @@ setting looks here.
 from __future__ import annotations
 
 import os
+import re
+from base64 import b64decode
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -57,6 +59,26 @@ def _is_address(url: str) -> str:
     ):
         raise ValueError("must be like http://compreface.example:8000")
     return url
+
+
+def _is_public(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"must be like https://photos.example.com, not {url!r}")
+    return url
+
+
+def _origins(value: str) -> str:
+    origins = [origin.strip() for origin in value.split(",") if origin.strip()]
+    for origin in origins:
+        parts = urlsplit(origin)
+        exact = parts.scheme in ("http", "https") and origin == f"{parts.scheme}://{parts.netloc}"
+        if origin != "*" and not (exact and parts.hostname and not set("@*") & set(parts.netloc)):
+            raise ValueError(
+                f"{origin!r} must be like https://app.example.com, without a path or a / at its"
+                " end, as browsers send it"
+            )
+    return ",".join(origins)
 
 
 def _is_safe_address(url: str) -> str:
@@ -191,7 +213,15 @@ class QueueSettings(LogSettings):
         return self
 
 
-class StorageSettings(LogSettings):
+class PublicSettings(LogSettings):
+    """Where the local app is."""
+
+    public_url: Annotated[str, AfterValidator(_is_public)] = Field(
+        "http://127.0.0.1:8000", description="Where clients reach the local app."
+    )
+
+
+class StorageSettings(PublicSettings):
     """Where photos are kept: in a bucket, or in a folder that the local app serves."""
 
     s3_bucket_photos: str | None = Field(None, description="Bucket of the photos.")
@@ -210,9 +240,6 @@ class StorageSettings(LogSettings):
         False, description="Sign `If-None-Match: *`: clients must send it, nothing is replaced."
     )
     photos_dir: Path | None = Field(None, description="Folder of the photos, instead of a bucket.")
-    public_url: str = Field(
-        "http://127.0.0.1:8000", description="Where clients reach the local app."
-    )
     max_photo_bytes: int = Field(
         MAX_PHOTO_BYTES, ge=1_000, le=200_000_000, description="Largest photo that is accepted."
     )
@@ -255,6 +282,9 @@ class AuthSettings(LogSettings):
     jwt_audience: str | None = Field(
         None, description="Required `aud`; must be set with `JWT_JWKS_URL`."
     )
+    jwt_user_claim: str = Field(
+        "sub", min_length=1, max_length=200, description="The claim that holds the user's id."
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> AuthSettings:
@@ -268,12 +298,96 @@ class AuthSettings(LogSettings):
         return self
 
 
-class ServeSettings(LogSettings):
+class KeySettings(AuthSettings):
+    """What other keys are made from."""
+
+    file_key_secret: Secret | None = Field(
+        None, description="Proves whose an object key is; from `JWT_SECRET` when not set."
+    )
+
+    @property
+    def key_secret(self) -> str:
+        """What ``FileKeys`` and other keys are made from."""
+        secret = self.file_key_secret or self.jwt_secret
+        assert secret is not None  # noqa: S101 - held by those who need it
+        return secret.get_secret_value()
+
+
+class OidcSettings(KeySettings):
+    """Signing in at the page with an OpenID provider."""
+
+    oidc_issuer: Annotated[str, AfterValidator(_is_safe_address)] | None = Field(
+        None,
+        description="Lets people sign in at the page with this OpenID provider: its address, as"
+        " it names itself ([review](review.md)).",
+    )
+    oidc_client_id: str | None = Field(
+        None, description="How the provider calls Photogate; needed with `OIDC_ISSUER`."
+    )
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="Its secret, unless the provider knows it as a public client."
+    )
+    oidc_scope: str = Field(
+        "openid profile",
+        pattern=r"^([!-~]+ )*openid( [!-~]+)*$",
+        description="What is asked for; providers may want one more for the claim of the roles.",
+    )
+    oidc_roles_claim: str = Field(
+        "groups",
+        min_length=1,
+        description="Claim of the ID token that says what somebody may do; `realm_access.roles`"
+        " for one inside of another.",
+    )
+    oidc_admins: str = Field(
+        "", description="Values of that claim, by commas, that make an `admin`."
+    )
+    oidc_moderators: str = Field("", description="The same for a `moderator`.")
+    oidc_viewers: str = Field("", description="The same for a `viewer`.")
+    oidc_user_claim: str = Field(
+        "sub",
+        min_length=1,
+        description="Claim by which history names a person: one that nobody else ever gets.",
+    )
+
+    @model_validator(mode="after")
+    def _has_provider(self) -> OidcSettings:
+        if self.oidc_issuer is None:
+            return self
+        if self.oidc_client_id is None:
+            raise ValueError("OIDC_CLIENT_ID is required with OIDC_ISSUER")
+        if not any(self.oidc_roles.values()):
+            raise ValueError(
+                "OIDC_ISSUER needs OIDC_ADMINS, OIDC_MODERATORS or OIDC_VIEWERS: without them"
+                " nobody may sign in"
+            )
+        if self.file_key_secret is None and self.jwt_secret is None:
+            raise ValueError("FILE_KEY_SECRET is required with OIDC_ISSUER and JWT_JWKS_URL")
+        return self
+
+    @property
+    def oidc_roles(self) -> dict[str, frozenset[str]]:
+        """Give the values of the claim by role."""
+        return {
+            role: frozenset(value.strip() for value in values.split(",") if value.strip())
+            for role, values in (
+                ("admin", self.oidc_admins),
+                ("moderator", self.oidc_moderators),
+                ("viewer", self.oidc_viewers),
+            )
+        }
+
+
+class ServeSettings(PublicSettings):
     """The local app, which serves both functions and the photos of a folder."""
 
     trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
         "",
         description="Addresses or networks, by commas, whose `X-Forwarded-For` and `-Proto` count.",
+    )
+    cors_origins: Annotated[str, AfterValidator(_origins)] = Field(
+        "",
+        description="Web pages, by commas, that may call the API from a browser, such as"
+        " `https://app.example.com`; or `*`. On AWS `AllowedOrigins` says it.",
     )
 
 
@@ -310,12 +424,22 @@ class PolicySettings(LogSettings):
         return self
 
 
-class UploadSettings(ServiceSettings, UrlSettings, AuthSettings, PolicySettings):
+class HandOverSettings(LogSettings):
+    """Where parcels of notices go, when who has the database has no way out: on AWS."""
+
+    notice_queue_url: str | None = Field(
+        None,
+        description="URL of the SQS FIFO queue of the notifier; without it, as everywhere but on"
+        " AWS, the sweep's process itself tells people and backends.",
+    )
+    notice_channels: str = Field(
+        "", description="The notifier's channels by commas, such as `webhook`; on AWS only."
+    )
+
+
+class UploadSettings(ServiceSettings, UrlSettings, KeySettings, PolicySettings):
     """``functions/upload``."""
 
-    file_key_secret: Secret | None = Field(
-        None, description="Proves whose an object key is; from `JWT_SECRET` when not set."
-    )
     photos_per_day: int = Field(
         30, ge=1, le=10_000, description="Photos that one user may hand in within 24 hours."
     )
@@ -344,13 +468,6 @@ class UploadSettings(ServiceSettings, UrlSettings, AuthSettings, PolicySettings)
         description="Tell users the scores of their photos, too: it helps who probes the bounds.",
     )
 
-    @property
-    def key_secret(self) -> str:
-        """What ``FileKeys`` is made with."""
-        secret = self.file_key_secret or self.jwt_secret
-        assert secret is not None  # noqa: S101 - held by _has_key_secret
-        return secret.get_secret_value()
-
     @model_validator(mode="after")
     def _has_key_secret(self) -> UploadSettings:
         if self.file_key_secret is None and self.jwt_secret is None:
@@ -358,10 +475,16 @@ class UploadSettings(ServiceSettings, UrlSettings, AuthSettings, PolicySettings)
         return self
 
 
-class AdminSettings(ServiceSettings, UrlSettings, AuthSettings, PolicySettings):
+class AdminSettings(ServiceSettings, UrlSettings, OidcSettings, PolicySettings, HandOverSettings):
     """``functions/admin``."""
 
     view_url_s: int = Field(300, ge=30, le=3600, description="Lifetime of a photo's URL.")
+    reveals_per_day: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Photos that one person may reveal at the page in a day; no limit unless set.",
+    )
 
 
 class ModelSettings(PolicySettings):
@@ -404,7 +527,79 @@ class CopySettings(LogSettings):
     copy_thumb_px: int = Field(320, ge=64, le=640, description="Longer side of the small copy.")
 
 
-class ModerateSettings(ServiceSettings, ModelSettings, CopySettings):
+def _are_webhook_secrets(secret: SecretStr) -> SecretStr:
+    for one in secret.get_secret_value().split(","):
+        try:
+            key = b64decode(one.strip().removeprefix("whsec_"), validate=True)
+        except ValueError:
+            key = b""
+        if not one.strip().startswith("whsec_") or not 24 <= len(key) <= 64:
+            raise ValueError(
+                'must be like whsec_…; make one with: echo "whsec_$(openssl rand -base64 32)"'
+            )
+    return secret
+
+
+def _is_bot_token(token: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"\d+:[\w-]{30,}", token.get_secret_value(), re.ASCII):
+        raise ValueError("must be like 110201543:AAH…, as @BotFather gives it")
+    return token
+
+
+class NoticeSettings(LogSettings):
+    """The channels over which people and backends are told of decisions."""
+
+    notice_log: bool = Field(False, description="Tell of every decision in the log as well.")
+    webhook_url: str | None = Field(
+        None, description="Where your backend is told of every decision: an https address."
+    )
+    webhook_secret: Annotated[SecretStr, AfterValidator(_are_webhook_secrets)] | None = Field(
+        None,
+        description="Signs them: `whsec_…`; two by a comma while you change it, the new one first.",
+    )
+    webhook_private: bool = Field(
+        False,
+        description="Let `WEBHOOK_URL` be http, and an address that is not public: a backend in"
+        " your own network.",
+    )
+    telegram_bot_token: Annotated[SecretStr, AfterValidator(_is_bot_token)] | None = Field(
+        None, description="Of the bot that tells users by Telegram; @BotFather gives it."
+    )
+    telegram_api_url: str = Field(
+        "https://api.telegram.org", description="Where a Bot API server answers."
+    )
+    objection_text: str = Field(
+        "",
+        max_length=200,
+        description="What users are told to do who think that a rejection is wrong: a sentence or"
+        " an address.",
+    )
+    notice_give_up_h: float = Field(
+        24.0, gt=0, le=720, description="Hours that a notice is tried again before it is given up."
+    )
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """The newest first."""
+        secret = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        return tuple(one.strip() for one in secret.split(",") if one.strip())
+
+    @model_validator(mode="after")
+    def _has_webhook(self) -> NoticeSettings:
+        if (self.webhook_url is None) != (self.webhook_secret is None):
+            raise ValueError("WEBHOOK_URL and WEBHOOK_SECRET go together")
+        return self
+
+
+class NotifierSettings(NoticeSettings):
+    """``functions/notify``."""
+
+    notice_receipts_url: str = Field(
+        description="URL of the SQS queue of its receipts; on AWS only."
+    )
+
+
+class ModerateSettings(ServiceSettings, ModelSettings, CopySettings, HandOverSettings):
     """``functions/moderate`` and the local worker."""
 
     job_deadline_s: float = Field(
@@ -422,9 +617,16 @@ class ModerateSettings(ServiceSettings, ModelSettings, CopySettings):
         return self
 
 
-class SweepSettings(ServiceSettings):
+class SenderSettings(DatabaseSettings, NoticeSettings):
+    """What tells people and backends, beside the local sweep."""
+
+
+class SweepSettings(ServiceSettings, HandOverSettings):
     """The sweep."""
 
+    notice_days: float = Field(
+        7.0, ge=0, le=3650, description="Days that notices are kept which were told, or given up."
+    )
     sweep_interval_s: float = Field(
         60.0, ge=0.1, le=3600, description="Seconds between two rounds of the local sweep."
     )

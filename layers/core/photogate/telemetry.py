@@ -20,6 +20,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from photogate.domain import Reason
 from photogate.domain.changes import By, Outcome
+from photogate.domain.notices import Failure, Parcel
 from photogate.redaction import redact
 
 NAMESPACE = "Photogate"
@@ -121,6 +122,42 @@ def report_change(service: str, outcome: Outcome) -> None:
                 "reason": reason,
             },
         )
+
+
+class NoticeLog:
+    """Counts notices, and logs those that were not taken; never what they say."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def notices_told(self, parcel: Parcel, count: int) -> None:
+        """Some were taken."""
+        emit(
+            self._service,
+            dimensions={"channel": parcel.channel},
+            counts={"NoticesTold": count},
+        )
+
+    def notice_failed(self, parcel: Parcel, failure: Failure, *, dead: bool) -> None:
+        """One was not taken."""
+        _logger.log(
+            logging.ERROR if dead else logging.WARNING,
+            "a notice was given up" if dead else "a notice was not taken",
+            extra={
+                "channel": parcel.channel,
+                "user_id": parcel.user_id,
+                "failures": parcel.failures + 1,
+                "error": failure.error,
+            },
+        )
+        emit(
+            self._service,
+            dimensions={"channel": parcel.channel},
+            counts={"NoticesFailed": 1},
+        )
+        if dead:
+            # Of all channels together, for the alarm.
+            emit(self._service, counts={"NoticesDead": 1})
 
 
 def _serialized(event: object) -> str:

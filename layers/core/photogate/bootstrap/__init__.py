@@ -9,10 +9,17 @@ from __future__ import annotations
 from photogate import settings as s
 from photogate.bootstrap import choose
 from photogate.bootstrap.for_admin import AdminParts, admin
-from photogate.bootstrap.for_files import file_store, max_photo_bytes, trusted_proxies
-from photogate.bootstrap.for_migrate import migrate
+from photogate.bootstrap.for_files import (
+    cors_origins,
+    file_store,
+    max_photo_bytes,
+    trusted_proxies,
+)
+from photogate.bootstrap.for_migrate import migrate, plan_migration
 from photogate.bootstrap.for_moderate import ModerateParts, ModeratePorts, analyzer, moderate
-from photogate.bootstrap.for_sweep import redrive, remove_parts, sweep
+from photogate.bootstrap.for_notices import channels, notice_desk, notifying, sending
+from photogate.bootstrap.for_sessions import sessions
+from photogate.bootstrap.for_sweep import handing_over, redrive, remove_parts, sweep
 from photogate.bootstrap.for_upload import UploadParts, upload
 
 __all__ = [
@@ -23,13 +30,20 @@ __all__ = [
     "admin",
     "analyzer",
     "check_settings",
+    "cors_origins",
     "file_store",
+    "handing_over",
     "max_photo_bytes",
     "migrate",
     "moderate",
+    "notice_desk",
+    "notifying",
+    "plan_migration",
     "redrive",
     "remove_parts",
     "reset",
+    "sending",
+    "sessions",
     "sweep",
     "trusted_proxies",
     "upload",
@@ -49,7 +63,8 @@ def check_settings() -> None:
     Raises:
         ConfigError: some entry point would not start.
     """
-    for model in (s.UploadSettings, s.AdminSettings, s.SweepSettings):
+    for model in (s.UploadSettings, s.AdminSettings, s.SweepSettings, s.SenderSettings):
         choose.settings_of(model)
+    channels(choose.settings_of(s.NoticeSettings))
     settings = choose.settings_of(s.ModerateSettings)
     analyzer(settings, choose.policy(settings))

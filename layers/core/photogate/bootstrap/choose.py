@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from photogate.adapters.faces_compreface import ComprefaceFaces
+    from photogate.adapters.oidc import OidcProvider
     from photogate.adapters.photos_files import FilePhotoStore
     from photogate.adapters.postgres.pool import Pool
     from photogate.auth import TokenVerifier
@@ -50,6 +51,11 @@ def reset() -> None:
     s.forget()
     while _to_close:
         _to_close.pop()()
+
+
+def close_later(close: Callable[[], None]) -> None:
+    """Let ``reset`` close something that is kept open."""
+    _to_close.append(close)
 
 
 def settings_of(model: type[S]) -> S:
@@ -332,4 +338,20 @@ def verifier(settings: s.AuthSettings) -> TokenVerifier:
         jwks_url=settings.jwt_jwks_url,
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,
+        user_claim=settings.jwt_user_claim,
+    )
+
+
+def oidc_provider(settings: s.OidcSettings) -> OidcProvider | None:
+    """Give the provider of ``OIDC_ISSUER``, or None; it is asked when first needed."""
+    if settings.oidc_issuer is None or settings.oidc_client_id is None:
+        return None
+    from photogate.adapters.oidc import OidcProvider
+
+    secret = settings.oidc_client_secret
+    return OidcProvider(
+        settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=secret.get_secret_value() if secret else None,
+        scope=settings.oidc_scope,
     )

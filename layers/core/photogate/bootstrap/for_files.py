@@ -24,6 +24,12 @@ def max_photo_bytes() -> int:
     return choose.settings_of(s.StorageSettings).max_photo_bytes
 
 
+def cors_origins() -> list[str]:
+    """Give the origins of web pages that may call the API from a browser."""
+    origins = choose.settings_of(s.ServeSettings).cors_origins
+    return origins.split(",") if origins else []
+
+
 def trusted_proxies() -> list[str]:
     """Give the networks whose ``X-Forwarded-For`` counts."""
     proxies = choose.settings_of(s.ServeSettings).trusted_proxies

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from photogate import settings as s
 from photogate.bootstrap import choose
+
+if TYPE_CHECKING:
+    from photogate.adapters.postgres.migration_plan import MigrationPlan
+    from photogate.adapters.postgres.pool import Pool
 
 
 def migrate(*, until: float = math.inf) -> list[str]:
@@ -19,11 +24,11 @@ def migrate(*, until: float = math.inf) -> list[str]:
     """
     from photogate.adapters.postgres.migrate import migrate as apply
     from photogate.adapters.postgres.migrate import set_timeouts
-    from photogate.adapters.postgres.pool import Pool, connect_arguments
+    from photogate.adapters.postgres.pool import connect_arguments
 
     settings = choose.settings_of(s.MigrateSettings)
     pool, owner = choose.pool(settings), settings.migrate_database_url
-    owners = Pool(owner.get_secret_value() if owner else settings.database, size=2)
+    owners = _owners_pool(settings)
     try:
         application = connect_arguments(settings.database)["user"] if owner else None
         applied = apply(
@@ -34,3 +39,25 @@ def migrate(*, until: float = math.inf) -> list[str]:
     if owner:
         set_timeouts(pool)
     return applied
+
+
+def plan_migration() -> MigrationPlan:
+    """Say what ``migrate`` would do; nothing is written."""
+    from photogate.adapters.postgres.migration_plan import plan
+
+    # Counting the rows of a large table takes a while.
+    owners = _owners_pool(choose.settings_of(s.MigrateSettings), timeout_s=600.0)
+    try:
+        return plan(owners)
+    finally:
+        owners.close()
+
+
+def _owners_pool(settings: s.MigrateSettings, *, timeout_s: float = 12.0) -> Pool:
+    """Give connections of the role that owns the tables."""
+    from photogate.adapters.postgres.pool import Pool
+
+    owner = settings.migrate_database_url
+    return Pool(
+        owner.get_secret_value() if owner else settings.database, size=2, timeout_s=timeout_s
+    )

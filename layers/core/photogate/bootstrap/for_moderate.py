@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from photogate import settings as s
 from photogate.bootstrap import choose
+from photogate.bootstrap.for_notices import hand_over
 from photogate.domain import Gate, Reason, WorkerInfo
 from photogate.domain.measures import MEASURES
 from photogate.domain.policy import Policy, gates, unprovided
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from photogate.ports.records import Changes, Copies, Deliveries, Workers
     from photogate.ports.vision import CopyMaker, PhotoAnalyzer
     from photogate.service.copying import Copying, CopyWatcher
+    from photogate.service.handing_over import HandingOver
     from photogate.service.moderate import Moderation, Watcher
     from photogate_vision.decoding.sandbox import Sandbox
 
@@ -56,6 +58,8 @@ class ModerateParts:
 
     moderation: Moderation
     copying: Copying
+    #: None where another process tells people and backends.
+    hand_over: HandingOver | None
     analyzer: PhotoAnalyzer
     policy: Policy
     workers: Workers
@@ -145,6 +149,7 @@ def moderate(
             max_bytes=settings.max_photo_bytes,
             watcher=watcher,
         ),
+        hand_over=hand_over(settings, "moderate"),
         analyzer=ports.analyzer,
         policy=policy,
         workers=ports.workers,

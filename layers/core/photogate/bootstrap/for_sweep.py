@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from photogate import settings as s
 from photogate.bootstrap import choose
+from photogate.bootstrap.for_notices import hand_over
 
 if TYPE_CHECKING:
+    from photogate.service.handing_over import HandingOver
     from photogate.service.redrive import Redrive
     from photogate.service.sweep import Sweep
 
@@ -18,6 +20,7 @@ _NOBODY_WRITES_AFTER_S = 3600.0
 def sweep() -> Sweep:
     """Build the sweep."""
     from photogate.adapters.postgres.copies import PostgresCopies
+    from photogate.adapters.postgres.notices import PostgresNotices
     from photogate.adapters.postgres.outbox import PostgresOutbox
     from photogate.adapters.postgres.rounds import PostgresRounds
     from photogate.service.sweep import Sweep
@@ -34,6 +37,9 @@ def sweep() -> Sweep:
         copies=PostgresCopies(pool),
         originals_days=settings.originals_days,
         earlier_at_once=settings.earlier_copies_per_minute,
+        notices=PostgresNotices(pool),
+        notice_days=settings.notice_days,
+        hand_over=hand_over(settings, "sweep"),
     )
 
 
@@ -42,6 +48,11 @@ def remove_parts() -> None:
     settings = choose.settings_of(s.SweepSettings)
     if settings.s3_bucket_photos is None:
         choose.folder(settings).remove_parts(older_than_s=_NOBODY_WRITES_AFTER_S)
+
+
+def handing_over() -> HandingOver | None:
+    """Build what hands notices over and records their receipts; None where nobody has to."""
+    return hand_over(choose.settings_of(s.SweepSettings), "sweep")
 
 
 def redrive() -> Redrive:

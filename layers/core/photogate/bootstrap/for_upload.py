@@ -31,6 +31,7 @@ class UploadParts:
 def upload() -> UploadParts:
     """Build, once per process, what the upload function needs."""
     from photogate.adapters.postgres.intake import PostgresIntake
+    from photogate.adapters.postgres.notice_desk import PostgresAddresses
     from photogate.adapters.postgres.outbox import PostgresOutbox
     from photogate.adapters.postgres.views import PostgresViews
     from photogate.file_keys import FileKeys
@@ -49,6 +50,7 @@ def upload() -> UploadParts:
             changes=choose.changes(pool, "upload"),
             outbox=PostgresOutbox(pool),
             sender=queue,
+            addresses=PostgresAddresses(pool),
             limits=UploadLimits(
                 max_bytes=settings.max_photo_bytes,
                 photos_per_day=settings.photos_per_day,

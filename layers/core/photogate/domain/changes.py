@@ -37,6 +37,10 @@ class Action(StrEnum):
     UNDO = "undo"
     #: By the owner, or by a person.
     DELETE = "delete"
+    #: By a person who suspects abuse of a child: nobody is shown it, and nothing of it goes.
+    HOLD = "hold"
+    #: By an admin: that suspicion was a mistake.
+    LIFT = "lift"
 
 
 class By(StrEnum):
@@ -76,6 +80,8 @@ class State:
     batch_open: bool = False
     #: Whether a worker holds the batch now.
     batch_leased: bool = False
+    #: Withheld for suspected abuse of a child.
+    held: bool = False
     #: What a decision can be taken back to, while that is allowed.
     undo: Undo | None = None
 
@@ -131,6 +137,10 @@ class Change:
     original_key: str | None = None
     #: For JUDGE: whether copies are to be made.
     copies_wanted: bool = False
+    #: For DECIDE: the state that the person saw; in another one it is refused. None allows any.
+    seen: Status | None = None
+    #: For LIFT: why.
+    words: str | None = None
 
     @property
     def rule(self) -> Rule | None:
@@ -212,9 +222,18 @@ def reopened(photo_id: str) -> Change:
     return Change(photo_id=photo_id, action=Action.REOPEN, by=By.OPERATOR)
 
 
-def decided(photo_id: str, verdict: Verdict, *, by: Principal) -> Change:
-    """A person approves or rejects."""
-    return Change(photo_id=photo_id, action=Action.DECIDE, by=By.PERSON, person=by, verdict=verdict)
+def decided(
+    photo_id: str, verdict: Verdict, *, by: Principal, seen: Status | None = None
+) -> Change:
+    """A person approves or rejects, perhaps only what is still as it was ``seen``."""
+    return Change(
+        photo_id=photo_id,
+        action=Action.DECIDE,
+        by=By.PERSON,
+        person=by,
+        verdict=verdict,
+        seen=seen,
+    )
 
 
 def verified(photo_id: str, *, by: Principal) -> Change:
@@ -235,3 +254,13 @@ def deleted(photo_id: str, *, by: Principal) -> Change:
 def withdrawn(photo_id: str, *, by: Principal) -> Change:
     """The owner removes a photo."""
     return Change(photo_id=photo_id, action=Action.DELETE, by=By.OWNER, person=by)
+
+
+def held(photo_id: str, *, by: Principal) -> Change:
+    """A person suspects abuse of a child: it is withheld from everybody, and kept as it is."""
+    return Change(photo_id=photo_id, action=Action.HOLD, by=By.PERSON, person=by)
+
+
+def lifted(photo_id: str, *, because: str, by: Principal) -> Change:
+    """An admin says that it was a mistake: the photo waits for a person again."""
+    return Change(photo_id=photo_id, action=Action.LIFT, by=By.PERSON, person=by, words=because)

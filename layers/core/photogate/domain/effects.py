@@ -88,6 +88,8 @@ def released_upload(outcome: Outcome) -> str | None:
 
     It is read until we keep its bytes ourselves, which making copies does as well.
     """
+    if outcome.change.action is Action.HOLD:
+        return None
     if outcome.photo is None:
         return None  # its row is gone, and all of its objects are noted for removal
     kept = outcome.change.original_key is not None
@@ -136,6 +138,8 @@ def ends_earlier_layout(outcome: Outcome) -> bool:
     visible now waits for them, as a client may have put something else in its place.
     """
     change, before = outcome.change, outcome.before
+    if change.action is Action.HOLD:
+        return True
     was_shown = before is not None and before.status is Status.APPROVED
     return change.original_key is not None or (wants_copies(outcome) and not was_shown)
 

@@ -18,6 +18,29 @@ COUNT_TO = 10_000
 _ID = re.compile(r"[0-9a-f-]{36}|[0-9]{1,18}")
 
 
+def spell(parts: Sequence[str | int]) -> str:
+    """Spell a cursor, in characters that need no quoting in a URL."""
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+def moment_number_id(cursor: str) -> tuple[datetime, int, str]:
+    """Read a cursor that was spelled from a time, a 32-bit number and a photo's id.
+
+    Raises:
+        ValueError: it is nothing of the kind.
+    """
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
+        moment, number, id_ = json.loads(text)
+        at = datetime.fromisoformat(moment)
+        sound = at.tzinfo and _ID.fullmatch(id_) and -(2**31) <= number < 2**31
+        if not sound or type(number) is not int:
+            raise ValueError(cursor)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(cursor) from error
+    return at, number, id_
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """A photo's place in a list, newest first; a page begins after it."""
@@ -33,8 +56,7 @@ class Place:
 
     def cursor(self) -> str:
         """Spell it, for clients to give back as it stands."""
-        parts = [self.created_at.isoformat(), self.display_order, self.id]
-        return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+        return spell([self.created_at.isoformat(), self.display_order, self.id])
 
     @classmethod
     def read(cls, cursor: str) -> Place:
@@ -43,16 +65,8 @@ class Place:
         Raises:
             ValueError: it is nothing of the kind.
         """
-        try:
-            text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
-            at, order, id_ = json.loads(text)
-            created_at = datetime.fromisoformat(at)
-            sound = created_at.tzinfo and _ID.fullmatch(id_) and -(2**31) <= order < 2**31
-            if not sound or type(order) is not int:
-                raise ValueError(cursor)
-        except (TypeError, RecursionError) as error:
-            raise ValueError(cursor) from error
-        return cls(created_at=created_at, display_order=order, id=id_)
+        at, order, id_ = moment_number_id(cursor)
+        return cls(created_at=at, display_order=order, id=id_)
 
 
 class Exactness(StrEnum):

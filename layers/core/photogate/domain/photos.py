@@ -52,6 +52,8 @@ class NewBatch:
     photos: tuple[NewPhoto, ...]
     #: Of the request, to be found again in every log line about the batch.
     correlation_id: str | None = None
+    #: In which the user wants to be told; None for the usual one.
+    language: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,8 @@ class Batch:
     file_keys: tuple[str, ...]
     #: False when an earlier call made it.
     created: bool
+    #: What its photos' owner is told of each now, where an earlier call made it.
+    states: tuple[Status, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,11 +170,13 @@ class PhotoRow:
     moderated_at: datetime | None
     #: Among the photos that were handed in together, from 0.
     display_order: int
+    #: Withheld for suspected abuse of a child: there is no copy of it that anybody may see.
+    held: bool = False
 
     @property
     def shown_key(self) -> str | None:
         """The object that others may see; None while there is none."""
-        if self.status is not Status.APPROVED:
+        if self.held or self.status is not Status.APPROVED:
             return None
         return self.original_key if self.earlier_layout else self.display_key
 

@@ -18,8 +18,15 @@ LEASE_S = 120
 #: A session ends after so long without a request, and in any case after a day.
 SESSION_IDLE_S = 8 * 3600
 SESSION_S = 24 * 3600
+#: What somebody saw within so long counts as one day's: longer than a working day, and shorter than
+#: the time from one to the next, whatever the clock on the wall says.
+EXPOSURE_S = 14 * 3600
 #: What admins are asked comes first.
 ESCALATED = 100
+#: A point of priority counts as much as so many minutes of waiting. A photo that may show nudity
+#: (30) comes before a blurred one (10) that waits up to 5 hours longer: so risk decides on a day
+#: when all is seen, and nothing waits for ever on any other. Migration 0011 has the same number.
+POINT_MINUTES = 15
 
 _TAB = re.compile(r"[A-Za-z0-9-]{8,64}")
 
@@ -74,7 +81,7 @@ class ReviewItem:
     id: int
     kind: Kind
     photo: PhotoRow
-    #: Higher comes first.
+    #: Higher comes first, ``POINT_MINUTES`` for each point.
     priority: int
     created_at: datetime
     #: Until then nobody else gets it.
@@ -96,11 +103,23 @@ class Hand:
 
 @dataclass(frozen=True, kw_only=True)
 class SignInLink:
-    """What a link says that was not used yet."""
+    """What begins one session: a link that was followed, or a provider's answer."""
 
     id: str
     expires_at: datetime
     principal: Principal
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenSession:
+    """A session that has not ended."""
+
+    #: Names it to admins; nobody can make the cookie from it.
+    id: str
+    principal: Principal
+    began_at: datetime
+    #: When its last request came, to a minute.
+    seen_at: datetime
 
 
 def priority_of(outcome: Outcome) -> int:

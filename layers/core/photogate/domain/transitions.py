@@ -10,6 +10,8 @@ place that writes what ``applied`` answers. The rules, by who acts:
 - A *person* decides at any time, for good; may take that back within ``UNDO_WITHIN_S``. Approved
   means that the photo can be seen, so nobody approves one that never has a copy.
 - The *owner* deletes at any time; a person deletes what is rejected.
+- A person may *hold* a photo: then nothing of it changes or goes, whoever asks, until an admin
+  lifts the hold. For its owner it is not there any more.
 """
 
 from __future__ import annotations
@@ -26,6 +28,10 @@ def applied(change: Change, state: State) -> State | Refusal | None:
 
     The same input gives the same answer.
     """
+    if state.held and change.action not in (Action.HOLD, Action.LIFT):
+        if change.by is By.OWNER:
+            return Refusal(why=f"there is no photo {change.photo_id}", missing=True)
+        return Refusal(why=f"photo {change.photo_id} is held; nothing of it may change")
     return _RULES[change.action](change, state)
 
 
@@ -88,6 +94,9 @@ def _decide(change: Change, state: State) -> State | Refusal:
         verdict.reason,
     ):
         return state
+    if change.seen not in (None, state.status):
+        who = f"{state.decided_by} has decided" if state.decided_by else "it was changed"
+        return Refusal(why=f"{who} meanwhile: it is {state.status}")
     return replace(
         state,
         status=verdict.status,
@@ -145,6 +154,30 @@ def _delete(change: Change, state: State) -> Refusal | None:
     return None
 
 
+def _hold(change: Change, state: State) -> State:
+    assert change.person is not None  # noqa: S101 - ``held`` gives it
+    if state.held:
+        return state
+    return replace(
+        state,
+        status=Status.REJECTED,
+        # Its owner may read a reason, and is not to be warned.
+        reason=None,
+        error=None,
+        decided_by=change.person.user_id,
+        verified_by=None,
+        reopened=False,
+        held=True,
+        undo=None,
+    )
+
+
+def _lift(_: Change, state: State) -> State | Refusal:
+    if not state.held:
+        return Refusal(why="it is not held")
+    return replace(state, status=Status.REVIEW, reason=None, decided_by=None, held=False, undo=None)
+
+
 _RULES: dict[Action, Callable[[Change, State], State | Refusal | None]] = {
     Action.JUDGE: _judge,
     Action.WITHHOLD: _withhold,
@@ -154,4 +187,6 @@ _RULES: dict[Action, Callable[[Change, State], State | Refusal | None]] = {
     Action.VERIFY: _verify,
     Action.UNDO: _undo,
     Action.DELETE: _delete,
+    Action.HOLD: _hold,
+    Action.LIFT: _lift,
 }

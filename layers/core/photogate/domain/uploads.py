@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from photogate.domain.object_keys import may_be_uploaded
 
@@ -17,3 +19,41 @@ def handed_in_late(file_keys: Sequence[str], noted: Collection[str]) -> tuple[st
     Uploads of the earlier layout were never noted.
     """
     return tuple(key for key in file_keys if may_be_uploaded(key) and key not in noted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverLimit:
+    """Why photos cannot be handed in now."""
+
+    #: How many remain, and when the next is free.
+    words: str
+    #: Until all that are wanted are free; at least 1.
+    retry_after_s: int
+
+
+def over_limit(used: Sequence[tuple[int, float]], *, wanted: int, limit: int) -> OverLimit | None:
+    """Tell whether these would be more photos than ``limit`` in 24 hours; None when not.
+
+    Args:
+        used: photos of each batch within that time, and the seconds until they count no more;
+            the oldest first.
+    """
+    taken = sum(photos for photos, _ in used)
+    over = taken + wanted - limit
+    if over <= 0:
+        return None
+    frees_in_s = 24 * 3600.0
+    for photos, left_s in used:
+        over -= photos
+        if over <= 0:
+            frees_in_s = left_s
+            break
+    told = f"at most {limit} photos in 24 hours: {max(0, limit - taken)} remain"
+    if used:
+        told += f", and the next is free in {_span(used[0][1])}"
+    return OverLimit(words=told, retry_after_s=max(1, math.ceil(frees_in_s)))
+
+
+def _span(seconds: float) -> str:
+    minutes = max(1, math.ceil(seconds / 60))
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,6 +1,29 @@
 -- Photos, batches and what surrounds them. A `media` table of the system that
 -- Photogate replaces is adopted: its rows stay, its columns are completed.
 
+-- step: statuses of an adopted type
+-- An enum stays one, for the other program's statements name it. What is added to it here can be
+-- used after the commit.
+DO $$
+DECLARE
+    kind oid := (SELECT atttypid FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+                 WHERE attrelid = to_regclass('media') AND attname = 'moderation_status'
+                   AND typtype = 'e');
+    status text;
+BEGIN
+    IF kind IS NOT NULL THEN
+        FOREACH status IN ARRAY ARRAY['pending', 'approved', 'rejected', 'review'] LOOP
+            EXECUTE format('ALTER TYPE %s ADD VALUE IF NOT EXISTS %L', kind::regtype, status);
+        END LOOP;
+    END IF;
+    -- Tells later steps, and people, that this table was not made here.
+    IF to_regclass('media') IS NOT NULL
+       AND coalesce(obj_description(to_regclass('media')), '') NOT LIKE '%adopted by Photogate%' THEN
+        EXECUTE format('COMMENT ON TABLE media IS %L', concat_ws(
+            '; ', obj_description(to_regclass('media')), 'adopted by Photogate'));
+    END IF;
+END $$;
+
 -- step: media
 CREATE TABLE IF NOT EXISTS media (
     id                uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -18,32 +41,39 @@ CREATE TABLE IF NOT EXISTS media (
     updated_at        timestamptz NOT NULL DEFAULT now()
 );
 
--- The predecessor's enums, varchars and uuids become text: statuses gain `review`,
--- user ids are opaque. Constraints on these columns would refuse both. In one statement, so
--- that a table with enums or uuids is written anew only once; varchars need not be.
+-- An adopted table keeps its types and its foreign keys, so that joins, cascades and views of other
+-- programs go on working. But: statuses gain `review`, reasons are a person's own words, and batches
+-- are ours; constraints on those columns would refuse that. And `batch_id` must hold a UUID.
 DO $$
 DECLARE
-    fk record;
+    refusing record;
     changes text;
 BEGIN
-    FOR fk IN
+    FOR refusing IN
         SELECT DISTINCT conname FROM pg_constraint
         JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY (conkey)
         WHERE conrelid = 'media'::regclass AND contype IN ('c', 'f')
-          AND attname IN ('user_id', 'batch_id', 'moderation_status', 'moderation_reason')
+          AND attname IN ('batch_id', 'moderation_status', 'moderation_reason')
     LOOP
-        EXECUTE format('ALTER TABLE media DROP CONSTRAINT %I', fk.conname);
+        EXECUTE format('ALTER TABLE media DROP CONSTRAINT %I', refusing.conname);
     END LOOP;
     SELECT string_agg(format('ALTER COLUMN %1$I DROP DEFAULT,'
-                             ' ALTER COLUMN %1$I TYPE text USING %1$I::text', column_name), ', ')
+                             ' ALTER COLUMN %1$I TYPE text USING %1$I::text', attname), ', ')
         INTO changes
-        FROM information_schema.columns
-        WHERE table_schema = current_schema() AND table_name = 'media'
-          AND column_name IN ('user_id', 'batch_id', 'moderation_status', 'moderation_reason',
-                              'media_type', 'url')
-          AND data_type <> 'text';
+        FROM pg_attribute
+        WHERE attrelid = 'media'::regclass
+          AND CASE attname
+                  WHEN 'batch_id' THEN atttypid NOT IN ('text'::regtype, 'uuid'::regtype)
+                      AND NOT (atttypid = 'varchar'::regtype AND atttypmod NOT BETWEEN 0 AND 39)
+                  WHEN 'moderation_reason' THEN atttypid NOT IN ('text'::regtype, 'varchar'::regtype)
+              END;
     IF changes IS NOT NULL THEN
         EXECUTE 'ALTER TABLE media ' || changes;
+    END IF;
+    -- Approved before there were statuses: the next step reads it from the nulls.
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'media'::regclass
+                   AND attname = 'moderation_status' AND NOT attisdropped) THEN
+        ALTER TABLE media ADD COLUMN moderation_status text;
     END IF;
 END $$;
 
@@ -66,6 +96,28 @@ ALTER TABLE media ADD COLUMN IF NOT EXISTS decided_by        text;
 ALTER TABLE media ADD COLUMN IF NOT EXISTS verified_by       text;
 ALTER TABLE media ADD COLUMN IF NOT EXISTS verified_at       timestamptz;
 
+-- What another program writes as a status: nothing where `is_approved` says it, or `failed`, after
+-- which the machine looks once more, and where it has looked before, a person.
+CREATE OR REPLACE FUNCTION media_known_status() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.moderation_status IS NULL AND to_jsonb(NEW)->>'is_approved' = 'true' THEN
+        NEW.moderation_status := 'approved';
+    ELSIF TG_OP = 'UPDATE' AND OLD.moderation_status IN ('approved', 'rejected', 'review') THEN
+        NEW.moderation_status := 'review';
+    ELSE
+        NEW.moderation_status := 'pending';
+    END IF;
+    -- Its count of attempts is not ours.
+    NEW.retry_count := CASE TG_OP WHEN 'UPDATE' THEN OLD.retry_count ELSE 0 END;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER media_adopts_status BEFORE INSERT OR UPDATE ON media
+    FOR EACH ROW
+    WHEN (coalesce(NEW.media_type, 'photo') = 'photo'
+          AND (NEW.moderation_status IS NULL OR CAST(NEW.moderation_status AS text)
+               NOT IN ('pending', 'approved', 'rejected', 'review')))
+    EXECUTE FUNCTION media_known_status();
+
 -- From here on nothing else is written; the rows that are there follow in the next step.
 ALTER TABLE media
     ALTER COLUMN moderation_status SET DEFAULT 'pending',
@@ -75,10 +127,12 @@ ALTER TABLE media
     ALTER COLUMN created_at SET DEFAULT now(),
     ALTER COLUMN updated_at SET DEFAULT now(),
     ADD CONSTRAINT media_moderation_status_known
-        CHECK (moderation_status IN ('pending', 'approved', 'rejected', 'review')) NOT VALID,
+        CHECK (coalesce(media_type, 'photo') <> 'photo'
+               OR moderation_status IN ('pending', 'approved', 'rejected', 'review')) NOT VALID,
     ADD CONSTRAINT media_not_null
-        CHECK (moderation_status IS NOT NULL AND retry_count IS NOT NULL
-               AND created_at IS NOT NULL) NOT VALID;
+        CHECK (coalesce(media_type, 'photo') <> 'photo'
+               OR moderation_status IS NOT NULL AND retry_count IS NOT NULL
+                  AND created_at IS NOT NULL) NOT VALID;
 
 COMMENT ON COLUMN media.url IS 'the object key in the photo store';
 COMMENT ON COLUMN media.etag IS 'the object as upload-complete saw it; null when the store did not answer';
@@ -87,23 +141,22 @@ COMMENT ON COLUMN media.moderation_error IS 'why automatic moderation could not 
 COMMENT ON COLUMN media.decided_by IS 'the moderator who decided; null for a machine';
 
 -- step: adopted rows (in batches over media)
--- What the predecessor left pending is moderated like everything else.
+-- What the predecessor left pending or failed is moderated like everything else: see 0016.
 UPDATE media SET
     moderation_status = CASE WHEN moderation_status IN ('approved', 'rejected', 'review')
-                             THEN moderation_status ELSE 'pending' END,
-    batch_id = CASE WHEN moderation_status IN ('approved', 'rejected', 'review')
-                         OR coalesce(media_type, 'photo') <> 'photo'
-                    THEN batch_id ELSE coalesce(batch_id, 'adopted-' || id::text) END,
+                             THEN moderation_status
+                             WHEN moderation_status IS NULL
+                                  AND to_jsonb(media)->>'is_approved' = 'true'
+                             THEN 'approved' ELSE 'pending' END,
     retry_count = 0,
     media_type = coalesce(media_type, 'photo'),
     display_order = coalesce(display_order, 0),
     created_at = coalesce(created_at, now()),
     updated_at = coalesce(updated_at, now())
 WHERE ctid >= :from AND ctid < :until
+  AND coalesce(media_type, 'photo') = 'photo'
   AND (moderation_status IS NULL
        OR moderation_status NOT IN ('pending', 'approved', 'rejected', 'review')
-       OR (moderation_status = 'pending' AND batch_id IS NULL
-           AND coalesce(media_type, 'photo') = 'photo')
        OR retry_count IS DISTINCT FROM 0 OR media_type IS NULL OR display_order IS NULL
        OR created_at IS NULL OR updated_at IS NULL);
 
@@ -112,20 +165,21 @@ ALTER TABLE media VALIDATE CONSTRAINT media_moderation_status_known;
 ALTER TABLE media VALIDATE CONSTRAINT media_not_null;
 
 -- step: no nulls
--- The constraint proves it, so that no row is read while the table is locked.
-ALTER TABLE media
-    ALTER COLUMN moderation_status SET NOT NULL,
-    ALTER COLUMN retry_count SET NOT NULL,
-    ALTER COLUMN created_at SET NOT NULL;
-ALTER TABLE media DROP CONSTRAINT media_not_null;
+-- A table that was made here has none anyway. In an adopted one that holds for photos.
+DO $$
+BEGIN
+    IF coalesce(obj_description('media'::regclass), '') NOT LIKE '%adopted by Photogate%' THEN
+        ALTER TABLE media DROP CONSTRAINT media_not_null;
+    END IF;
+END $$;
 
 -- step: media_id_text (outside a transaction)
 -- Ids are uuids here and may be integers in an adopted table: the code compares them as text.
 CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS media_id_text ON media (CAST(id AS text));
 -- step: media_user (outside a transaction)
-CREATE INDEX CONCURRENTLY IF NOT EXISTS media_user ON media (user_id, created_at DESC);
+CREATE INDEX CONCURRENTLY IF NOT EXISTS media_user ON media (CAST(user_id AS text), created_at DESC);
 -- step: media_batch (outside a transaction)
-CREATE INDEX CONCURRENTLY IF NOT EXISTS media_batch ON media (batch_id);
+CREATE INDEX CONCURRENTLY IF NOT EXISTS media_batch ON media (CAST(batch_id AS text));
 -- step: media_status (outside a transaction)
 CREATE INDEX CONCURRENTLY IF NOT EXISTS media_status ON media (moderation_status, created_at);
 -- step: media_created (outside a transaction)
@@ -203,16 +257,3 @@ CREATE TABLE workers (
     seen_at       timestamptz NOT NULL DEFAULT now(),
     last_photo_at timestamptz
 );
-
--- step: adopted batches (in batches over media)
--- LATERAL: one look into media_batch for each, whatever PostgreSQL guesses about the part.
-INSERT INTO batches (id, user_id, file_keys, next_enqueue_at)
-    SELECT here.batch_id, whole.user_id, whole.file_keys, now()
-    FROM (SELECT DISTINCT batch_id FROM media
-          WHERE ctid >= :from AND ctid < :until AND batch_id IS NOT NULL
-            AND moderation_status = 'pending' AND media_type = 'photo') AS here
-    CROSS JOIN LATERAL (
-        SELECT min(user_id) AS user_id, array_agg(url) AS file_keys FROM media
-        WHERE batch_id = here.batch_id
-          AND moderation_status = 'pending' AND media_type = 'photo') AS whole
-ON CONFLICT (id) DO NOTHING;

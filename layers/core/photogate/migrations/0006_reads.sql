@@ -9,7 +9,7 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS media_status_newest
 
 -- step: newest photos of a user (outside a transaction)
 CREATE INDEX CONCURRENTLY IF NOT EXISTS media_user_newest
-    ON media (user_id, created_at DESC, display_order, id);
+    ON media (CAST(user_id AS text), created_at DESC, display_order, id);
 
 -- step: finished batches (outside a transaction)
 CREATE INDEX CONCURRENTLY IF NOT EXISTS batches_finished ON batches (finished_at)
@@ -61,14 +61,15 @@ CREATE FUNCTION media_updated_in_hour() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     -- In one order, so that two transactions on one shard cannot wait for each other in a circle.
-    PERFORM count_in_hour(moderated_at, moderation_status, reason, failed, more) FROM (
-        SELECT moderated_at, moderation_status, counted_reason(moderation_reason) AS reason,
+    PERFORM count_in_hour(moderated_at, status, reason, failed, more) FROM (
+        SELECT moderated_at, CAST(moderation_status AS text) AS status,
+               counted_reason(moderation_reason) AS reason,
                moderation_error IS NOT NULL AS failed, sum(n) AS more
         FROM (SELECT moderated_at, moderation_status, moderation_reason, moderation_error, -1 AS n
-              FROM changed_from
+              FROM changed_from WHERE media_type = 'photo'
               UNION ALL
               SELECT moderated_at, moderation_status, moderation_reason, moderation_error, 1
-              FROM changed_to) AS changed
+              FROM changed_to WHERE media_type = 'photo') AS changed
         WHERE moderated_at IS NOT NULL
         GROUP BY 1, 2, 3, 4 HAVING sum(n) <> 0 ORDER BY 1, 2, 3, 4
     ) AS counted;
@@ -83,9 +84,12 @@ SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     photo media := CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 BEGIN
-    PERFORM count_in_hour(
-        photo.moderated_at, photo.moderation_status, counted_reason(photo.moderation_reason),
-        photo.moderation_error IS NOT NULL, CASE TG_OP WHEN 'DELETE' THEN -1 ELSE 1 END);
+    IF photo.media_type = 'photo' THEN
+        PERFORM count_in_hour(
+            photo.moderated_at, CAST(photo.moderation_status AS text),
+            counted_reason(photo.moderation_reason), photo.moderation_error IS NOT NULL,
+            CASE TG_OP WHEN 'DELETE' THEN -1 ELSE 1 END);
+    END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER media_gone_in_hour AFTER DELETE ON media
@@ -100,5 +104,5 @@ CREATE TRIGGER media_come_in_hour AFTER INSERT ON media
 INSERT INTO hourly_counts (hour, shard, status, reason, failed, n)
     SELECT date_trunc('hour', moderated_at, 'UTC'), 0, moderation_status,
            counted_reason(moderation_reason), moderation_error IS NOT NULL, count(*)
-    FROM media WHERE moderated_at > now() - interval '2 days'
+    FROM media WHERE media_type = 'photo' AND moderated_at > now() - interval '2 days'
     GROUP BY 1, 3, 4, 5;

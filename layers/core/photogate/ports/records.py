@@ -258,7 +258,7 @@ class Views(Protocol):
     """Reads for clients, moderators and operators."""
 
     def summary(self, user_id: str) -> UserSummary:
-        """Count a user's photos."""
+        """Count a user's photos, without those that are held."""
 
     def photo(self, photo_id: str) -> PhotoRow | None:
         """Give one photo, or None."""
@@ -266,12 +266,23 @@ class Views(Protocol):
     def of_user(
         self, user_id: str, *, limit: int = 100, after: Place | None = None
     ) -> list[PhotoRow]:
-        """List up to ``limit`` of a user's photos, newest first; those that come ``after``."""
+        """List up to ``limit`` of a user's photos, newest first; those that come ``after``.
+
+        What is held is not among them.
+        """
 
     def page(
-        self, *, status: Status | None, limit: int, skip: int = 0, after: Place | None = None
+        self,
+        *,
+        status: Status | None,
+        limit: int,
+        skip: int = 0,
+        after: Place | None = None,
+        failed: bool = False,
     ) -> tuple[list[PhotoRow], Total]:
         """List up to ``limit`` photos, newest first, and count all of this status.
+
+        With ``failed`` only those that the machine could not finish.
 
         Begins after so many, or ``after`` that place, which costs the same however far it is.
 

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from photogate.domain import Principal
-from photogate.domain.reviews import Filter, Hand, Holder, SignInLink
+from photogate.domain.reviews import Filter, Hand, Holder, OpenSession, SignInLink
 
 
 class ReviewItems(Protocol):
     """What waits for people. Of several open items of a photo the oldest one is given first.
+
+    The most urgent one comes first: by the time since when it waits, and ``POINT_MINUTES`` more for
+    each point of its priority.
 
     Only admins get, and can claim, a photo whose oldest item is an escalation.
     """
@@ -36,8 +39,14 @@ class ReviewItems(Protocol):
     def escalate(self, holder: Holder, photo_id: str, *, note: str | None) -> bool:
         """Pass a photo that the holder holds on to the admins; False when it holds none."""
 
-    def reveal(self, photo_id: str, person: Principal) -> None:
-        """Note that this person sees the photo unblurred; the first time counts."""
+    def reveal(self, photo_id: str, person: Principal, *, most: int | None = None) -> bool:
+        """Note that this person sees the photo unblurred; the first time counts.
+
+        False, and nothing is noted, when they saw ``most`` others within ``EXPOSURE_S``.
+        """
+
+    def exposure(self, person: Principal) -> int:
+        """Count the photos that this person saw within ``EXPOSURE_S``."""
 
     def revealed(self, photo_id: str, person: Principal) -> bool:
         """Tell whether this person has seen it."""
@@ -52,8 +61,11 @@ class Sessions(Protocol):
     def find(self, secret_hash: str) -> Principal | None:
         """Give who this is, and note the request; None when there is none, or it has ended."""
 
-    def end(self, secret_hash: str) -> None:
-        """Sign out; nothing happens when there is no such session."""
+    def listed(self, *, limit: int) -> Sequence[OpenSession]:
+        """Give those that have not ended, the latest seen first; their ids are the hashes."""
+
+    def end(self, secret_hash: str) -> bool:
+        """Sign out; False when there is no such session."""
 
     def end_all(self, user_id: str) -> int:
         """Sign a person out everywhere; return how many sessions that were."""

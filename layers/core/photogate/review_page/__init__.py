@@ -7,6 +7,7 @@ as text by the scripts. So there are no templates, and nothing to escape.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from importlib.resources import files
 
 from fastapi import APIRouter, Header
@@ -15,18 +16,21 @@ from fastapi.responses import Response
 from photogate.errors import NotFound
 
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+#: Below ``/admin``.
+_PAGES = {
+    "": "review.html",
+    "/grid": "grid.html",
+    "/rejected": "rejected.html",
+    "/user": "user.html",
+    "/history": "history.html",
+    "/sign-in": "sign-in.html",
+    "/sign-in/oidc": "sign-in.html",
+}
+#: What pages load; the pages themselves have routes of their own.
 _FILES = frozenset(
-    {
-        "page.css",
-        "icon.svg",
-        "api.js",
-        "evidence.js",
-        "outbox.js",
-        "pictures.js",
-        "review.js",
-        "sign-in.js",
-        "view.js",
-    }
+    entry.name
+    for entry in files(__name__).iterdir()
+    if entry.name.rpartition(".")[2] in _TYPES.keys() - {"html"}
 )
 _HEADERS = {
     "Content-Security-Policy": "; ".join(
@@ -56,13 +60,8 @@ def page_router() -> APIRouter:
     """Make the routes of the page, below ``/admin``."""
     router = APIRouter(prefix="/admin", include_in_schema=False)
 
-    @router.get("")
-    def review_page(if_none_match: str | None = Header(None)) -> Response:
-        return _file("review.html", if_none_match)
-
-    @router.get("/sign-in")
-    def sign_in_page(if_none_match: str | None = Header(None)) -> Response:
-        return _file("sign-in.html", if_none_match)
+    for path, name in _PAGES.items():
+        router.add_api_route(path, _page(name), methods=["GET"])
 
     @router.get("/files/{name}")
     def page_file(name: str, if_none_match: str | None = Header(None)) -> Response:
@@ -71,6 +70,13 @@ def page_router() -> APIRouter:
         return _file(name, if_none_match)
 
     return router
+
+
+def _page(name: str) -> Callable[..., Response]:
+    def page(if_none_match: str | None = Header(None)) -> Response:
+        return _file(name, if_none_match)
+
+    return page
 
 
 def _file(name: str, if_none_match: str | None) -> Response:

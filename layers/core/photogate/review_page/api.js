@@ -18,6 +18,12 @@ export class ApiError extends Error {
 
 /** Makes one call and gives its JSON, or null; throws an ApiError. */
 export async function call(method, path, body, options = {}) {
+  const answer = await send(method, path, body, options);
+  return answer.status === 204 ? null : answer.json();
+}
+
+/** Makes one call and gives the answer as it stands; throws an ApiError. */
+export async function send(method, path, body, options = {}) {
   const headers = {};
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (method !== "GET" && csrf !== null) headers["X-Photogate-CSRF"] = csrf;
@@ -35,7 +41,7 @@ export async function call(method, path, body, options = {}) {
   } catch {
     throw new ApiError(0, "the server does not answer");
   }
-  if (answer.ok) return answer.status === 204 ? null : answer.json();
+  if (answer.ok) return answer;
   let words = `the server answered ${answer.status}`;
   try {
     words = (await answer.json()).error ?? words;

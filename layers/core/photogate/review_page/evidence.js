@@ -1,8 +1,11 @@
 // Why a photo is here: the rule in words, each measure as a bar with its bounds, the owner.
-import { element } from "./view.js";
+import { drawn, measure, number } from "./bars.js";
 import { small } from "./pictures.js";
+import { element } from "./view.js";
+import { isWithheld } from "./withheld.js";
 
-const SVG = "http://www.w3.org/2000/svg";
+/** Folds that somebody opened stay open from photo to photo. */
+const opened = new Set();
 
 /** Gives the parts of the side beside the photo; the owner comes later, into a place kept free. */
 export function evidence(item) {
@@ -26,26 +29,56 @@ export function evidence(item) {
   owner.id = "owner";
   parts.push(user, owner);
   if (others.length > 0) {
-    const more = element("details");
-    more.append(element("summary", "Other measures"), ...others.map(measure));
-    parts.push(more);
+    parts.push(fold("Other measures", others.map(measure)));
   }
+  if (item.models.length > 0) parts.push(fold("What each model says", item.models.map(model)));
   const bounds =
     item.judged_by === item.bounds_of
       ? `Policy ${item.bounds_of}`
       : `Judged by ${item.judged_by ?? "no policy"}; the bounds are those of ${item.bounds_of}`;
-  parts.push(element("p", bounds, "quiet clipped"));
+  const policy = element("p", bounds, "quiet clipped");
+  const read = element("button", "Read the policy");
+  read.type = "button";
+  read.dataset.opens = "policy";
+  parts.push(policy, read);
   return parts;
 }
 
+function fold(title, parts) {
+  const block = element("details");
+  block.open = opened.has(title);
+  block.addEventListener("toggle", () => opened[block.open ? "add" : "delete"](title));
+  block.append(element("summary", title), ...parts);
+  return block;
+}
+
+/** One model's scores, each with the bounds that the policy sets on it. */
+function model(said) {
+  const block = element("div", null, "model");
+  block.append(element("h3", said.model === "first" ? "First model" : said.model));
+  for (const score of said.scores) {
+    const bar = { ...score, words: score.category, smallest: 0, largest: 1 };
+    const line = element("p", `${score.category} `, "numbers");
+    line.append(element("b", number(score.value)));
+    block.append(line, drawn(bar));
+  }
+  return block;
+}
+
 export function owner(found) {
-  const words = `${found.photos} photos, ${found.approved} approved, ${found.rejected} rejected`;
+  const withheld = found.held > 0 ? `, ${found.held} withheld` : "";
+  const words = `${found.photos} photos, ${found.approved} approved, ${found.rejected} rejected${withheld}`;
   const list = element("ul", null, "others");
   for (const other of found.others) {
     const entry = element("li");
-    if (other.has_picture) entry.append(small(other.photo_id));
-    const by = other.status === "approved" || other.status === "rejected" ? ` by ${other.by}` : "";
-    entry.append(element("span", other.reason ? `${other.reason}${by}` : `${other.status}${by}`, "clipped"));
+    if (other.has_picture && !isWithheld(other.photo_id)) entry.append(small(other.photo_id));
+    const said = element("span", null, "clipped");
+    said.append(other.reason ?? other.status);
+    if (other.status === "approved" || other.status === "rejected") {
+      said.append(" by ", element("bdi", other.decided_by ?? "machine"));
+      if (other.decided_at) entry.title = `${other.status} ${age(other.decided_at)} ago`;
+    }
+    entry.append(said);
     list.append(entry);
   }
   return [element("p", words, "numbers"), list];
@@ -57,55 +90,4 @@ export function age(iso) {
   if (minutes < 60) return `${minutes} min`;
   if (minutes < 48 * 60) return `${Math.round(minutes / 60)} h`;
   return `${Math.round(minutes / 1440)} days`;
-}
-
-function measure(bar) {
-  const block = element("div", null, bar.decided ? "measure decided" : "measure");
-  const value = bar.value === null ? "not measured" : number(bar.value);
-  const line = element("p", bar.words);
-  line.append(" ", element("b", value, "numbers"));
-  const bounds = [
-    bar.to_a_person === null ? null : `person ${bar.worse} ${number(bar.to_a_person)}`,
-    bar.rejected === null ? null : `rejected ${bar.worse} ${number(bar.rejected)}`,
-  ].filter(Boolean);
-  block.append(line, drawn(bar, `${bar.words}: ${value}; ${bounds.join(", ")}`));
-  block.append(element("p", bounds.join(" · "), "quiet numbers"));
-  return block;
-}
-
-function drawn(bar, words) {
-  const seen = [bar.value, bar.to_a_person, bar.rejected].filter((n) => n !== null);
-  const high = bar.largest ?? 1.25 * Math.max(bar.smallest, ...seen);
-  const span = high - bar.smallest || 1;
-  const at = (n) => (100 * Math.min(1, Math.max(0, (n - bar.smallest) / span))).toFixed(2);
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", "bar");
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", words);
-  const rect = (from, to, kind) => {
-    const part = document.createElementNS(SVG, "rect");
-    part.setAttribute("x", `${from}%`);
-    part.setAttribute("width", `${Math.max(0, to - from)}%`);
-    part.setAttribute("height", "100%");
-    part.setAttribute("class", kind);
-    svg.append(part);
-  };
-  rect(0, 100, "calm");
-  for (const [bound, kind] of [[bar.to_a_person, "doubt"], [bar.rejected, "worst"]]) {
-    if (bound === null) continue;
-    if (bar.worse === "above") rect(at(bound), 100, kind);
-    else rect(0, at(bound), kind);
-  }
-  if (bar.value !== null) {
-    const mark = document.createElementNS(SVG, "line");
-    for (const [name, value] of Object.entries({ x1: `${at(bar.value)}%`, x2: `${at(bar.value)}%`, y1: "0", y2: "100%" }))
-      mark.setAttribute(name, value);
-    mark.setAttribute("class", "mark");
-    svg.append(mark);
-  }
-  return svg;
-}
-
-function number(n) {
-  return Number(n.toPrecision(3)).toLocaleString("en", { maximumFractionDigits: 4 });
 }

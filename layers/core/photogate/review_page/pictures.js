@@ -24,6 +24,11 @@ export function picture(photoId, copy) {
   return found;
 }
 
+/** Keeps nothing of a photo any more. */
+export function forget(photoId) {
+  for (const copy of ["preview", "display"]) kept.delete(`${copy}/${photoId}`);
+}
+
 /** Loads both copies of these photos. */
 export function prefetch(items) {
   for (const item of items) {

@@ -15,6 +15,9 @@ def place_of(cursor: str | None) -> Place | None:
     try:
         return None if cursor is None else Place.read(cursor)
     except ValueError as error:
-        raise InvalidRequest(
-            "cursor must be the next_cursor of an earlier answer; begin without one"
-        ) from error
+        raise no_cursor() from error
+
+
+def no_cursor() -> InvalidRequest:
+    """Say that a text is no cursor."""
+    return InvalidRequest("cursor must be the next_cursor of an earlier answer; begin without one")

@@ -90,9 +90,17 @@ class Reviews:
         )
 
     def dashboard(
-        self, *, status: Status | None, limit: int, page: int = 1, cursor: str | None = None
+        self,
+        *,
+        status: Status | None,
+        limit: int,
+        page: int = 1,
+        cursor: str | None = None,
+        failed: bool = False,
     ) -> Listing:
         """Give one page of photos with URLs, newest first: by its number, or after a place.
+
+        With ``failed`` only those that the machine could not finish.
 
         Raises:
             InvalidRequest: the number is beyond ``MAX_PAGE``, or ``cursor`` no earlier answer's.
@@ -104,7 +112,7 @@ class Reviews:
                 " cursor=… instead, as pagination.next_cursor of the page before says"
             )
         photos, total = self._views.page(
-            status=status, skip=(page - 1) * limit, limit=limit + 1, after=after
+            status=status, skip=(page - 1) * limit, limit=limit + 1, after=after, failed=failed
         )
         found = Page.cut(photos, limit)
         return Listing(

@@ -10,6 +10,7 @@ from photogate.domain.changes import decided, undone
 from photogate.domain.policy import Policy
 from photogate.domain.reviews import Filter, Hand, Holder
 from photogate.errors import Conflict, InvalidRequest, NotFound
+from photogate.ports.holds import Holds
 from photogate.ports.records import Changes, Views
 from photogate.ports.reviewing import ReviewItems
 from photogate.service.changes import make_one
@@ -27,14 +28,34 @@ class Owner:
     summary: UserSummary
     #: The newest, without the photo that is looked at.
     others: Sequence[PhotoRow]
+    #: How many more are held for suspected abuse of a child.
+    held: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exposure:
+    """How much somebody has looked at today."""
+
+    revealed: int
+    #: None where there is no limit.
+    limit: int | None
 
 
 class Reviewing:
     """The use cases of somebody who decides photos one by one. Thread-safe."""
 
     def __init__(
-        self, *, items: ReviewItems, views: Views, changes: Changes, policy: Policy
+        self,
+        *,
+        items: ReviewItems,
+        views: Views,
+        changes: Changes,
+        holds: Holds,
+        policy: Policy,
+        reveals_per_day: int | None = None,
     ) -> None:
+        self._holds = holds
+        self._reveals_per_day = reveals_per_day
         self._items = items
         self._views = views
         self._changes = changes
@@ -55,6 +76,7 @@ class Reviewing:
         newest = self._views.of_user(photo.user_id, limit=_OTHERS + 1)
         return Owner(
             summary=self._views.summary(photo.user_id),
+            held=self._holds.of_user(photo.user_id),
             others=[other for other in newest if other.id != photo_id][:_OTHERS],
         )
 
@@ -62,11 +84,16 @@ class Reviewing:
         """Note that this person sees the photo as it is.
 
         Raises:
-            Conflict: there is no picture of it.
+            Conflict: there is no picture of it, or this person has looked at enough today.
         """
         if self._photo(photo_id).display_key is None:
             raise Conflict(f"there is no picture of photo {photo_id}")
-        self._items.reveal(photo_id, by)
+        if not self._items.reveal(photo_id, by, most=self._reveals_per_day):
+            raise Conflict(enough(self._reveals_per_day))
+
+    def exposure(self, person: Principal) -> Exposure:
+        """Tell how much this person has looked at today."""
+        return Exposure(revealed=self._items.exposure(person), limit=self._reveals_per_day)
 
     def seen(self, photo_id: str, *, by: Principal) -> None:
         """Refuse to approve what this person has not seen.
@@ -90,10 +117,24 @@ class Reviewing:
             InvalidRequest: the reason is blank or too long.
             NotFound: there is no such photo.
         """
-        words = reason.strip()
-        if not 1 <= len(words) <= MAX_WORDS:
-            raise InvalidRequest(f"reason must have 1 to {MAX_WORDS} characters")
-        return self._decide(photo_id, Verdict(status=Status.REJECTED, reason=words), holder)
+        return self._decide(photo_id, rejection(reason), holder)
+
+    def redecide(self, photo_id: str, verdict: Verdict, *, by: Principal) -> PhotoRow:
+        """Decide anew what this person decided last; nobody else has done so since.
+
+        Raises:
+            Conflict: somebody else decided it since, or it was not revealed before an approval.
+            InvalidRequest: the reason is blank or too long.
+            NotFound: there is no such photo.
+        """
+        photo = self._photo(photo_id)
+        if photo.decided_by != by.user_id:
+            raise Conflict(why_not(photo))
+        if verdict.status is Status.APPROVED:
+            self.seen(photo_id, by=by)
+        outcome = make_one(self._changes, decided(photo_id, verdict, by=by))
+        assert outcome.photo is not None  # noqa: S101 - only deleting leaves none
+        return outcome.photo
 
     def undo(self, photo_id: str, *, holder: Holder) -> PhotoRow:
         """Take back the decision just made; the holder holds the photo again."""
@@ -113,7 +154,7 @@ class Reviewing:
             raise InvalidRequest(f"note must have at most {MAX_WORDS} characters")
         held = self._items.claim(holder, photo_id)
         if not held or not self._items.escalate(holder, photo_id, note=words or None):
-            raise Conflict(self._why_not(self._photo(photo_id)))
+            raise Conflict(why_not(self._photo(photo_id)))
 
     def _decide(self, photo_id: str, verdict: Verdict, holder: Holder) -> PhotoRow:
         # Who holds the lease decides: between here and the change nobody else gets it.
@@ -122,7 +163,7 @@ class Reviewing:
             mine = photo.decided_by == holder.person.user_id
             if mine and (photo.status, photo.reason) == (verdict.status, verdict.reason):
                 return photo
-            raise Conflict(self._why_not(photo))
+            raise Conflict(why_not(photo))
         outcome = make_one(self._changes, decided(photo_id, verdict, by=holder.person))
         self._items.close(holder, photo_id)
         assert outcome.photo is not None  # noqa: S101 - only deleting leaves none
@@ -134,9 +175,33 @@ class Reviewing:
             raise NotFound(f"there is no photo {photo_id}")
         return photo
 
-    def _why_not(self, photo: PhotoRow) -> str:
-        if photo.decided_by is not None:
-            return f"{photo.decided_by} has decided already: {photo.status}"
-        if photo.status is not Status.REVIEW:
-            return f"nobody waits for a decision on it any more: it is {photo.status}"
-        return "somebody else looks at it now, or the admins do"
+
+def why_not(photo: PhotoRow) -> str:
+    """Say why nobody can claim it who does not hold it."""
+    if photo.held:
+        return "it is withheld from everybody"
+    if photo.decided_by is not None:
+        return f"{photo.decided_by} has decided already: {photo.status}"
+    if photo.status is not Status.REVIEW:
+        return f"nobody waits for a decision on it any more: it is {photo.status}"
+    return "somebody else looks at it now, or the admins do"
+
+
+def enough(most: int | None) -> str:
+    """Say that somebody has looked at as many photos as an installation wants."""
+    return (
+        f"you have looked at {most} photos today, which is the limit of this installation;"
+        " escalate, skip or reject what you need not see"
+    )
+
+
+def rejection(reason: str) -> Verdict:
+    """Make a person's verdict of a known reason or words.
+
+    Raises:
+        InvalidRequest: the reason is blank or too long.
+    """
+    words = reason.strip()
+    if not 1 <= len(words) <= MAX_WORDS:
+        raise InvalidRequest(f"reason must have 1 to {MAX_WORDS} characters")
+    return Verdict(status=Status.REJECTED, reason=words)

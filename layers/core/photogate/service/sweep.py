@@ -12,10 +12,12 @@ from uuid import uuid4
 from photogate.domain.changes import given_up
 from photogate.errors import PhotogateError, RetryableError
 from photogate.messages import CopyJob
+from photogate.ports.notices import Notices
 from photogate.ports.photos import PhotoStore
 from photogate.ports.queue import JobMonitor, JobSender
 from photogate.ports.records import Changes, Copies, Outbox, Rounds
 from photogate.service.deletion import remove
+from photogate.service.handing_over import HandingOver
 from photogate.service.moderate import MAX_DELIVERIES
 
 logger = logging.getLogger(__name__)
@@ -74,6 +76,9 @@ class Sweep:
         earlier_at_once: photos of the earlier layout that have copies made in one round.
         delete_within_s: after this time of deletions the other parts have their turn, so that
             a store which stalls does not keep batches waiting.
+        notices: of which old ones are removed.
+        notice_days: after this time, when they were told or given up.
+        hand_over: hands notices over, where no process of its own tells them.
     """
 
     def __init__(
@@ -89,6 +94,9 @@ class Sweep:
         originals_days: float = 30.0,
         earlier_at_once: int = 500,
         delete_within_s: float = _DELETE_WITHIN_S,
+        notices: Notices | None = None,
+        notice_days: float = 7.0,
+        hand_over: HandingOver | None = None,
     ) -> None:
         self._outbox = outbox
         self._changes = changes
@@ -100,6 +108,9 @@ class Sweep:
         self._originals_days = originals_days
         self._earlier_at_once = earlier_at_once
         self._delete_within_s = delete_within_s
+        self._notices = notices
+        self._notice_days = notice_days
+        self._hand_over = hand_over
 
     def run(self, *, time_left_s: Callable[[], float] | None = None) -> Swept:
         """Do one round: until nothing is left to do, or no time.
@@ -142,6 +153,7 @@ class Sweep:
             "conclude": self._conclude,
             "count": self._count,
             "resend": self._resend,
+            "tell": self._tell,
             "copy": self._copy,
             "release": self._release,
             "delete": self._delete,
@@ -199,6 +211,12 @@ class Sweep:
                 this.lost = max(0, this.lost - len(sent))
         return bool(surely) or len(sent) == _AT_ONCE
 
+    def _tell(self, this: _Round) -> bool:
+        """Hand over what people and backends are to be told."""
+        if self._hand_over is not None:
+            self._hand_over.run(time_left_s=this.time_left_s)
+        return False
+
     def _copy(self, this: _Round) -> bool:
         """Send jobs for copies that are due, and let more of the earlier layout be due."""
         if this.earlier > 0:
@@ -238,7 +256,10 @@ class Sweep:
             return False
 
     def _prune(self, this: _Round) -> bool:  # noqa: ARG002 - as the other parts
-        return self._outbox.prune(limit=_AT_ONCE) > 0
+        pruned = self._outbox.prune(limit=_AT_ONCE)
+        if self._notices is not None:
+            pruned += self._notices.prune(days=self._notice_days, limit=_AT_ONCE)
+        return pruned > 0
 
 
 def _has_more(name: str, part: _Part, this: _Round) -> bool:

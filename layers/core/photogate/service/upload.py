@@ -21,6 +21,7 @@ from photogate.domain.changes import withdrawn
 from photogate.errors import Conflict, InvalidRequest, NotFound, RetryableError
 from photogate.file_keys import SUFFIXES, FileKeys
 from photogate.messages import Job
+from photogate.ports.notices import Addresses
 from photogate.ports.photos import PhotoStore
 from photogate.ports.queue import JobSender
 from photogate.ports.records import Changes, Intake, Outbox, Views
@@ -91,6 +92,7 @@ class Uploads:
         changes: Changes,
         outbox: Outbox,
         sender: JobSender,
+        addresses: Addresses,
         limits: UploadLimits,
     ) -> None:
         self._keys = keys
@@ -100,6 +102,7 @@ class Uploads:
         self._changes = changes
         self._outbox = outbox
         self._sender = sender
+        self._addresses = addresses
         self._limits = limits
         self._heads = ThreadPoolExecutor(MAX_PHOTOS_PER_BATCH * 2, thread_name_prefix="head")
 
@@ -137,11 +140,19 @@ class Uploads:
         return key, ticket
 
     def complete(
-        self, user: Principal, file_keys: Sequence[str], *, correlation_id: str | None = None
+        self,
+        user: Principal,
+        file_keys: Sequence[str],
+        *,
+        correlation_id: str | None = None,
+        language: str | None = None,
     ) -> Batch:
         """Accept 1 to 9 uploaded photos as one batch, all or nothing; safe to repeat.
 
         Returns once the photos are in the database, whether or not the queue answers.
+
+        Args:
+            language: in which the user is told of these photos; else as their token says.
 
         Raises:
             InvalidRequest: too many, none, or the same key twice.
@@ -160,12 +171,16 @@ class Uploads:
         batch = self._intake.find(user.user_id, file_keys)
         if batch is None:
             photos = self._stored_photos(file_keys)
+            # First, so that these photos are told of there as well.
+            for channel, address in user.addresses:
+                self._addresses.link(channel, user.user_id, address)
             batch = self._intake.accept(
                 NewBatch(
                     user_id=user.user_id,
                     user_name=user.name,
                     photos=photos,
                     correlation_id=correlation_id,
+                    language=language or user.language,
                 ),
                 photos_per_day=self._limits.photos_per_day,
             )

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WrapValidator
 from pydantic import ValidatorFunctionWrapHandler as Handler
 
-from photogate.adapters.faces_compreface.exchange import Answer
+from photogate.adapters.exchange import Answer
 from photogate.domain import AgeRange, Face
 from photogate.errors import ConfigError, FacesUnavailable
 

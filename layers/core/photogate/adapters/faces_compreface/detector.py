@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from urllib3.filepost import encode_multipart_formdata
 
+from photogate.adapters.exchange import CONNECT_TIMEOUT_S, Exchange
 from photogate.adapters.faces_compreface.answers import checked, faces_of
-from photogate.adapters.faces_compreface.exchange import CONNECT_TIMEOUT_S, Exchange
 from photogate.domain import NEVER, Deadline, Face
 from photogate.errors import FacesUnavailable, OutOfTime
 from photogate.ports.vision import UprightPicture
@@ -37,7 +37,13 @@ class ComprefaceFaces:
     """
 
     def __init__(self, url: str, api_key: str, *, timeout_s: float = 10.0) -> None:
-        self._exchange = Exchange(url, timeout_s=timeout_s)
+        self._exchange = Exchange(
+            url,
+            timeout_s=timeout_s,
+            name="CompreFace",
+            setting="COMPREFACE_URL",
+            failure=FacesUnavailable,
+        )
         self._key = api_key
         #: Longest time for one picture, in seconds.
         self.longest_wait_s = timeout_s + CONNECT_TIMEOUT_S

@@ -12,9 +12,11 @@ from photogate.adapters.memory.database import (
     BatchRow,
     Database,
     Entry,
+    HoldRow,
     Photo,
     ReviewItem,
 )
+from photogate.adapters.memory.notice_rows import write_notice
 from photogate.domain.changes import (
     UNDO_WITHIN_S,
     Action,
@@ -97,7 +99,9 @@ class MemoryChanges:
         entry = Entry(row=history_row(outcome, row.changes), at=now)
         self._database.history.append(entry)
         self._write_review_items(outcome, now)
+        self._write_holds(outcome, now)
         outcome = replace(outcome, photo=row.row if outcome.after else None)
+        write_notice(self._database, outcome, row.changes, now)
         if (upload := self._database.upload_urls.get(released_upload(outcome) or "")) is not None:
             upload.wanted = False
         return outcome
@@ -123,10 +127,29 @@ class MemoryChanges:
             return
         for item in items:
             # A sample is looked at while its photo stays approved.
-            if item.kind != "sample" or after is None:
+            if item.kind != "sample" or after is None or after.held:
                 item.closed_at = now
             if after is None:
                 item.note = None
+
+    def _write_holds(self, outcome: Outcome, now: datetime) -> None:
+        """Note what is held from now on, or no longer, and keep what would have been removed."""
+        change, database = outcome.change, self._database
+        if change.action not in (Action.HOLD, Action.LIFT):
+            return
+        assert change.person is not None  # noqa: S101 - only people do this
+        who = change.person.user_id
+        if change.action is Action.LIFT:
+            for row in database.holds:
+                if row.photo_id == change.photo_id and row.lifted_at is None:
+                    row.lifted_at, row.lifted_by, row.lifted_because = now, who, change.words
+            return
+        database.holds.append(HoldRow(photo_id=change.photo_id, held_at=now, held_by=who))
+        upload = database.photos[change.photo_id].file_key
+        if upload in database.upload_urls:
+            database.upload_urls[upload].wanted = True
+        if upload in database.deletions and database.deletions[upload].removed_at is None:
+            del database.deletions[upload]
 
 
 def _outcome(change: Change, row: Photo, batch: BatchRow | None, now: datetime) -> Outcome:
@@ -158,6 +181,7 @@ def _state(row: Photo, batch: BatchRow | None, now: datetime) -> State:
         generation=batch.generation if batch else None,
         batch_open=bool(batch and batch.finished_at is None),
         batch_leased=bool(batch and batch.lease_until and batch.lease_until > now),
+        held=row.held,
         undo=row.undo if row.undo_until and row.undo_until > now else None,
     )
 
@@ -170,6 +194,7 @@ def _update(row: Photo, outcome: Outcome, after: State, now: datetime) -> None:
         after.verified_by,
         after.reopened,
     )
+    row.held = after.held
     if settles(change):
         row.moderated_at = now
     if change.scores is not None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from photogate.adapters.memory.database import Database, Photo
 from photogate.adapters.memory.intake import URLS_END
+from photogate.adapters.memory.notice_rows import copy_is_there
 from photogate.domain import CopyProgress, Status, UncopiedPhoto
 from photogate.domain.object_keys import is_kept
 
@@ -53,6 +54,7 @@ class MemoryCopies:
             photo.earlier_layout = False
             if (upload := self._database.upload_urls.get(photo.file_key)) is not None:
                 upload.wanted = False
+            copy_is_there(self._database, photo_id)
             return True
 
     def put_off(self, photo_ids: Sequence[str], *, for_s: float) -> None:

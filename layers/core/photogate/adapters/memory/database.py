@@ -12,6 +12,7 @@ from typing import Any
 from photogate.domain import BATCH_DAYS, PhotoRow, Principal, Status, WorkerInfo
 from photogate.domain.changes import Undo
 from photogate.domain.effects import HistoryRow
+from photogate.domain.notices import Notice
 
 MINUTE = timedelta(minutes=1)
 
@@ -52,6 +53,8 @@ class Photo:
     undo: Undo | None = None
     #: Until when ``undo`` is allowed.
     undo_until: datetime | None = None
+    #: Withheld for suspected abuse of a child.
+    held: bool = False
 
     @property
     def open(self) -> bool:
@@ -77,7 +80,8 @@ class Photo:
             user_name=self.user_name,
             file_key=self.file_key,
             original_key=self.original_key,
-            display_key=self.display_key,
+            display_key=None if self.held else self.display_key,
+            held=self.held,
             earlier_layout=self.earlier_layout,
             status=self.status,
             reason=self.reason,
@@ -103,6 +107,7 @@ class BatchRow:
     created_at: datetime
     next_enqueue_at: datetime
     enqueue_interval: timedelta = MINUTE
+    language: str | None = None
     #: Its job was sent.
     queued: bool = False
     generation: int = 1
@@ -183,6 +188,59 @@ class ReviewItem:
 
 
 @dataclass(kw_only=True)
+class HoldRow:
+    """A row of ``holds``."""
+
+    photo_id: str
+    held_at: datetime
+    held_by: str
+    reported_at: datetime | None = None
+    reported_by: str | None = None
+    report: str | None = None
+    lifted_at: datetime | None = None
+    lifted_by: str | None = None
+    lifted_because: str | None = None
+
+
+@dataclass(kw_only=True)
+class NoticeRow:
+    """A row of ``notices``."""
+
+    notice: Notice
+    due_at: datetime
+    #: For its photo's copy.
+    waits: bool
+    planned: bool = False
+    void: bool = False
+
+
+@dataclass(kw_only=True)
+class Owed:
+    """A row of ``notice_deliveries``; they stand in the order in which users are told."""
+
+    row: NoticeRow
+    channel: str
+    told_at: datetime | None = None
+    dead_at: datetime | None = None
+    error: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it is to be told."""
+        return self.told_at is None and self.dead_at is None
+
+
+@dataclass(kw_only=True)
+class Line:
+    """A row of ``notice_lines``."""
+
+    next_at: datetime
+    lease: str | None = None
+    failures: int = 0
+    failing_since: datetime | None = None
+
+
+@dataclass(kw_only=True)
 class SessionRow:
     """A row of ``sessions``."""
 
@@ -235,8 +293,17 @@ class Database:
     sweep: SweepRow = field(default_factory=SweepRow)
     history: list[Entry] = field(default_factory=list)
     review_items: list[ReviewItem] = field(default_factory=list)
+    notices: list[NoticeRow] = field(default_factory=list)
+    owed: list[Owed] = field(default_factory=list)
+    #: By channel and user.
+    lines: dict[tuple[str, str], Line] = field(default_factory=dict)
+    #: By channel and user.
+    addresses: dict[tuple[str, str], str] = field(default_factory=dict)
+    #: Channels that are left alone until then.
+    rests: dict[str, datetime] = field(default_factory=dict)
     #: By photo and person: when first.
     reveals: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    holds: list[HoldRow] = field(default_factory=list)
     used_links: set[str] = field(default_factory=set)
     #: By the hash of their secret.
     sessions: dict[str, SessionRow] = field(default_factory=dict)

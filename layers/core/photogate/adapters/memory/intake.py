@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
 from photogate.adapters.memory.database import BatchRow, Database, Photo, UploadUrl, Usage
-from photogate.domain import Batch, NewBatch
-from photogate.domain.uploads import DELETED, LATE, TOO_MANY, handed_in_late
+from photogate.domain import Batch, NewBatch, Status
+from photogate.domain.uploads import DELETED, LATE, TOO_MANY, handed_in_late, over_limit
 from photogate.errors import Conflict, RateLimited
 
 _DAY = timedelta(hours=24)
@@ -37,10 +38,14 @@ class MemoryIntake:
             found += self._outlived(user_id)
         for batch in found:
             if set(batch.file_keys) == wanted:
-                there = {photo.file_key for photo in self._database.photos_of(batch.id)}
+                photos = self._database.photos_of(batch.id)
+                there = {photo.file_key for photo in photos}
                 if deleted := tuple(key for key in file_keys if key not in there):
                     raise Conflict(DELETED, file_keys=deleted)
-                return batch
+                states = tuple(
+                    Status.PENDING if photo.reopened else photo.row.told_status for photo in photos
+                )
+                return replace(batch, states=states)
         if taken := {key for batch in found for key in batch.file_keys} & wanted:
             raise Conflict(
                 "some photos already belong to another batch", file_keys=tuple(sorted(taken))
@@ -118,19 +123,9 @@ class MemoryIntake:
             ),
             key=lambda usage: usage.created_at,
         )
-        over = sum(usage.photos for usage in used) + wanted - limit
-        if over <= 0:
-            return
-        frees_in = _DAY
-        for usage in used:
-            over -= usage.photos
-            if over <= 0:
-                frees_in = usage.created_at + _DAY - now
-                break
-        raise RateLimited(
-            f"at most {limit} photos in 24 hours",
-            retry_after_s=max(1, math.ceil(frees_in.total_seconds())),
-        )
+        times = [(usage.photos, (usage.created_at + _DAY - now).total_seconds()) for usage in used]
+        if over := over_limit(times, wanted=wanted, limit=limit):
+            raise RateLimited(over.words, retry_after_s=over.retry_after_s)
 
     def _insert(self, batch: NewBatch, keys: tuple[str, ...], now: datetime) -> BatchRow:
         row = BatchRow(
@@ -138,6 +133,7 @@ class MemoryIntake:
             user_id=batch.user_id,
             file_keys=keys,
             correlation_id=batch.correlation_id,
+            language=batch.language,
             created_at=now,
             next_enqueue_at=now + _FIRST_REST,
         )

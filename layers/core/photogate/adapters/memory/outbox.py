@@ -132,15 +132,25 @@ class MemoryOutbox:
                 for batch in database.batches.values()
                 if batch.finished_at is not None
                 and batch.finished_at < finished
-                and not any(p.open or p.given_up for p in database.photos_of(batch.id))
+                and not any(p.open or p.given_up or p.held for p in database.photos_of(batch.id))
             ][:limit]
-            history = [entry for entry in database.history if entry.at < told][:limit]
+            held = {hold.photo_id for hold in database.holds if hold.lifted_at is None}
+            history = [
+                entry
+                for entry in database.history
+                if entry.at < told and entry.row.photo_id not in held
+            ][:limit]
             day_ago = now - timedelta(days=1)
             for hash_ in [h for h, row in database.sessions.items() if row.created_at < day_ago]:
                 del database.sessions[hash_]
-            for key in [k for k, at in database.reveals.items() if at < told][:limit]:
+            seen = [k for k, at in database.reveals.items() if at < told and k[0] not in held]
+            for key in seen[:limit]:
                 del database.reveals[key]
-            items = [i for i in database.review_items if i.closed_at and i.closed_at < told][:limit]
+            items = [
+                item
+                for item in database.review_items
+                if item.closed_at and item.closed_at < told and item.photo_id not in held
+            ][:limit]
             for used in usage:
                 database.usage.remove(used)
             for batch_id in batches:

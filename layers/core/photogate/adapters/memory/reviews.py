@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from photogate.adapters.memory.database import Database
 from photogate.adapters.memory.database import ReviewItem as Row
 from photogate.domain import COUNT_TO, Principal, Role, Total
 from photogate.domain.reviews import (
     ESCALATED,
+    EXPOSURE_S,
     LEASE_S,
+    POINT_MINUTES,
     Filter,
     Hand,
     Holder,
@@ -92,11 +94,22 @@ class MemoryReviewItems:
                     return True
             return False
 
-    def reveal(self, photo_id: str, person: Principal) -> None:
+    def reveal(self, photo_id: str, person: Principal, *, most: int | None = None) -> bool:
         """See ``photogate.ports.reviewing.ReviewItems.reveal``."""
         with self._database.lock:
             key = (photo_id, person.user_id)
+            known = key in self._database.reveals
+            if not known and most is not None and self.exposure(person) >= most:
+                return False
             self._database.reveals.setdefault(key, self._database.clock.now())
+            return True
+
+    def exposure(self, person: Principal) -> int:
+        """See ``photogate.ports.reviewing.ReviewItems.exposure``."""
+        with self._database.lock:
+            since = self._database.clock.now() - timedelta(seconds=EXPOSURE_S)
+            reveals = self._database.reveals.items()
+            return sum(who == person.user_id and at > since for (_, who), at in reveals)
 
     def revealed(self, photo_id: str, person: Principal) -> bool:
         """See ``photogate.ports.reviewing.ReviewItems.revealed``."""
@@ -106,7 +119,7 @@ class MemoryReviewItems:
     def _open(self) -> list[tuple[int, Row]]:
         """Give what is open with its number, most urgent first."""
         rows = [(row.id, row) for row in self._database.review_items if not row.closed_at]
-        return sorted(rows, key=lambda pair: (-pair[1].priority, pair[1].created_at, pair[0]))
+        return sorted(rows, key=lambda pair: (_rank(pair[1]), pair[0]))
 
     def _first(self, row: Row) -> bool:
         rows = self._database.review_items
@@ -142,6 +155,10 @@ class MemoryReviewItems:
             note=row.note,
             raised_by=row.raised_by,
         )
+
+
+def _rank(row: Row) -> datetime:
+    return row.created_at - timedelta(minutes=POINT_MINUTES * row.priority)
 
 
 def _may(row: Row, holder: Holder) -> bool:

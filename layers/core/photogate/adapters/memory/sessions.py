@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from photogate.adapters.memory.database import Database, SessionRow
 from photogate.domain import Principal
-from photogate.domain.reviews import SESSION_IDLE_S, SESSION_S, SignInLink
+from photogate.domain.reviews import SESSION_IDLE_S, SESSION_S, OpenSession, SignInLink
 
 
 class MemorySessions:
@@ -37,10 +38,23 @@ class MemorySessions:
             row.seen_at = now
             return row.principal
 
-    def end(self, secret_hash: str) -> None:
+    def listed(self, *, limit: int) -> Sequence[OpenSession]:
+        """See ``photogate.ports.reviewing.Sessions.listed``."""
+        with self._database.lock:
+            now = self._database.clock.now()
+            found = [
+                OpenSession(
+                    id=key, principal=row.principal, began_at=row.created_at, seen_at=row.seen_at
+                )
+                for key, row in self._database.sessions.items()
+                if not _over(row, now)
+            ]
+            return sorted(found, key=lambda s: (-s.seen_at.timestamp(), s.id))[:limit]
+
+    def end(self, secret_hash: str) -> bool:
         """See ``photogate.ports.reviewing.Sessions.end``."""
         with self._database.lock:
-            self._database.sessions.pop(secret_hash, None)
+            return self._database.sessions.pop(secret_hash, None) is not None
 
     def end_all(self, user_id: str) -> int:
         """See ``photogate.ports.reviewing.Sessions.end_all``."""

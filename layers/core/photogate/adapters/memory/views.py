@@ -20,7 +20,7 @@ class MemoryViews:
     def summary(self, user_id: str) -> UserSummary:
         """See ``photogate.ports.records.Views.summary``."""
         with self._database.lock:
-            photos = self._photos(lambda photo: photo.user_id == user_id)
+            photos = self._photos(lambda photo: photo.user_id == user_id and not photo.held)
             by_status = Counter(photo.row.told_status for photo in photos)
             failed = sum(map(_failed, photos))
             approved, rejected = by_status[Status.APPROVED], by_status[Status.REJECTED]
@@ -50,7 +50,7 @@ class MemoryViews:
     ) -> list[PhotoRow]:
         """See ``photogate.ports.records.Views.of_user``."""
         with self._database.lock:
-            photos = self._photos(lambda photo: photo.user_id == user_id)
+            photos = self._photos(lambda photo: photo.user_id == user_id and not photo.held)
             photos.sort(key=_newest_first)
             if after is not None:
                 place = (-after.created_at.timestamp(), after.display_order, after.id)
@@ -58,11 +58,19 @@ class MemoryViews:
             return [photo.row for photo in photos[:limit]]
 
     def page(
-        self, *, status: Status | None, limit: int, skip: int = 0, after: Place | None = None
+        self,
+        *,
+        status: Status | None,
+        limit: int,
+        skip: int = 0,
+        after: Place | None = None,
+        failed: bool = False,
     ) -> tuple[list[PhotoRow], Total]:
         """See ``photogate.ports.records.Views.page``."""
         with self._database.lock:
-            photos = self._photos(lambda photo: status in (None, photo.status))
+            photos = self._photos(
+                lambda photo: status in (None, photo.status) and (not failed or _failed(photo))
+            )
             total = Total.of(len(photos))
             photos.sort(key=lambda photo: (photo.created_at, photo.id), reverse=True)
             if after is not None:
@@ -95,7 +103,7 @@ class MemoryViews:
                 approved=sum(photo.status is Status.APPROVED for photo in recent),
                 rejected=len(rejected),
                 failed=sum(map(_failed, recent)),
-                rejection_reasons=dict(Counter(_code(photo.reason) for photo in rejected)),
+                rejection_reasons=dict(Counter(counted_reason(photo.reason) for photo in rejected)),
                 pending_media=Total.of(
                     len(self._photos(lambda photo: photo.status is Status.PENDING))
                 ),
@@ -114,5 +122,6 @@ def _newest_first(photo: Photo) -> tuple[float, int, str]:
     return (-photo.created_at.timestamp(), photo.display_order, photo.id)
 
 
-def _code(reason: str | None) -> str:
+def counted_reason(reason: str | None) -> str:
+    """Give a reason's code; ``other`` stands for words of a person's own."""
     return reason if reason and re.fullmatch("[a-z_]{1,32}", reason) else "other"

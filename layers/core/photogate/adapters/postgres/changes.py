@@ -1,8 +1,8 @@
 """Writes every change of a photo's state, with all that follows from it.
 
-In one transaction, several photos at a time: the row, a row of history, what waits for people,
-the batch when nothing in it is open any more. ``photogate.domain.transitions`` says what is
-allowed; a test forbids these statements elsewhere.
+In one transaction, several photos at a time: the row, a row of history, what waits for people, the
+notice to be told, the batch when nothing in it is open any more. ``photogate.domain.transitions``
+says what is allowed; a test forbids these statements elsewhere.
 """
 
 from __future__ import annotations
@@ -13,9 +13,14 @@ from dataclasses import asdict, replace
 from typing import Any
 from uuid import uuid4
 
-from photogate.adapters.postgres.history import write_history, write_review_items
+from photogate.adapters.postgres.history import (
+    write_history,
+    write_holds,
+    write_review_items,
+)
+from photogate.adapters.postgres.notice_rows import write_notices
 from photogate.adapters.postgres.pool import Pool, Session
-from photogate.adapters.postgres.rows import OPEN, PHOTO_COLUMNS, SHOWN, photo_from
+from photogate.adapters.postgres.rows import OPEN, PHOTO, PHOTO_COLUMNS, SHOWN, photo_from
 from photogate.domain import PhotoRow, Status
 from photogate.domain.changes import (
     UNDO_WITHIN_S,
@@ -70,7 +75,7 @@ def close_finished(session: Session, batch_ids: Sequence[str]) -> None:
         "UPDATE batches SET finished_at = now(),"
         " lease_job_id = NULL, lease_until = NULL, attempt_id = NULL"
         " WHERE id = ANY (CAST(:ids AS text[])) AND finished_at IS NULL AND NOT EXISTS"
-        f" (SELECT 1 FROM media WHERE batch_id = batches.id AND {OPEN})",
+        f" (SELECT 1 FROM media WHERE CAST(batch_id AS text) = batches.id AND {OPEN})",
         ids=list(batch_ids),
     )
 
@@ -85,8 +90,9 @@ def _make(
         session,
         "SELECT id, generation, finished_at IS NULL AS open,"
         " coalesce(lease_until > now(), false) AS leased FROM batches"
-        " WHERE id IN (SELECT batch_id FROM media"
-        "   WHERE CAST(id AS text) = ANY (CAST(:ids AS text[]))) ORDER BY id FOR UPDATE",
+        " WHERE id IN (SELECT CAST(batch_id AS text) FROM media"
+        f"   WHERE CAST(id AS text) = ANY (CAST(:ids AS text[])) AND {PHOTO})"
+        " ORDER BY id FOR UPDATE",
         ids,
     )
     photos = _by_id(
@@ -94,7 +100,8 @@ def _make(
         f"SELECT {PHOTO_COLUMNS}, reopened, changes, copies_due_at IS NOT NULL AS copies_due,"
         " copies_attempts > 0 AS copies_tried,"
         " CASE WHEN CAST(undo->>'until' AS timestamptz) > now() THEN undo->'to' END AS undo"
-        " FROM media WHERE CAST(id AS text) = ANY (CAST(:ids AS text[])) ORDER BY id FOR UPDATE",
+        f" FROM media WHERE CAST(id AS text) = ANY (CAST(:ids AS text[])) AND {PHOTO}"
+        " ORDER BY id FOR UPDATE",
         ids,
     )
     outcomes = []
@@ -110,8 +117,11 @@ def _make(
     if fresh := [o for o in outcomes if o.changed and o.change.photo_id not in made]:
         written = _write_photos(session, [o for o in fresh if o.after is not None])
         _remove_photos(session, [o for o in fresh if o.after is None])
-        write_history(session, call, fresh, {i: row["changes"] + 1 for i, row in photos.items()})
+        counts = {i: row["changes"] + 1 for i, row in photos.items()}
+        write_history(session, call, fresh, counts)
         write_review_items(session, fresh)
+        write_holds(session, fresh)
+        write_notices(session, fresh, counts, written)
         _release_uploads(session, fresh)
         _reopen_batches(session, fresh)
         outcomes = [replace(o, photo=written.get(o.change.photo_id, o.photo)) for o in outcomes]
@@ -166,6 +176,7 @@ def _state(row: dict[str, Any], batch: dict[str, Any] | None, photo: PhotoRow) -
         generation=batch["generation"] if batch else None,
         batch_open=bool(batch and batch["open"]),
         batch_leased=bool(batch and batch["leased"]),
+        held=row["held"],
         undo=Undo(**undo | {"status": Status(undo["status"])}) if undo else None,
     )
 
@@ -174,11 +185,13 @@ def _write_photos(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Ph
     if not outcomes:
         return {}
     found = session.rows(
-        "UPDATE media SET moderation_status = wanted.status, moderation_reason = wanted.reason,"
+        "UPDATE media SET moderation_status = media_status(wanted.status),"
+        " moderation_reason = media_reason(wanted.reason),"
         " moderation_error = wanted.error, decided_by = wanted.decider,"
         " verified_by = wanted.verifier, verified_at ="
         "   CASE WHEN wanted.verifier IS NOT NULL THEN coalesce(verified_at, now()) END,"
         " reopened = wanted.again,"
+        " held_at = CASE WHEN wanted.held THEN coalesce(held_at, now()) END,"
         " moderated_at = CASE WHEN wanted.settled THEN now() ELSE moderated_at END,"
         " moderation_scores = coalesce(wanted.scores, moderation_scores),"
         f" upload_key = coalesce(upload_key, CASE WHEN {_TAKEN} THEN url END),"
@@ -195,7 +208,7 @@ def _write_photos(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Ph
         " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS wanted (photo text, status text,"
         "   reason text, error text, decider text, verifier text, again boolean,"
         "   settled boolean, scores jsonb, attempts integer, replaced jsonb, original text,"
-        "   taken boolean, copied boolean)"
+        "   taken boolean, copied boolean, held boolean)"
         f" WHERE CAST(id AS text) = wanted.photo RETURNING {PHOTO_COLUMNS}",
         rows=json.dumps([_row(outcome) for outcome in outcomes], allow_nan=False),
         undo=UNDO_WITHIN_S,
@@ -222,6 +235,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "original": change.original_key,
         "taken": ends_earlier_layout(outcome),
         "copied": wants_copies(outcome),
+        "held": after.held,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from photogate.adapters.postgres.notice_rows import copy_is_there
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.adapters.postgres.rows import SHOWN, URLS_END
 from photogate.domain import CopyProgress, UncopiedPhoto
@@ -65,6 +66,7 @@ class PostgresCopies:
                     "UPDATE upload_urls SET wanted = false WHERE file_key = :key AND wanted",
                     key=row["upload_key"],
                 )
+                copy_is_there(session, photo_id)
             return row is not None
 
         return self._pool.transaction(work)
@@ -163,7 +165,7 @@ class PostgresCopies:
         """See ``photogate.ports.records.Copies.release_originals``."""
         return self._pool.transaction(
             lambda s: s.count(
-                "WITH old AS (SELECT id, user_id, original_key FROM media"
+                "WITH old AS (SELECT id, CAST(user_id AS text) AS user_id, original_key FROM media"
                 "   WHERE original_key LIKE 'kept/%' AND display_key IS NOT NULL"
                 "   AND moderation_status = 'approved'"
                 "   AND moderated_at < now() - make_interval(secs => :s)"

@@ -42,7 +42,8 @@ class PostgresDeliveries:
             lambda s: s.count(
                 "UPDATE media SET retry_count = :n, updated_at = now()"
                 f" WHERE CAST(id AS text) = :id AND {OPEN} AND EXISTS"
-                " (SELECT 1 FROM batches WHERE id = batch_id AND attempt_id = :attempt)",
+                " (SELECT 1 FROM batches"
+                "  WHERE id = CAST(batch_id AS text) AND attempt_id = :attempt)",
                 id=photo.id,
                 n=photo.unfinished_attempts + 1,
                 attempt=attempt_id,
@@ -157,7 +158,7 @@ def _uncount(session: Session, batch_id: str, photo_ids: Sequence[str], error: s
     session.rows(
         "UPDATE media SET retry_count = greatest(retry_count - 1, 0),"
         " moderation_error = :error, updated_at = now()"
-        f" WHERE batch_id = :batch AND {OPEN}"
+        f" WHERE CAST(batch_id AS text) = :batch AND {OPEN}"
         " AND CAST(id AS text) = ANY (CAST(:ids AS text[]))",
         error=error,
         batch=batch_id,
@@ -192,7 +193,7 @@ def _begin(
         "   AS file_key,"
         # It was pinned before we kept the bytes ourselves.
         " CASE WHEN original_key LIKE 'kept/%' THEN NULL ELSE etag END AS etag FROM media"
-        f" WHERE batch_id = :batch AND {OPEN}"
+        f" WHERE CAST(batch_id AS text) = :batch AND {OPEN}"
         " ORDER BY retry_count, display_order, id FOR UPDATE",
         batch=job.batch_id,
     )
@@ -210,7 +211,7 @@ def _begin(
     )
     if all(row["retry_count"] == 0 for row in rows):
         session.rows(
-            f"UPDATE media SET retry_count = 1 WHERE batch_id = :batch AND {OPEN}",
+            f"UPDATE media SET retry_count = 1 WHERE CAST(batch_id AS text) = :batch AND {OPEN}",
             batch=job.batch_id,
         )
     return OpenBatch(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from photogate.adapters.postgres.pool import Session
-from photogate.domain.changes import Outcome
+from photogate.domain.changes import Action, Outcome
 from photogate.domain.effects import history_row, needs_person
 from photogate.domain.reviews import priority_of
 
@@ -76,7 +76,39 @@ def write_review_items(session: Session, outcomes: Sequence[Outcome]) -> None:
             "   WHEN photo_id = ANY (CAST(:gone AS text[])) THEN NULL ELSE note END"
             " WHERE closed_at IS NULL"
             " AND photo_id = ANY (CAST(:ids AS text[]))"
-            " AND (kind <> 'sample' OR photo_id = ANY (CAST(:gone AS text[])))",
+            " AND (kind <> 'sample' OR photo_id = ANY (CAST(:gone AS text[]))"
+            "   OR photo_id = ANY (CAST(:held AS text[])))",
             ids=settled,
+            held=[o.change.photo_id for o in outcomes if o.after and o.after.held],
             gone=[o.change.photo_id for o in outcomes if o.after is None],
+        )
+
+
+def write_holds(session: Session, outcomes: Sequence[Outcome]) -> None:
+    """Note what is held from now on, or no longer, and keep what would have been removed."""
+    for outcome in outcomes:
+        change = outcome.change
+        if change.action not in (Action.HOLD, Action.LIFT):
+            continue
+        assert change.person is not None  # noqa: S101 - only people do this
+        if change.action is Action.LIFT:
+            session.rows(
+                "UPDATE holds SET lifted_at = now(), lifted_because = :words,"
+                " lifted_by = (SELECT id FROM subjects WHERE user_id = :person)"
+                " WHERE photo_id = :photo AND lifted_at IS NULL",
+                photo=change.photo_id,
+                person=change.person.user_id,
+                words=change.words,
+            )
+            continue
+        session.rows(
+            "INSERT INTO holds (photo_id, held_by)"
+            " SELECT :photo, id FROM subjects WHERE user_id = :person",
+            photo=change.photo_id,
+            person=change.person.user_id,
+        )
+        upload = outcome.photo.file_key if outcome.photo else None
+        session.rows("UPDATE upload_urls SET wanted = true WHERE file_key = :key", key=upload)
+        session.rows(
+            "DELETE FROM object_deletions WHERE removed_at IS NULL AND file_key = :key", key=upload
         )

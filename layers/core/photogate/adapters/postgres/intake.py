@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from photogate.adapters.postgres.pool import Pool, Session
-from photogate.adapters.postgres.rows import URLS_END
-from photogate.domain import Batch, NewBatch
-from photogate.domain.uploads import DELETED, LATE, TOO_MANY, handed_in_late
-from photogate.errors import Conflict, RateLimited
+from pg8000.exceptions import DatabaseError
+
+from photogate.adapters.postgres.pool import Pool, Session, sqlstate
+from photogate.adapters.postgres.rows import OPEN, PHOTO, URLS_END
+from photogate.domain import Batch, NewBatch, Status
+from photogate.domain.uploads import DELETED, LATE, TOO_MANY, handed_in_late, over_limit
+from photogate.errors import Conflict, InvalidRequest, RateLimited
+
+#: A text that is no UUID or no number, or too long, where an adopted table has such ids.
+_NO_USER_ID = {"22P02", "22003", "22001"}
+#: A foreign key of an adopted table finds nobody.
+_NO_USER = "23503"
 
 
 class PostgresIntake:
@@ -111,17 +120,20 @@ def _find(session: Session, user_id: str, file_keys: Sequence[str]) -> Batch | N
     )
     # Photos outlive their batch; where they are deleted, too, there is no object to hand in.
     found += session.rows(
-        "SELECT batch_id AS id, 1 AS generation,"
+        "SELECT CAST(batch_id AS text) AS id, 1 AS generation,"
         "   array_agg(coalesce(upload_key, url)) AS file_keys FROM media"
-        " WHERE user_id = :u AND batch_id IN (SELECT batch_id FROM media"
-        "   WHERE user_id = :u AND coalesce(upload_key, url) = ANY (CAST(:keys AS text[])))"
-        " AND NOT EXISTS (SELECT 1 FROM batches WHERE id = batch_id) GROUP BY batch_id",
+        " WHERE CAST(user_id AS text) = :u AND batch_id IN (SELECT batch_id FROM media"
+        f"   WHERE CAST(user_id AS text) = :u AND {PHOTO}"
+        "   AND coalesce(upload_key, url) = ANY (CAST(:keys AS text[])))"
+        f" AND {PHOTO} AND NOT EXISTS (SELECT 1 FROM batches WHERE id = CAST(batch_id AS text))"
+        " GROUP BY batch_id",
         u=user_id,
         keys=list(file_keys),
     )
     for row in found:
         if set(row["file_keys"]) == wanted:
-            there = _still_there(session, row["id"])
+            photos = _photos(session, row["id"])
+            there = {photo["key"] for photo in photos}
             if deleted := tuple(key for key in file_keys if key not in there):
                 raise Conflict(DELETED, file_keys=deleted)
             return Batch(
@@ -129,6 +141,7 @@ def _find(session: Session, user_id: str, file_keys: Sequence[str]) -> Batch | N
                 generation=row["generation"],
                 file_keys=tuple(row["file_keys"]),
                 created=False,
+                states=tuple(Status(photo["state"]) for photo in photos),
             )
     taken = {key for row in found for key in row["file_keys"]} & wanted
     if taken:
@@ -138,11 +151,17 @@ def _find(session: Session, user_id: str, file_keys: Sequence[str]) -> Batch | N
     return None
 
 
-def _still_there(session: Session, batch_id: str) -> set[str]:
-    rows = session.rows(
-        "SELECT coalesce(upload_key, url) AS key FROM media WHERE batch_id = :id", id=batch_id
+def _photos(session: Session, batch_id: str) -> list[dict[str, Any]]:
+    """Give key and present state of a batch's photos."""
+    return session.rows(
+        "SELECT coalesce(upload_key, url) AS key, CASE"
+        f"   WHEN {OPEN} THEN 'pending'"
+        "   WHEN moderation_status = 'approved' AND upload_key IS NOT NULL"
+        "     AND display_key IS NULL THEN 'pending'"
+        "   ELSE CAST(moderation_status AS text) END AS state"
+        f" FROM media WHERE CAST(batch_id AS text) = :id AND {PHOTO}",
+        id=batch_id,
     )
-    return {row["key"] for row in rows}
 
 
 def _enforce_limit(session: Session, user_id: str, wanted: int, limit: int) -> None:
@@ -152,29 +171,19 @@ def _enforce_limit(session: Session, user_id: str, wanted: int, limit: int) -> N
         " ORDER BY created_at",
         u=user_id,
     )
-    over = sum(row["photos"] for row in used) + wanted - limit
-    if over <= 0:
-        return
-    frees_in_s = 24 * 3600.0
-    for row in used:
-        over -= row["photos"]
-        if over <= 0:
-            frees_in_s = float(row["frees_in_s"])
-            break
-    raise RateLimited(
-        f"at most {limit} photos in 24 hours",
-        retry_after_s=max(1, math.ceil(frees_in_s)),
-    )
+    times = [(row["photos"], float(row["frees_in_s"])) for row in used]
+    if over := over_limit(times, wanted=wanted, limit=limit):
+        raise RateLimited(over.words, retry_after_s=over.retry_after_s)
 
 
 def _insert(session: Session, batch_id: str, batch: NewBatch) -> None:
-    stored = [photo.stored for photo in batch.photos]
     keys = [photo.file_key for photo in batch.photos]
     session.rows(
-        "INSERT INTO batches (id, user_id, file_keys, correlation_id)"
-        " VALUES (:id, :u, CAST(:keys AS text[]), :correlation)",
+        "INSERT INTO batches (id, user_id, file_keys, correlation_id, language)"
+        " VALUES (:id, :u, CAST(:keys AS text[]), :correlation, :language)",
         id=batch_id,
         correlation=batch.correlation_id,
+        language=batch.language,
         u=batch.user_id,
         keys=keys,
     )
@@ -184,17 +193,43 @@ def _insert(session: Session, batch_id: str, batch: NewBatch) -> None:
         u=batch.user_id,
         n=len(keys),
     )
-    session.rows(
-        "INSERT INTO media (user_id, user_name, url, upload_key, original_key, batch_id,"
-        "   display_order, etag, size_bytes)"
-        " SELECT :u, :name, 'withheld/' || gen_random_uuid(), key, key, :id, place - 1, etag,"
-        "   size_bytes"
-        " FROM unnest(CAST(:keys AS text[]), CAST(:etags AS text[]), CAST(:sizes AS bigint[]))"
-        " WITH ORDINALITY AS photo (key, etag, size_bytes, place)",
-        u=batch.user_id,
-        name=batch.user_name,
-        id=batch_id,
-        keys=keys,
-        etags=[s.etag if s else None for s in stored],
-        sizes=[s.size_bytes if s else None for s in stored],
-    )
+    rows = [
+        {
+            "user_id": batch.user_id,
+            "user_name": batch.user_name,
+            "upload_key": photo.file_key,
+            "batch_id": batch_id,
+            "display_order": place,
+            "etag": photo.stored.etag if photo.stored else None,
+            "size_bytes": photo.stored.size_bytes if photo.stored else None,
+        }
+        for place, photo in enumerate(batch.photos)
+    ]
+    with _fitting(batch.user_id):
+        session.rows(
+            # Types of an adopted table are its own: a record takes them from texts.
+            "INSERT INTO media (user_id, user_name, url, upload_key, original_key, batch_id,"
+            "   display_order, etag, size_bytes)"
+            " SELECT user_id, coalesce(user_name, media_user_name(:u)),"
+            "   'withheld/' || gen_random_uuid(), upload_key, upload_key, batch_id,"
+            "   display_order, etag, size_bytes"
+            " FROM jsonb_populate_recordset(CAST(NULL AS media), CAST(:rows AS jsonb))",
+            u=batch.user_id,
+            rows=json.dumps(rows),
+        )
+
+
+@contextmanager
+def _fitting(user_id: str) -> Iterator[None]:
+    """Say what is wrong with a user whom the table of another program does not take."""
+    try:
+        yield
+    except DatabaseError as error:
+        if sqlstate(error) in _NO_USER_ID:
+            raise InvalidRequest(
+                f"the user id {user_id!r} of the token does not fit this installation's table of"
+                " photos; JWT_USER_CLAIM says which claim holds the id"
+            ) from error
+        if sqlstate(error) == _NO_USER:
+            raise Conflict("this installation's table of users does not know you") from error
+        raise

@@ -7,10 +7,11 @@ from functools import partial
 
 from pg8000.exceptions import DatabaseError
 
+from photogate.adapters.postgres.database_words import plain
 from photogate.adapters.postgres.migration_files import Migration, shipped
 from photogate.adapters.postgres.migration_lease import Lease, leased
 from photogate.adapters.postgres.migration_steps import Steps
-from photogate.adapters.postgres.pool import Pool, Session, words
+from photogate.adapters.postgres.pool import Pool, Session
 from photogate.errors import ConfigError, MigrationUnfinished
 
 __all__ = ["HISTORY_DAYS", "migrate", "set_timeouts", "shipped"]
@@ -56,7 +57,7 @@ def migrate(
                     pool.transaction(partial(_grant, role=application))
         return applied
     except DatabaseError as error:
-        raise ConfigError(f"the schema cannot be changed: {words(error)}") from error
+        raise ConfigError(f"the schema cannot be changed: {plain(error)}") from error
 
 
 def _check_encoding(session: Session) -> None:
@@ -103,8 +104,11 @@ def _grant(session: Session, role: str) -> None:
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), role);
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON media, batches, upload_usage,'
                            ' upload_urls, object_deletions, subjects, history_words, workers, jobs,'
-                           ' review_items, sweeps, sign_in_links, sessions, reveals TO %I', role);
+                           ' review_items, sweeps, sign_in_links, sessions, reveals, notices,'
+                           ' notice_deliveries, notice_lines, notice_channels, notice_addresses'
+                           ' TO %I', role);
             EXECUTE format('GRANT SELECT, INSERT ON history TO %I', role);
+            EXECUTE format('GRANT SELECT, INSERT, UPDATE ON holds TO %I', role);
             EXECUTE format('GRANT SELECT, DELETE ON hourly_counts TO %I', role);
             EXECUTE format('GRANT SELECT ON history_retention, schema_migrations, audit_log'
                            ' TO %I', role);

@@ -17,6 +17,7 @@ from typing import TypeVar
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection
 
+from photogate.adapters.postgres.database_words import plain
 from photogate.adapters.postgres.migration_files import Migration, Step
 from photogate.adapters.postgres.migration_lease import Lease
 from photogate.adapters.postgres.pool import Session, is_gone, sqlstate, words
@@ -244,7 +245,7 @@ class Steps:
 def _failure(migration: Migration, step: Step, error: Exception) -> Exception:
     where = f'step "{step.name}"; the steps before it stay done'
     if isinstance(error, DatabaseError) and not is_gone(error):
-        return ConfigError(f"migration {migration.name} failed: {words(error)} ({where})")
+        return ConfigError(f"migration {migration.name} failed: {plain(error)} ({where})")
     return DatabaseUnavailable(
         f"migration {migration.name}: the connection broke: {words(error)} ({where}; run it again)"
     )

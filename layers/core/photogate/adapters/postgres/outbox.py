@@ -97,8 +97,9 @@ class PostgresOutbox:
             close_finished(session, ids)
             photos: dict[str, list[str]] = {}
             for row in session.rows(
-                "SELECT CAST(id AS text) AS id, batch_id FROM media"
-                f" WHERE batch_id = ANY (CAST(:ids AS text[])) AND {OPEN} ORDER BY id",
+                "SELECT CAST(id AS text) AS id, CAST(batch_id AS text) AS batch_id FROM media"
+                f" WHERE CAST(batch_id AS text) = ANY (CAST(:ids AS text[])) AND {OPEN}"
+                " ORDER BY id",
                 ids=ids,
             ):
                 photos.setdefault(row["batch_id"], []).append(row["id"])

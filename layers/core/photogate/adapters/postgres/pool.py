@@ -46,6 +46,13 @@ _ATTEMPTS = 3
 _REPEAT_WITHIN_S = 5.0
 #: Above the role's statement_timeout of 8 s (migration 0002).
 _SOCKET_TIMEOUT_S = 12.0
+#: Where the role is another program's too, it has no timeouts, and the connection gets the same.
+#: Nothing is set elsewhere: RDS Proxy keeps a connection for whoever sets something on it.
+_TIMEOUTS = """
+SELECT set_config('statement_timeout', '8s', false), set_config('lock_timeout', '5s', false),
+       set_config('idle_in_transaction_session_timeout', '30s', false)
+WHERE current_setting('statement_timeout') = '0'
+"""
 #: For a connection without that timeout: a peer that is gone is noticed within half a minute.
 _PROBES = {
     "TCP_KEEPIDLE": 10,
@@ -207,13 +214,15 @@ def connect(arguments: dict[str, Any]) -> Connection:
         DatabaseUnavailable: not reachable now.
     """
     try:
-        return Connection(**arguments)
+        connection = Connection(**arguments)
+        connection.run(_TIMEOUTS)
     except DatabaseError as error:
         if sqlstate(error).startswith(_SETUP):
             raise ConfigError(f"PostgreSQL refuses: {words(error)}; see DATABASE_URL") from error
         raise _unavailable(error) from error
     except (InterfaceError, OSError) as error:
         raise _unavailable(error) from error
+    return connection
 
 
 def _probed_socket(arguments: dict[str, Any]) -> socket.socket:

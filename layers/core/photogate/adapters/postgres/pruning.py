@@ -1,6 +1,7 @@
 """Rows that nobody asks for any more, removed in bounded pieces.
 
-What stays, and why: ``media`` until somebody deletes the photo; ``subjects``, one small row a user,
+What is held for suspected abuse of a child stays with all that tells of it. What stays besides, and
+why: ``media`` until somebody deletes the photo; ``subjects``, one small row a user,
 which the history names; ``audit_log``, which nothing writes any more. ``object_deletions``,
 ``workers`` and ``jobs`` are bounded by those who write them.
 """
@@ -23,7 +24,8 @@ _BATCHES = f"""
     DELETE FROM batches WHERE id = ANY (ARRAY(
         SELECT id FROM batches
         WHERE finished_at < now() - make_interval(days => :days) AND NOT EXISTS (
-            SELECT 1 FROM media WHERE batch_id = batches.id AND ({OPEN} OR {GIVEN_UP}))
+            SELECT 1 FROM media WHERE CAST(batch_id AS text) = batches.id
+                AND ({OPEN} OR {GIVEN_UP} OR held_at IS NOT NULL))
         ORDER BY finished_at LIMIT :n FOR UPDATE SKIP LOCKED))
 """
 #: Two days are counted.
@@ -33,6 +35,7 @@ _REVIEW_ITEMS = """
     DELETE FROM review_items WHERE id = ANY (ARRAY(
         SELECT id FROM review_items
         WHERE closed_at < now() - make_interval(days => (SELECT days FROM history_retention))
+          AND photo_id <> ALL (ARRAY(SELECT photo_id FROM holds WHERE lifted_at IS NULL))
         ORDER BY closed_at LIMIT :n))
 """
 #: No session lasts longer.
@@ -45,6 +48,7 @@ _REVEALS = """
     DELETE FROM reveals WHERE ctid IN (
         SELECT ctid FROM reveals
         WHERE at < now() - make_interval(days => (SELECT days FROM history_retention))
+          AND photo_id <> ALL (ARRAY(SELECT photo_id FROM holds WHERE lifted_at IS NULL))
         LIMIT :n)
 """
 

@@ -10,7 +10,9 @@ from photogate.adapters.postgres.rows import PHOTO_COLUMNS, photo_from
 from photogate.domain import COUNT_TO, Principal, Role, Total
 from photogate.domain.reviews import (
     ESCALATED,
+    EXPOSURE_S,
     LEASE_S,
+    POINT_MINUTES,
     Filter,
     Hand,
     Holder,
@@ -18,13 +20,18 @@ from photogate.domain.reviews import (
     ReviewItem,
 )
 
-_UNTIL = "now() + make_interval(secs => :lease)"
+#: When a lease that begins now ends.
+UNTIL = "now() + make_interval(secs => :lease)"
 #: One item of a photo is given at a time, so that no two holders have the same photo.
-_FIRST = (
+FIRST_ITEM = (
     "item.id = (SELECT min(id) FROM review_items"
     " WHERE photo_id = item.photo_id AND closed_at IS NULL)"
 )
-_SUBJECT = "(SELECT id FROM subjects WHERE user_id = :person)"
+#: The number of ``:person``; None when nobody has noted anything of theirs.
+SUBJECT = "(SELECT id FROM subjects WHERE user_id = :person)"
+_REVEALED = f"SELECT 1 AS yes FROM reveals WHERE photo_id = :photo AND person = {SUBJECT}"
+#: What the index ``review_items_order`` is made of, before the id; the smallest comes first.
+_RANK = f"timezone('UTC', created_at) - priority * interval '{POINT_MINUTES} minutes'"
 
 
 class PostgresReviewItems:
@@ -41,7 +48,7 @@ class PostgresReviewItems:
         def work(session: Session) -> Hand:
             session.rows(
                 f"UPDATE review_items SET lease_by = CASE WHEN passed.yes THEN NULL ELSE :me END,"
-                f" lease_until = CASE WHEN passed.yes THEN NULL ELSE {_UNTIL} END"
+                f" lease_until = CASE WHEN passed.yes THEN NULL ELSE {UNTIL} END"
                 " FROM (SELECT id, id = ANY (CAST(:passed AS bigint[])) AS yes FROM review_items"
                 "   WHERE lease_by = :me AND closed_at IS NULL) AS passed"
                 " WHERE review_items.id = passed.id AND lease_by = :me AND closed_at IS NULL",
@@ -57,7 +64,7 @@ class PostgresReviewItems:
                 "SELECT count(*) AS n, min(created_at) AS oldest_at FROM (SELECT created_at"
                 "   FROM review_items WHERE closed_at IS NULL AND (:all OR kind <> 'escalation')"
                 f"   LIMIT {COUNT_TO + 1}) AS open",
-                all=_is_admin(holder),
+                all=is_admin(holder),
             )[0]
             return Hand(items=held, waiting=Total.of(waiting["n"]), oldest_at=waiting["oldest_at"])
 
@@ -68,14 +75,14 @@ class PostgresReviewItems:
         return (
             self._pool.transaction(
                 lambda s: s.count(
-                    f"UPDATE review_items AS item SET lease_by = :me, lease_until = {_UNTIL}"
-                    f" WHERE photo_id = :photo AND closed_at IS NULL AND {_FIRST}"
+                    f"UPDATE review_items AS item SET lease_by = :me, lease_until = {UNTIL}"
+                    f" WHERE photo_id = :photo AND closed_at IS NULL AND {FIRST_ITEM}"
                     " AND (:all OR kind <> 'escalation')"
                     " AND (lease_by = :me OR coalesce(lease_until < now(), true))",
                     me=holder.id,
                     lease=LEASE_S,
                     photo=photo_id,
-                    all=_is_admin(holder),
+                    all=is_admin(holder),
                 )
             )
             > 0
@@ -106,13 +113,13 @@ class PostgresReviewItems:
         """See ``photogate.ports.reviewing.ReviewItems.escalate``."""
 
         def work(session: Session) -> bool:
-            _know(session, holder.person)
+            know(session, holder.person)
             return (
                 session.count(
                     "UPDATE review_items AS item SET kind = 'escalation', note = :note,"
-                    f" raised_by = {_SUBJECT}, priority = {ESCALATED}, lease_by = NULL,"
+                    f" raised_by = {SUBJECT}, priority = {ESCALATED}, lease_by = NULL,"
                     " lease_until = NULL WHERE photo_id = :photo AND closed_at IS NULL"
-                    f" AND lease_by = :me AND kind <> 'escalation' AND {_FIRST}",
+                    f" AND lease_by = :me AND kind <> 'escalation' AND {FIRST_ITEM}",
                     note=note,
                     person=holder.person.user_id,
                     photo=photo_id,
@@ -123,29 +130,39 @@ class PostgresReviewItems:
 
         return self._pool.transaction(work)
 
-    def reveal(self, photo_id: str, person: Principal) -> None:
+    def reveal(self, photo_id: str, person: Principal, *, most: int | None = None) -> bool:
         """See ``photogate.ports.reviewing.ReviewItems.reveal``."""
 
-        def work(session: Session) -> None:
-            _know(session, person)
+        def work(session: Session) -> bool:
+            know(session, person)
+            if most is not None:
+                # One at a time, so that no second tab gets past the limit.
+                session.rows(
+                    f"SELECT 1 AS yes FROM subjects WHERE id = {SUBJECT} FOR UPDATE",
+                    person=person.user_id,
+                )
+                known = session.row(_REVEALED, photo=photo_id, person=person.user_id)
+                if known is None and exposure_of(session, person) >= most:
+                    return False
             session.rows(
-                f"INSERT INTO reveals (photo_id, person) SELECT :photo, {_SUBJECT}"
+                f"INSERT INTO reveals (photo_id, person) SELECT :photo, {SUBJECT}"
                 " ON CONFLICT DO NOTHING",
                 photo=photo_id,
                 person=person.user_id,
             )
+            return True
 
-        self._pool.transaction(work)
+        return self._pool.transaction(work)
+
+    def exposure(self, person: Principal) -> int:
+        """See ``photogate.ports.reviewing.ReviewItems.exposure``."""
+        return self._pool.transaction(lambda s: exposure_of(s, person))
 
     def revealed(self, photo_id: str, person: Principal) -> bool:
         """See ``photogate.ports.reviewing.ReviewItems.revealed``."""
         return (
             self._pool.transaction(
-                lambda s: s.row(
-                    f"SELECT 1 AS yes FROM reveals WHERE photo_id = :photo AND person = {_SUBJECT}",
-                    photo=photo_id,
-                    person=person.user_id,
-                )
+                lambda s: s.row(_REVEALED, photo=photo_id, person=person.user_id)
             )
             is not None
         )
@@ -156,7 +173,7 @@ class PostgresReviewItems:
             " raiser.user_id AS raised_by FROM review_items AS item"
             " LEFT JOIN subjects AS raiser ON raiser.id = raised_by"
             " WHERE lease_by = :me AND closed_at IS NULL"
-            " ORDER BY priority DESC, created_at, item.id",
+            f" ORDER BY {_RANK}, item.id",
             me=holder.id,
         )
         photos = {
@@ -174,34 +191,36 @@ def _fill(
     session: Session, holder: Holder, wanted: Filter, count: int, passed: Sequence[int]
 ) -> None:
     params: dict[str, Any] = {}
-    on_photo: list[str] = []
-    for column, name, value in (
-        ("media.moderation_scores->'rule'->>'name'", "rule", wanted.rule),
-        ("media.user_id", "owner", wanted.user_id),
-    ):
-        if value is not None:
-            on_photo.append(f" AND {column} = :{name}")
-            params[name] = value
-    of_kind = ""
+    on_item, on_photo = "", ""
     if wanted.kind is not None:
-        of_kind, params["kind"] = " AND item.kind = :kind", wanted.kind.value
+        on_item, params["kind"] = " AND item.kind = :kind", wanted.kind.value
+    if wanted.rule is not None:
+        on_photo = " AND media.moderation_scores->'rule'->>'name' = :rule"
+        params["rule"] = wanted.rule
+    if wanted.user_id is not None:
+        # From the user to the items: few, where looking at each item would be thousands.
+        on_item += (
+            " AND item.photo_id = ANY (ARRAY("
+            "SELECT CAST(id AS text) FROM media WHERE CAST(user_id AS text) = :owner))"
+        )
+        params["owner"] = wanted.user_id
     session.rows(
         # An array, because a subquery that is joined may run, and lock, more than once.
-        f"UPDATE review_items SET lease_by = :me, lease_until = {_UNTIL} WHERE id = ANY (ARRAY("
+        f"UPDATE review_items SET lease_by = :me, lease_until = {UNTIL} WHERE id = ANY (ARRAY("
         " SELECT item.id FROM review_items AS item"
         # OFFSET 0: by items in their order, as few as are needed, whatever the filter promises.
         " CROSS JOIN LATERAL (SELECT FROM media WHERE CAST(media.id AS text) = item.photo_id"
-        f"{''.join(on_photo)} OFFSET 0) AS photo"
-        f" WHERE item.closed_at IS NULL AND {_FIRST}"
+        f"{on_photo} OFFSET 0) AS photo"
+        f" WHERE item.closed_at IS NULL AND {FIRST_ITEM}"
         " AND coalesce(item.lease_until < now(), true)"
         " AND item.id <> ALL (CAST(:passed AS bigint[]))"
-        f" AND (:all OR item.kind <> 'escalation'){of_kind}"
-        " ORDER BY item.priority DESC, item.created_at, item.id"
+        f" AND (:all OR item.kind <> 'escalation'){on_item}"
+        f" ORDER BY {_RANK}, item.id"
         " LIMIT :n FOR UPDATE OF item SKIP LOCKED))",
         me=holder.id,
         lease=LEASE_S,
         passed=list(passed),
-        all=_is_admin(holder),
+        all=is_admin(holder),
         n=count,
         **params,
     )
@@ -220,11 +239,24 @@ def _item(row: dict[str, Any], photos: dict[str, Any]) -> ReviewItem:
     )
 
 
-def _is_admin(holder: Holder) -> bool:
+def exposure_of(session: Session, person: Principal) -> int:
+    """Count the photos that this person saw for the first time lately."""
+    row = session.row(
+        f"SELECT count(*) AS n FROM reveals WHERE person = {SUBJECT}"
+        " AND at > now() - make_interval(secs => :s)",
+        person=person.user_id,
+        s=EXPOSURE_S,
+    )
+    return int(row["n"]) if row else 0
+
+
+def is_admin(holder: Holder) -> bool:
+    """Tell whether escalations are for this holder."""
     return holder.person.role.allows(Role.ADMIN)
 
 
-def _know(session: Session, person: Principal) -> None:
+def know(session: Session, person: Principal) -> None:
+    """Let there be a subject of this person."""
     session.rows(
         "INSERT INTO subjects (user_id) VALUES (:person) ON CONFLICT DO NOTHING",
         person=person.user_id,

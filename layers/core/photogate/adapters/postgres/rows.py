@@ -8,10 +8,14 @@ from photogate.domain import PhotoRow, Status
 
 #: For SELECT and RETURNING; ``photo_from`` reads exactly these.
 PHOTO_COLUMNS = (
-    "CAST(id AS text) AS id, user_id, user_name, coalesce(upload_key, url) AS file_key,"
-    " CASE WHEN upload_key IS NULL THEN url ELSE original_key END AS original_key, display_key,"
+    "CAST(id AS text) AS id, CAST(user_id AS text) AS user_id, user_name,"
+    " coalesce(upload_key, url) AS file_key,"
+    " CASE WHEN upload_key IS NULL THEN url ELSE original_key END AS original_key,"
+    # Of what is held there is no picture, whoever asks.
+    " CASE WHEN held_at IS NULL THEN display_key END AS display_key, held_at IS NOT NULL AS held,"
     " upload_key IS NULL AS earlier_layout, moderation_status, moderation_reason,"
-    " moderation_scores, moderation_error, batch_id, decided_by, verified_by, created_at,"
+    " moderation_scores, moderation_error, CAST(batch_id AS text) AS batch_id, decided_by,"
+    " verified_by, created_at,"
     " moderated_at, display_order"
 )
 
@@ -28,13 +32,16 @@ SHOWN = (
     " ELSE 'withheld/' || gen_random_uuid() END"
 )
 
+#: A table that another program made may hold videos: they are neither read nor written.
+PHOTO = "media_type = 'photo'"
+
 #: Photos that wait for the machine: new ones, and those that it looks at once more.
-OPEN = "(moderation_status = 'pending' OR reopened)"
+OPEN = f"({PHOTO} AND (moderation_status = 'pending' OR reopened))"
 
 #: Photos that automatic moderation gave up; the index ``media_unfinished`` holds just these.
 GIVEN_UP = (
     "(moderation_status = 'review' AND moderation_error IS NOT NULL AND decided_by IS NULL"
-    " AND NOT reopened)"
+    f" AND NOT reopened AND {PHOTO})"
 )
 
 
@@ -58,4 +65,5 @@ def photo_from(row: dict[str, Any]) -> PhotoRow:
         created_at=row["created_at"],
         moderated_at=row["moderated_at"],
         display_order=row["display_order"] or 0,
+        held=row["held"],
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.domain import Principal, Role
-from photogate.domain.reviews import SESSION_IDLE_S, SESSION_S, SignInLink
+from photogate.domain.reviews import SESSION_IDLE_S, SESSION_S, OpenSession, SignInLink
 
 _OVER = (
     "(created_at < now() - make_interval(secs => :most)"
@@ -68,11 +70,35 @@ class PostgresSessions:
 
         return self._pool.transaction(work)
 
-    def end(self, secret_hash: str) -> None:
+    def listed(self, *, limit: int) -> Sequence[OpenSession]:
+        """See ``photogate.ports.reviewing.Sessions.listed``."""
+        rows = self._pool.transaction(
+            lambda s: s.rows(
+                "SELECT secret_hash, user_id, user_name, role, created_at, seen_at FROM sessions"
+                f" WHERE NOT {_OVER} ORDER BY seen_at DESC, secret_hash LIMIT :n",
+                most=SESSION_S,
+                idle=SESSION_IDLE_S,
+                n=limit,
+            )
+        )
+        return [
+            OpenSession(
+                id=row["secret_hash"],
+                principal=Principal(
+                    user_id=row["user_id"], role=Role(row["role"]), name=row["user_name"]
+                ),
+                began_at=row["created_at"],
+                seen_at=row["seen_at"],
+            )
+            for row in rows
+        ]
+
+    def end(self, secret_hash: str) -> bool:
         """See ``photogate.ports.reviewing.Sessions.end``."""
-        self._pool.transaction(
+        ended = self._pool.transaction(
             lambda s: s.count("DELETE FROM sessions WHERE secret_hash = :h", h=secret_hash)
         )
+        return ended > 0
 
     def end_all(self, user_id: str) -> int:
         """See ``photogate.ports.reviewing.Sessions.end_all``."""

@@ -21,7 +21,7 @@ class PostgresUnfinished:
             lambda s: s.rows(
                 "SELECT batches.id AS batch_id, count(*) AS photos, deliveries,"
                 " min(moderation_error) AS error, finished_at AS concluded_at"
-                " FROM media JOIN batches ON batches.id = media.batch_id"
+                " FROM media JOIN batches ON batches.id = CAST(media.batch_id AS text)"
                 f" WHERE {GIVEN_UP} AND finished_at IS NOT NULL"
                 " GROUP BY batches.id ORDER BY finished_at, batches.id LIMIT :n",
                 n=limit,
@@ -34,7 +34,8 @@ class PostgresUnfinished:
         rows = self._pool.transaction(
             lambda s: s.rows(
                 "SELECT CAST(id AS text) AS id FROM media"
-                f" WHERE batch_id = ANY (CAST(:ids AS text[])) AND {GIVEN_UP} ORDER BY id",
+                f" WHERE CAST(batch_id AS text) = ANY (CAST(:ids AS text[])) AND {GIVEN_UP}"
+                " ORDER BY id",
                 ids=list(batch_ids),
             )
         )

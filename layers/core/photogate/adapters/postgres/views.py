@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pg8000.exceptions import DatabaseError
 
 from photogate.adapters.postgres.pool import Pool, Session, sqlstate
-from photogate.adapters.postgres.rows import PHOTO_COLUMNS, photo_from
+from photogate.adapters.postgres.rows import PHOTO, PHOTO_COLUMNS, photo_from
 from photogate.domain import (
     COUNT_TO,
     DayStats,
@@ -45,7 +45,7 @@ class PostgresViews:
                 " max(moderated_at) AS last_moderated_at,"
                 " (SELECT count(*) FROM batches WHERE user_id = :u AND finished_at IS NULL)"
                 "   AS pending_batches"
-                " FROM media WHERE user_id = :u",
+                f" FROM media WHERE CAST(user_id AS text) = :u AND {PHOTO} AND held_at IS NULL",
                 u=user_id,
             )
         )[0]
@@ -61,7 +61,7 @@ class PostgresViews:
 
     def photo(self, photo_id: str) -> PhotoRow | None:
         """See ``photogate.ports.records.Views.photo``."""
-        found = self._list("WHERE CAST(id AS text) = :id", id=photo_id)
+        found = self._list(f"WHERE CAST(id AS text) = :id AND {PHOTO}", id=photo_id)
         return found[0] if found else None
 
     def of_user(
@@ -76,9 +76,10 @@ class PostgresViews:
         place: dict[str, object] = {}
         if after is not None:
             place = {"at": after.created_at, "place": after.display_order, "id": after.id}
-        with _compared_with(after):
+        with compared_with(after):
             return self._list(
-                f"WHERE user_id = :u{later if after else ''}"
+                f"WHERE CAST(user_id AS text) = :u AND {PHOTO} AND held_at IS NULL"
+                f"{later if after else ''}"
                 " ORDER BY created_at DESC, display_order, media.id LIMIT :n",
                 u=user_id,
                 n=limit,
@@ -86,10 +87,18 @@ class PostgresViews:
             )
 
     def page(
-        self, *, status: Status | None, limit: int, skip: int = 0, after: Place | None = None
+        self,
+        *,
+        status: Status | None,
+        limit: int,
+        skip: int = 0,
+        after: Place | None = None,
+        failed: bool = False,
     ) -> tuple[list[PhotoRow], Total]:
         """See ``photogate.ports.records.Views.page``."""
-        conditions = [] if status is None else ["moderation_status = :status"]
+        conditions = [PHOTO] if status is None else [PHOTO, "moderation_status = :status"]
+        if failed:
+            conditions += ["moderation_status = 'review'", "moderation_error IS NOT NULL"]
         params: dict[str, object] = {} if status is None else {"status": status.value}
         all_ = f"FROM media {_where(conditions)}"
         if after is not None:
@@ -116,13 +125,15 @@ class PostgresViews:
             )
             return [photo_from(row) for row in found], Total.of(counted[0]["n"])
 
-        with _compared_with(after):
+        with compared_with(after):
             return self._pool.transaction(work)
 
     def waiting(self, *, limit: int) -> list[PhotoRow]:
         """See ``photogate.ports.records.Views.waiting``."""
         return self._list(
-            "WHERE moderation_status = 'review' ORDER BY created_at, media.id LIMIT :n", n=limit
+            f"WHERE moderation_status = 'review' AND {PHOTO}"
+            " ORDER BY created_at, media.id LIMIT :n",
+            n=limit,
         )
 
     def last_day(self) -> DayStats:
@@ -135,7 +146,8 @@ class PostgresViews:
             )
             now = session.rows(
                 f"SELECT {_DAY_AGO} AS since, (SELECT count(*) FROM (SELECT FROM media"
-                f"   WHERE moderation_status = 'pending' LIMIT {COUNT_TO + 1}) AS m) AS photos,"
+                f"   WHERE moderation_status = 'pending' AND {PHOTO} LIMIT {COUNT_TO + 1}) AS m)"
+                "   AS photos,"
                 " (SELECT extract(epoch FROM now() - min(created_at)) FROM batches"
                 "   WHERE finished_at IS NULL) AS oldest_age_s"
             )[0]
@@ -170,7 +182,7 @@ def _where(conditions: Sequence[str]) -> str:
 
 
 @contextmanager
-def _compared_with(after: Place | None) -> Iterator[None]:
+def compared_with(after: Place | None) -> Iterator[None]:
     """Refuse a place whose id is of another kind than this table's."""
     try:
         yield

@@ -1,0 +1,44 @@
+// Why a photo is rejected: one chip and one digit for each reason, 0 for words.
+import { $, element } from "./view.js";
+
+export const REASONS = [
+  ["nsfw", "nudity"],
+  ["underage", "underage"],
+  ["no_face", "no face"],
+  ["group_photo", "group"],
+  ["blurry", "blurry"],
+  ["blank", "blank"],
+  ["too_small", "too small"],
+  ["unreadable", "unreadable"],
+];
+
+/** Makes the chips; `choose` gets a reason, or null for words of the person's own. */
+export function makeChips(choose) {
+  const entries = [...REASONS, [null, "own words"]];
+  entries.forEach(([reason, words], index) => {
+    const chip = element("button", `${words} `);
+    chip.type = "button";
+    if (reason !== null) chip.dataset.reason = reason;
+    chip.append(element("kbd", reason === null ? "0" : String(index + 1)));
+    chip.addEventListener("click", () => choose(reason));
+    $("reasons").append(chip);
+  });
+}
+
+/** Gives the reason of a digit, null for words; undefined when it has none. */
+export function reasonOf(digit) {
+  return digit === "0" ? null : REASONS[Number(digit) - 1]?.[0];
+}
+
+/** Marks the reason that the rule gives. */
+export function suggest(reason) {
+  for (const chip of $("reasons").children) {
+    chip.classList.toggle("suggested", reason !== null && chip.dataset.reason === reason);
+  }
+}
+
+/** Shows that a reason is asked for, or no longer. */
+export function setAsked(on) {
+  $("reject").setAttribute("aria-pressed", String(on));
+  $("reasons").classList.toggle("asked", on);
+}

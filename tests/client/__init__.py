@@ -1,0 +1,1 @@
+"""The client of ``clients/python``, as backends use it."""
