@@ -2,7 +2,8 @@
 
     python -m bench.verdicts [--photos 900] [--latency]
 
-Times are the database's: from upload-complete to the verdict's commit. For "without copies" a
+Times are the database's: from upload-complete to the beginning of the transaction that writes the
+verdict. For "without copies" a
 trigger of this benchmark takes each wish for copies back, so that their jobs find nothing to do.
 Runs on versions from before there were copies as well, for comparison.
 """
