@@ -138,10 +138,9 @@ def test_operators_see_resend_and_try(
         assert run_cli("test", "webhook") == (0, "webhook: told\n")
         assert json.loads(receiver.taken[-1].body)["type"] == "ping"
         receiver.answers.append(Answer(status=404))
-        assert run_cli("test", "webhook", "--user", "other") == (
-            1,
-            "webhook: not told: HTTP 404: not taken\n",
-        )
+        code, said = run_cli("test", "webhook", "--user", "other")
+        assert code == 1
+        assert said.startswith("webhook: not told: HTTP 404: not taken\n")
     finally:
         notifier.stop()
 
