@@ -17,13 +17,13 @@ from uuid import uuid4
 
 import requests
 
+from local.health import rounds_within_s
 from photogate import bootstrap
 from photogate import settings as s
 from photogate.adapters.postgres.condition import Condition, condition
 from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.bootstrap import choose
 from photogate.errors import PhotogateError
-from photogate.service.sweep import ROUND_S
 
 S = TypeVar("S", bound=s.LogSettings)
 #: Clocks further apart end links early, and may refuse tokens.
@@ -35,7 +35,6 @@ _LITTLE_BYTES = 2_000_000_000
 #: Below this PostgreSQL and the photo store fail.
 _NO_BYTES = 200_000_000
 _OLD_REVIEW = timedelta(days=1)
-_SWEEP_ROUNDS = 3
 _API_TIMEOUT_S = 5.0
 
 
@@ -289,8 +288,8 @@ class _Examination:
         settings = self._read(s.SweepSettings)
         self._has_tables()
         ended = self._condition.swept_at
-        within_s = _SWEEP_ROUNDS * (settings.sweep_interval_s + ROUND_S)
-        if ended is None or (self._condition.now - ended).total_seconds() > within_s:
+        late_s = rounds_within_s(settings)
+        if ended is None or (self._condition.now - ended).total_seconds() > late_s:
             yield Finding(
                 part="sweep",
                 level=Level.WRONG,

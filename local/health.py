@@ -37,13 +37,18 @@ def _worker() -> str | None:
     return None if socket.gethostname() in alive else "the worker does not announce itself"
 
 
+def rounds_within_s(settings: SweepSettings) -> float:
+    """Give the seconds within which a sweep that works has ended a round."""
+    return _ROUNDS * (settings.sweep_interval_s + ROUND_S)
+
+
 def _sweep() -> str | None:
     settings = read(SweepSettings)
     with closing(Pool(settings.database, size=1)) as pool:
         ended = pool.transaction(
             lambda session: session.row(
                 "SELECT 1 FROM sweeps WHERE ended_at > now() - make_interval(secs => :s)",
-                s=_ROUNDS * (settings.sweep_interval_s + ROUND_S),
+                s=rounds_within_s(settings),
             )
         )
     return None if ended else "no round of the sweep has ended lately"

@@ -103,8 +103,7 @@ def _work(report: QueueReport) -> Iterator[Metric]:
     yield _one(
         "oldest_batch_seconds", "Age of the oldest unfinished batch.", day.oldest_age_s or 0.0
     )
-    in_review = day.total - day.approved - day.rejected
-    verdicts = {"approved": day.approved, "rejected": day.rejected, "review": in_review}
+    verdicts = {"approved": day.approved, "rejected": day.rejected, "review": day.in_review}
     yield _by("photos_last_day", "Photos by their state, of the last 24 hours.", "status", verdicts)
     yield _by(
         "rejected_last_day", "Of these the rejected, by reason.", "reason", day.rejection_reasons

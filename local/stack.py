@@ -17,8 +17,7 @@ import requests
 
 from local.children import Child
 from local.home import EMBEDDED_POLICY, Home, port_is_free
-from local.models.build import DEFAULT, ensure_faces
-from local.models.own import bundle_folder, second_folder
+from local.models.chosen import chosen_bundles
 from local.process import stop
 from local.servers.embedded_postgres import EmbeddedPostgres
 from local.servers.embedded_redis import EmbeddedRedis, find_server
@@ -162,18 +161,13 @@ class Stack:
             )
         # What can be wrong without any server is told before one is started.
         choose.settings_of(ServeSettings)
-        if self.model is not None or not os.environ.get("MODEL_DIR"):
-            os.environ["MODEL_DIR"] = str(bundle_folder(self.model or DEFAULT, self.progress))
-        second = second_folder(os.environ.get("SECOND_MODEL") or None, self.progress)
-        os.environ["SECOND_MODEL"] = second
         if not os.environ.get("POLICY"):
             os.environ["POLICY"] = EMBEDDED_POLICY
         policy = choose.policy(choose.settings_of(PolicySettings))
         if policy.content is not None:  # a file, which the children may not find from elsewhere
             os.environ["POLICY"] = str(Path(os.environ["POLICY"]).resolve())
-        detector = os.environ.get("COMPREFACE_URL") or os.environ.get("FACES_DIR")
-        if policy.needs("faces") and not detector:
-            os.environ["FACES_DIR"] = str(ensure_faces(self.progress))
+        bundles = chosen_bundles(policy, self.progress, model=self.model)
+        os.environ.update({name.upper(): value for name, value in bundles.items()})
         if not (os.environ.get("DATABASE_URL") or os.environ.get("DB_HOST")):
             self.progress("starting PostgreSQL")
             postgres = EmbeddedPostgres(self.home)

@@ -57,7 +57,7 @@ def _work(report: QueueReport) -> Table:
         "oldest": _age(day.oldest_age_s),
         "approved": str(day.approved),
         "rejected": str(day.rejected),
-        "for people": str(day.total - day.approved - day.rejected),
+        "for people": str(day.in_review),
         "failed": _if_any(day.failed),
     }
     for title in cells:

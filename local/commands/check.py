@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -34,23 +33,16 @@ def check(
     Exits with 0 whatever the verdicts are, with 2 when a file is not there.
     """
     from local.check import check_file
-    from local.models.own import second_folder
+    from local.models.chosen import chosen_bundles
     from local.verdicts import coloured, explanation, score_columns, verdict_table
     from photogate import bootstrap
     from photogate.bootstrap import choose
     from photogate.settings import MAX_PHOTO_BYTES, ModelSettings, PolicySettings, read
 
     with errors_as_lines():
-        bundles = {}
-        if model is not None or not os.environ.get("MODEL_DIR"):
-            bundles["model_dir"] = _bundle(model)
-        second = second_folder(os.environ.get("SECOND_MODEL") or None, step)
-        chosen = read(PolicySettings, policy=policy)
-        rules = choose.policy(chosen)
-        embedded = rules.needs("faces") and chosen.compreface_url is None
-        if embedded and not os.environ.get("FACES_DIR"):
-            bundles["faces_dir"] = _faces()
-        settings = read(ModelSettings, policy=policy, second_model=second, **bundles)
+        rules = choose.policy(read(PolicySettings, policy=policy))
+        bundles = chosen_bundles(rules, step, model=model)
+        settings = read(ModelSettings, policy=policy, **bundles)
         analyzer = bootstrap.analyzer(settings, rules)
     table, missing = verdict_table(), False
     for path in files:
@@ -76,16 +68,3 @@ def check(
         out.print(table)
     if missing:
         raise typer.Exit(2)
-
-
-def _bundle(name: str | None) -> Path:
-    from local.models.build import DEFAULT
-    from local.models.own import bundle_folder
-
-    return bundle_folder(name or DEFAULT, step)
-
-
-def _faces() -> Path:
-    from local.models.build import ensure_faces
-
-    return ensure_faces(step)

@@ -195,21 +195,11 @@ def _measure(
 def _instrument(variant: _Variant, variants: list[_Variant]) -> Instrument:
     """Give what measures all that policies of the same look need, so that one pass serves both."""
     from local.evaluation.measuring import Instrument, asking_for_all
-    from local.models.build import DEFAULT, ensure_faces
-    from local.models.own import bundle_folder, second_folder
+    from local.models.chosen import chosen_bundles
 
     look = variant.policy.look
     asking = asking_for_all([v.policy for v in variants if v.policy.look == look], look)
-    settings = {
-        "second_model": second_folder(
-            variant.second or os.environ.get("SECOND_MODEL") or None, step
-        )
-    }
-    if variant.model is not None or not os.environ.get("MODEL_DIR"):
-        settings["model_dir"] = str(bundle_folder(variant.model or DEFAULT, step))
-    has_faces = os.environ.get("COMPREFACE_URL") or os.environ.get("FACES_DIR")
-    if asking.needs("faces") and not has_faces:
-        settings["faces_dir"] = str(ensure_faces(step))
+    settings = chosen_bundles(asking, step, model=variant.model, second=variant.second)
     return Instrument(settings=settings, policy=asking)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,18 +17,33 @@ from matplotlib.figure import Figure
 
 from local.evaluation.comparison import Flip
 from local.evaluation.figures import Figures
-from local.evaluation.sweep import Swept
+from local.evaluation.sweep import Swept, Tried
 from local.evaluation.tables import percent, summary
 from photogate.domain.estimates import Share
 
 #: Stands for the page's own colour of text, which is another one in the dark.
 _INK = "#010203"
+
+
+@dataclass(frozen=True)
+class _Line:
+    """How one share is drawn."""
+
+    name: str
+    share: Callable[[Tried], Share]
+    colour: str
+    width: float
+    mark: str
+
+
 #: Readable on white and on black; and apart from each other for people who see fewer colours.
-_COLOURS = {"recall": "#0a84c1", "false alarms": "#d4542a", "to a person": "#8a8f2a"}
-_WIDTHS = {"recall": 2.2, "false alarms": 1.6, "to a person": 1.2}
+_LINES = (
+    _Line("recall", lambda tried: tried.recall, "#0a84c1", 2.2, "o"),
+    _Line("false alarms", lambda tried: tried.false_alarms, "#d4542a", 1.6, "s"),
+    _Line("to a person", lambda tried: tried.to_people, "#8a8f2a", 1.2, "^"),
+)
 #: From this ratio on between the largest and the smallest value of a bound its axis is logarithmic.
 _WIDE = 100
-_MARKS = {"recall": "o", "false alarms": "s", "to a person": "^"}
 
 
 def write_page(
@@ -81,8 +97,8 @@ def _plot(swept: Swept) -> Markup:
         figure = Figure(figsize=(4.6, 2.6), layout="constrained")
         axes = figure.add_subplot()
         axes.patch.set_alpha(0)
-        for name in _COLOURS:
-            points = [(t.value, _share(t, name)) for t in swept.tried]
+        for line in _LINES:
+            points = [(t.value, line.share(t)) for t in swept.tried]
             drawn = [(x, s) for x, s in points if s.value is not None]
             if not drawn:
                 continue
@@ -91,18 +107,18 @@ def _plot(swept: Swept) -> Markup:
                 xs,
                 [100 * s.interval[0] for _, s in drawn],
                 [100 * s.interval[1] for _, s in drawn],
-                color=_COLOURS[name],
+                color=line.colour,
                 alpha=0.15,
                 linewidth=0,
             )
             axes.plot(
                 xs,
                 [100 * (s.value or 0.0) for _, s in drawn],
-                color=_COLOURS[name],
-                marker=_MARKS[name],
+                color=line.colour,
+                marker=line.mark,
                 markersize=3,
-                linewidth=_WIDTHS[name],
-                label=name,
+                linewidth=line.width,
+                label=line.name,
             )
         own = next(t.value for t in swept.tried if t.own)
         axes.axvline(own, color=_INK, linestyle="--", linewidth=1)
@@ -124,9 +140,3 @@ def _plot(swept: Swept) -> Markup:
     # The only names that are not the page's own.
     drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
     return Markup(drawing)  # noqa: S704 - drawn here; names of bounds are escaped by matplotlib
-
-
-def _share(tried: object, name: str) -> Share:
-    share = getattr(tried, {"to a person": "to_people"}.get(name, name.replace(" ", "_")))
-    assert isinstance(share, Share)  # noqa: S101 - the names above
-    return share

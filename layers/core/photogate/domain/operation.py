@@ -120,3 +120,8 @@ class DayStats:
     pending_media: Total
     #: Age of the oldest batch that is not finished; None when there is none.
     oldest_age_s: float | None
+
+    @property
+    def in_review(self) -> int:
+        """How many of ``total`` went to a person and wait, ``failed`` ones among them."""
+        return self.total - self.approved - self.rejected

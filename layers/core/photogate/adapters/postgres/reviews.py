@@ -21,15 +21,15 @@ from photogate.domain.reviews import (
 )
 
 #: When a lease that begins now ends.
-UNTIL = "now() + make_interval(secs => :lease)"
+_UNTIL = "now() + make_interval(secs => :lease)"
 #: One item of a photo is given at a time, so that no two holders have the same photo.
-FIRST_ITEM = (
+_FIRST = (
     "item.id = (SELECT min(id) FROM review_items"
     " WHERE photo_id = item.photo_id AND closed_at IS NULL)"
 )
+_THESE = "= ANY (CAST(:ids AS text[]))"
 #: The number of ``:person``; None when nobody has noted anything of theirs.
-SUBJECT = "(SELECT id FROM subjects WHERE user_id = :person)"
-_REVEALED = f"SELECT 1 AS yes FROM reveals WHERE photo_id = :photo AND person = {SUBJECT}"
+_SUBJECT = "(SELECT id FROM subjects WHERE user_id = :person)"
 #: What the index ``review_items_order`` is made of, before the id; the smallest comes first.
 _RANK = f"timezone('UTC', created_at) - priority * interval '{POINT_MINUTES} minutes'"
 
@@ -48,7 +48,7 @@ class PostgresReviewItems:
         def work(session: Session) -> Hand:
             session.rows(
                 f"UPDATE review_items SET lease_by = CASE WHEN passed.yes THEN NULL ELSE :me END,"
-                f" lease_until = CASE WHEN passed.yes THEN NULL ELSE {UNTIL} END"
+                f" lease_until = CASE WHEN passed.yes THEN NULL ELSE {_UNTIL} END"
                 " FROM (SELECT id, id = ANY (CAST(:passed AS bigint[])) AS yes FROM review_items"
                 "   WHERE lease_by = :me AND closed_at IS NULL) AS passed"
                 " WHERE review_items.id = passed.id AND lease_by = :me AND closed_at IS NULL",
@@ -64,7 +64,7 @@ class PostgresReviewItems:
                 "SELECT count(*) AS n, min(created_at) AS oldest_at FROM (SELECT created_at"
                 "   FROM review_items WHERE closed_at IS NULL AND (:all OR kind <> 'escalation')"
                 f"   LIMIT {COUNT_TO + 1}) AS open",
-                all=is_admin(holder),
+                all=_is_admin(holder),
             )[0]
             return Hand(items=held, waiting=Total.of(waiting["n"]), oldest_at=waiting["oldest_at"])
 
@@ -72,21 +72,7 @@ class PostgresReviewItems:
 
     def claim(self, holder: Holder, photo_id: str) -> bool:
         """See ``photogate.ports.reviewing.ReviewItems.claim``."""
-        return (
-            self._pool.transaction(
-                lambda s: s.count(
-                    f"UPDATE review_items AS item SET lease_by = :me, lease_until = {UNTIL}"
-                    f" WHERE photo_id = :photo AND closed_at IS NULL AND {FIRST_ITEM}"
-                    " AND (:all OR kind <> 'escalation')"
-                    " AND (lease_by = :me OR coalesce(lease_until < now(), true))",
-                    me=holder.id,
-                    lease=LEASE_S,
-                    photo=photo_id,
-                    all=is_admin(holder),
-                )
-            )
-            > 0
-        )
+        return bool(self._pool.transaction(lambda s: claim_photos(s, holder, [photo_id])))
 
     def release(self, holder: Holder) -> None:
         """See ``photogate.ports.reviewing.ReviewItems.release``."""
@@ -100,26 +86,19 @@ class PostgresReviewItems:
 
     def close(self, holder: Holder, photo_id: str) -> None:
         """See ``photogate.ports.reviewing.ReviewItems.close``."""
-        self._pool.transaction(
-            lambda s: s.count(
-                "UPDATE review_items SET closed_at = now()"
-                " WHERE photo_id = :photo AND lease_by = :me AND closed_at IS NULL",
-                me=holder.id,
-                photo=photo_id,
-            )
-        )
+        self._pool.transaction(lambda s: close_photos(s, holder, [photo_id]))
 
     def escalate(self, holder: Holder, photo_id: str, *, note: str | None) -> bool:
         """See ``photogate.ports.reviewing.ReviewItems.escalate``."""
 
         def work(session: Session) -> bool:
-            know(session, holder.person)
+            _know(session, holder.person)
             return (
                 session.count(
                     "UPDATE review_items AS item SET kind = 'escalation', note = :note,"
-                    f" raised_by = {SUBJECT}, priority = {ESCALATED}, lease_by = NULL,"
+                    f" raised_by = {_SUBJECT}, priority = {ESCALATED}, lease_by = NULL,"
                     " lease_until = NULL WHERE photo_id = :photo AND closed_at IS NULL"
-                    f" AND lease_by = :me AND kind <> 'escalation' AND {FIRST_ITEM}",
+                    f" AND lease_by = :me AND kind <> 'escalation' AND {_FIRST}",
                     note=note,
                     person=holder.person.user_id,
                     photo=photo_id,
@@ -132,40 +111,17 @@ class PostgresReviewItems:
 
     def reveal(self, photo_id: str, person: Principal, *, most: int | None = None) -> bool:
         """See ``photogate.ports.reviewing.ReviewItems.reveal``."""
-
-        def work(session: Session) -> bool:
-            know(session, person)
-            if most is not None:
-                # One at a time, so that no second tab gets past the limit.
-                session.rows(
-                    f"SELECT 1 AS yes FROM subjects WHERE id = {SUBJECT} FOR UPDATE",
-                    person=person.user_id,
-                )
-                known = session.row(_REVEALED, photo=photo_id, person=person.user_id)
-                if known is None and exposure_of(session, person) >= most:
-                    return False
-            session.rows(
-                f"INSERT INTO reveals (photo_id, person) SELECT :photo, {SUBJECT}"
-                " ON CONFLICT DO NOTHING",
-                photo=photo_id,
-                person=person.user_id,
-            )
-            return True
-
-        return self._pool.transaction(work)
+        return bool(
+            self._pool.transaction(lambda s: reveal_photos(s, [photo_id], person, most=most))
+        )
 
     def exposure(self, person: Principal) -> int:
         """See ``photogate.ports.reviewing.ReviewItems.exposure``."""
-        return self._pool.transaction(lambda s: exposure_of(s, person))
+        return self._pool.transaction(lambda s: _exposure(s, person))
 
     def revealed(self, photo_id: str, person: Principal) -> bool:
         """See ``photogate.ports.reviewing.ReviewItems.revealed``."""
-        return (
-            self._pool.transaction(
-                lambda s: s.row(_REVEALED, photo=photo_id, person=person.user_id)
-            )
-            is not None
-        )
+        return bool(self._pool.transaction(lambda s: revealed_photos(s, [photo_id], person)))
 
     def _held(self, session: Session, holder: Holder) -> list[ReviewItem]:
         rows = session.rows(
@@ -187,6 +143,70 @@ class PostgresReviewItems:
         return [_item(row, photos) for row in rows if row["photo_id"] in photos]
 
 
+def claim_photos(session: Session, holder: Holder, photo_ids: Sequence[str]) -> set[str]:
+    """Lease the items of these photos that nobody else holds; give their photos."""
+    rows = session.rows(
+        # Locked in one order, so that two who claim the same wait, and do not block.
+        f"UPDATE review_items SET lease_by = :me, lease_until = {_UNTIL}"
+        " WHERE id = ANY (ARRAY(SELECT item.id FROM review_items AS item"
+        f"   WHERE photo_id {_THESE} AND closed_at IS NULL AND {_FIRST}"
+        "   AND (:all OR kind <> 'escalation')"
+        "   AND (lease_by = :me OR coalesce(lease_until < now(), true))"
+        "   ORDER BY item.id FOR UPDATE))"
+        " RETURNING photo_id",
+        me=holder.id,
+        lease=LEASE_S,
+        ids=list(photo_ids),
+        all=_is_admin(holder),
+    )
+    return {row["photo_id"] for row in rows}
+
+
+def close_photos(session: Session, holder: Holder, photo_ids: Sequence[str]) -> None:
+    """Close the items of these photos that this holder has."""
+    session.rows(
+        "UPDATE review_items SET closed_at = now()"
+        f" WHERE photo_id {_THESE} AND lease_by = :me AND closed_at IS NULL",
+        me=holder.id,
+        ids=list(photo_ids),
+    )
+
+
+def reveal_photos(
+    session: Session, photo_ids: Sequence[str], person: Principal, *, most: int | None
+) -> set[str]:
+    """Note that this person sees these photos, ``most`` lately at most; give those allowed."""
+    _know(session, person)
+    shown = list(dict.fromkeys(photo_ids))
+    if most is not None:
+        # One at a time, so that no second tab gets past the limit.
+        session.rows(
+            f"SELECT 1 AS yes FROM subjects WHERE id = {_SUBJECT} FOR UPDATE",
+            person=person.user_id,
+        )
+        known = revealed_photos(session, shown, person)
+        left = max(0, most - _exposure(session, person))
+        fresh = [id_ for id_ in shown if id_ not in known][:left]
+        shown = [*known, *fresh]
+    session.rows(
+        "INSERT INTO reveals (photo_id, person)"
+        f" SELECT unnest(CAST(:ids AS text[])), {_SUBJECT} ON CONFLICT DO NOTHING",
+        ids=sorted(shown),
+        person=person.user_id,
+    )
+    return set(shown)
+
+
+def revealed_photos(session: Session, photo_ids: Sequence[str], person: Principal) -> set[str]:
+    """Give those of these photos that this person has seen."""
+    rows = session.rows(
+        f"SELECT photo_id FROM reveals WHERE photo_id {_THESE} AND person = {_SUBJECT}",
+        ids=list(photo_ids),
+        person=person.user_id,
+    )
+    return {row["photo_id"] for row in rows}
+
+
 def _fill(
     session: Session, holder: Holder, wanted: Filter, count: int, passed: Sequence[int]
 ) -> None:
@@ -206,12 +226,12 @@ def _fill(
         params["owner"] = wanted.user_id
     session.rows(
         # An array, because a subquery that is joined may run, and lock, more than once.
-        f"UPDATE review_items SET lease_by = :me, lease_until = {UNTIL} WHERE id = ANY (ARRAY("
+        f"UPDATE review_items SET lease_by = :me, lease_until = {_UNTIL} WHERE id = ANY (ARRAY("
         " SELECT item.id FROM review_items AS item"
         # OFFSET 0: by items in their order, as few as are needed, whatever the filter promises.
         " CROSS JOIN LATERAL (SELECT FROM media WHERE CAST(media.id AS text) = item.photo_id"
         f"{on_photo} OFFSET 0) AS photo"
-        f" WHERE item.closed_at IS NULL AND {FIRST_ITEM}"
+        f" WHERE item.closed_at IS NULL AND {_FIRST}"
         " AND coalesce(item.lease_until < now(), true)"
         " AND item.id <> ALL (CAST(:passed AS bigint[]))"
         f" AND (:all OR item.kind <> 'escalation'){on_item}"
@@ -220,7 +240,7 @@ def _fill(
         me=holder.id,
         lease=LEASE_S,
         passed=list(passed),
-        all=is_admin(holder),
+        all=_is_admin(holder),
         n=count,
         **params,
     )
@@ -239,10 +259,10 @@ def _item(row: dict[str, Any], photos: dict[str, Any]) -> ReviewItem:
     )
 
 
-def exposure_of(session: Session, person: Principal) -> int:
+def _exposure(session: Session, person: Principal) -> int:
     """Count the photos that this person saw for the first time lately."""
     row = session.row(
-        f"SELECT count(*) AS n FROM reveals WHERE person = {SUBJECT}"
+        f"SELECT count(*) AS n FROM reveals WHERE person = {_SUBJECT}"
         " AND at > now() - make_interval(secs => :s)",
         person=person.user_id,
         s=EXPOSURE_S,
@@ -250,12 +270,12 @@ def exposure_of(session: Session, person: Principal) -> int:
     return int(row["n"]) if row else 0
 
 
-def is_admin(holder: Holder) -> bool:
+def _is_admin(holder: Holder) -> bool:
     """Tell whether escalations are for this holder."""
     return holder.person.role.allows(Role.ADMIN)
 
 
-def know(session: Session, person: Principal) -> None:
+def _know(session: Session, person: Principal) -> None:
     """Let there be a subject of this person."""
     session.rows(
         "INSERT INTO subjects (user_id) VALUES (:person) ON CONFLICT DO NOTHING",

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from photogate.adapters.postgres.pool import Pool, Session
+from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.reviews import (
-    FIRST_ITEM,
-    SUBJECT,
-    UNTIL,
-    exposure_of,
-    is_admin,
-    know,
+    claim_photos,
+    close_photos,
+    reveal_photos,
+    revealed_photos,
 )
 from photogate.adapters.postgres.rows import PHOTO, PHOTO_COLUMNS, photo_from
 from photogate.adapters.postgres.views import compared_with
 from photogate.domain import PhotoRow, Place, Principal
-from photogate.domain.reviews import LEASE_S, Holder
-
-_THESE = "= ANY (CAST(:ids AS text[]))"
+from photogate.domain.reviews import Holder
 
 
 class PostgresSelections:
@@ -31,7 +27,8 @@ class PostgresSelections:
         """See ``photogate.ports.listing.Selections.photos``."""
         rows = self._pool.transaction(
             lambda s: s.rows(
-                f"SELECT {PHOTO_COLUMNS} FROM media WHERE CAST(id AS text) {_THESE}",
+                f"SELECT {PHOTO_COLUMNS} FROM media WHERE CAST(id AS text)"
+                " = ANY (CAST(:ids AS text[]))",
                 ids=list(photo_ids),
             )
         )
@@ -39,75 +36,21 @@ class PostgresSelections:
 
     def claim(self, holder: Holder, photo_ids: Sequence[str]) -> set[str]:
         """See ``photogate.ports.listing.Selections.claim``."""
-        rows = self._pool.transaction(
-            lambda s: s.rows(
-                # Locked in one order, so that two who claim the same wait, and do not block.
-                f"UPDATE review_items SET lease_by = :me, lease_until = {UNTIL}"
-                " WHERE id = ANY (ARRAY(SELECT item.id FROM review_items AS item"
-                f"   WHERE photo_id {_THESE} AND closed_at IS NULL AND {FIRST_ITEM}"
-                "   AND (:all OR kind <> 'escalation')"
-                "   AND (lease_by = :me OR coalesce(lease_until < now(), true))"
-                "   ORDER BY item.id FOR UPDATE))"
-                " RETURNING photo_id",
-                me=holder.id,
-                lease=LEASE_S,
-                ids=list(photo_ids),
-                all=is_admin(holder),
-            )
-        )
-        return {row["photo_id"] for row in rows}
+        return self._pool.transaction(lambda s: claim_photos(s, holder, photo_ids))
 
     def close(self, holder: Holder, photo_ids: Sequence[str]) -> None:
         """See ``photogate.ports.listing.Selections.close``."""
-        self._pool.transaction(
-            lambda s: s.count(
-                "UPDATE review_items SET closed_at = now()"
-                f" WHERE photo_id {_THESE} AND lease_by = :me AND closed_at IS NULL",
-                me=holder.id,
-                ids=list(photo_ids),
-            )
-        )
+        self._pool.transaction(lambda s: close_photos(s, holder, photo_ids))
 
     def reveal(
         self, photo_ids: Sequence[str], person: Principal, *, most: int | None = None
     ) -> set[str]:
         """See ``photogate.ports.listing.Selections.reveal``."""
-
-        def work(session: Session) -> set[str]:
-            know(session, person)
-            shown = list(dict.fromkeys(photo_ids))
-            if most is not None:
-                # One at a time, so that no second tab gets past the limit.
-                session.rows(
-                    f"SELECT 1 AS yes FROM subjects WHERE id = {SUBJECT} FOR UPDATE",
-                    person=person.user_id,
-                )
-                known = _revealed(session, shown, person)
-                left = max(0, most - exposure_of(session, person))
-                fresh = [id_ for id_ in shown if id_ not in known][:left]
-                shown = [*known, *fresh]
-            session.rows(
-                "INSERT INTO reveals (photo_id, person)"
-                f" SELECT unnest(CAST(:ids AS text[])), {SUBJECT} ON CONFLICT DO NOTHING",
-                ids=sorted(shown),
-                person=person.user_id,
-            )
-            return set(shown)
-
-        return self._pool.transaction(work)
+        return self._pool.transaction(lambda s: reveal_photos(s, photo_ids, person, most=most))
 
     def revealed(self, photo_ids: Sequence[str], person: Principal) -> set[str]:
         """See ``photogate.ports.listing.Selections.revealed``."""
-        return self._pool.transaction(lambda s: _revealed(s, photo_ids, person))
-
-
-def _revealed(session: Session, photo_ids: Sequence[str], person: Principal) -> set[str]:
-    rows = session.rows(
-        f"SELECT photo_id FROM reveals WHERE photo_id {_THESE} AND person = {SUBJECT}",
-        ids=list(photo_ids),
-        person=person.user_id,
-    )
-    return {row["photo_id"] for row in rows}
+        return self._pool.transaction(lambda s: revealed_photos(s, photo_ids, person))
 
 
 class PostgresRejections:
