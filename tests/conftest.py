@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 import requests
+from hypothesis import settings
 
 from local.home import Home
 from local.models.build import SECOND, ensure_bundle, ensure_faces
@@ -34,6 +35,10 @@ if TYPE_CHECKING:  # what needs no browser needs no playwright
 
 SECRET = "0123456789abcdef-only-for-the-tests"
 
+
+# No example fails because the machine is busy.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 # Metrics go to standard output, where they would drown what pytest prints.
 os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
 from photogate.bootstrap import AdminParts
 from photogate.domain import Principal, Reason, Role, Status
@@ -118,6 +118,16 @@ class History(BaseModel):
         )
 
 
+def _no_number(value: object) -> object:
+    if isinstance(value, str) and not value.strip("+-.0123456789"):
+        raise ValueError("a date and a time with its zone, such as 2026-11-27T08:00:00Z")
+    return value
+
+
+#: A bare number would be taken as seconds since 1970.
+_Moment = Annotated[AwareDatetime, BeforeValidator(_no_number)]
+
+
 def _wanted(
     by: Annotated[By | None, Query(description="What kind of author made it.")] = None,
     person: Annotated[
@@ -130,8 +140,8 @@ def _wanted(
         str | None, Query(max_length=128, pattern=_TEXT, description="Whose photos.")
     ] = None,
     photo_id: Annotated[str | None, Query(pattern="^[0-9a-f-]{1,36}$")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="From then on.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Before then.")] = None,
+    since: Annotated[_Moment | None, Query(description="From then on.")] = None,
+    until: Annotated[_Moment | None, Query(description="Before then.")] = None,
 ) -> HistoryFilter:
     return HistoryFilter(
         by=by,

@@ -75,7 +75,7 @@ class Desk:
         watched.page.goto(self.link(user, role))
         watched.page.keyboard.press("Enter")
         watched.page.wait_for_url("**/admin")
-        # Who leaves while photos are being taken holds them until their lease ends.
+        # So that a test knows what the page holds.
         eventually(lambda: watched.page.evaluate(_HAS_AN_ANSWER))
         return watched
 

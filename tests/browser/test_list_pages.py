@@ -137,7 +137,7 @@ def test_rejected_photos_are_confirmed_restored_and_deleted(desk: Desk, waiting:
     page.locator("#pages a", has_text="Rejected").click()
     kept, restored, *gone = tiles(page, 4)
     page.keyboard.press("x")
-    page.keyboard.press("c")
+    page.keyboard.press("y")
     expect(page.locator("#strip")).to_have_text("1 photo verified.")
     assert tiles(page, 3) == [restored, *gone]
     page.keyboard.press("x")
@@ -157,6 +157,105 @@ def test_rejected_photos_are_confirmed_restored_and_deleted(desk: Desk, waiting:
     page.locator("#verified").select_option("true")
     assert tiles(page, 1) == [kept]
     expect(page.locator("#tiles .verified")).to_have_text("verified by ada")
+    watched.assert_calm()
+
+
+def test_suspected_abuse_goes_from_lists_too(desk: Desk, waiting: Add) -> None:
+    ids = waiting(6)
+    backend = desk.installation.client("backend", Role.MODERATOR)
+    for photo in ids[:4]:
+        backend.call("PUT", f"/admin/moderation/{photo}/reject", json={"reason": "nsfw"})
+    ada, bob = desk.signed_in(), desk.signed_in("bob")
+    ada.page.locator("#pages a", has_text="Rejected").click()
+    bob.page.locator("#pages a", has_text="Rejected").click()
+    seen = tiles(ada.page, 4)
+    tiles(bob.page, 4)
+    # What the focus is on goes without being selected, here and on the other's screen.
+    ada.page.keyboard.press("ArrowRight")
+    ada.page.keyboard.press("c")
+    expect(ada.page.locator("#strip")).to_contain_text("Withheld from everybody")
+    assert tiles(ada.page, 3) == [seen[0], *seen[2:]]
+    tiles(bob.page, 3)
+    # While a photo is seen large the key works, too.
+    ada.page.keyboard.press("Enter")
+    expect(ada.page.locator("#closer img")).to_be_visible()
+    large = ada.page.locator("#closer img").get_attribute("src") or ""
+    ada.page.keyboard.press("c")
+    expect(ada.page.locator("#closer")).not_to_be_visible()
+    tiles(bob.page, 2)
+    assert bob.page.locator(f"img[src*='{large.split('/')[-2]}']").count() == 0
+    # Several are asked about once.
+    ada.page.keyboard.press("t")
+    ada.page.keyboard.press("c")
+    expect(ada.page.locator("#confirm-words")).to_contain_text("withhold 2 photos?")
+    ada.page.keyboard.press("Enter")
+    expect(ada.page.locator("#state")).to_have_text("Nothing here")
+    expect(bob.page.locator("#state")).to_have_text("Nothing here")
+
+    ada.page.locator("#pages a", has_text="Grid").click()
+    first, last = tiles(ada.page, 2)
+    ada.page.keyboard.press("c")
+    assert tiles(ada.page, 1) == [last]
+    sql = "SELECT CAST(media.id AS text) AS id FROM media WHERE held_at IS NOT NULL"
+    held = {*ids[:4], first}
+    eventually(lambda: {row["id"] for row in desk.pool.transaction(lambda s: s.rows(sql))} == held)
+    ada.assert_calm()
+    bob.assert_calm()
+
+
+def test_what_is_escalated_together_goes_to_the_admins(desk: Desk, waiting: Add) -> None:
+    waiting(3)
+    watched = desk.signed_in()
+    page = watched.page
+    page.locator("#pages a", has_text="Grid").click()
+    ids = tiles(page, 3)
+    for key in ("x", "ArrowRight", "x", "e"):
+        page.keyboard.press(key)
+    page.keyboard.type("both look forged")
+    page.keyboard.press("Enter")
+    expect(page.locator("#strip")).to_have_text("2 photos escalated.")
+    assert tiles(page, 1) == ids[2:]
+    admin = desk.signed_in("root", Role.ADMIN).page
+    admin.locator("#pages a", has_text="Grid").click()
+    assert set(tiles(admin, 2)) == set(ids[:2])
+    sql = "SELECT note FROM review_items WHERE kind = 'escalation'"
+    notes = [row["note"] for row in desk.pool.transaction(lambda s: s.rows(sql))]
+    assert notes == ["both look forged"] * 2
+    watched.assert_calm()
+
+
+def test_keys_of_ones_own_work_on_lists_and_stay_apart(desk: Desk, waiting: Add) -> None:
+    waiting(3)
+    watched = desk.signed_in()
+    page = watched.page
+    page.locator("#pages a", has_text="Grid").click()
+    ids = tiles(page, 3)
+    page.locator("#keys").click()
+    # What this page cannot do is not offered, and what stays as it is cannot be chosen.
+    assert page.locator("[data-chooses=verify], [data-chooses=select]").count() == 0
+    says = page.locator("#legend-says")
+    page.locator("[data-chooses=reject]").click()
+    page.keyboard.press("x")
+    expect(says).to_have_text("X is taken: select.")
+    page.keyboard.press("y")
+    expect(says).to_have_text("Y is taken: verify. Change that one first.")
+    # Taken on the review page alone, but rejecting is there, too.
+    page.keyboard.press("b")
+    expect(says).to_have_text("B is taken: boxes. Change that one first.")
+    page.keyboard.press("j")
+    expect(says).to_contain_text("J: reject the selected photos")
+    page.keyboard.press("Escape")
+    expect(page.locator("#reject kbd")).to_have_text("J")
+    # Closing the legend gives the focus back to the photos, not to the button.
+    page.keyboard.press("Space")
+    assert selected(page) == ids[:1]
+    page.keyboard.press("r")
+    expect(page.locator("#reject")).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("j")
+    page.keyboard.press("1")
+    expect(page.locator("#strip")).to_have_text("1 photo rejected.")
+    page.locator("#pages a", has_text="Review").click()
+    expect(page.locator("#reject kbd")).to_have_text("J")
     watched.assert_calm()
 
 
@@ -233,6 +332,8 @@ def test_who_is_not_signed_in_is_told_so(desk: Desk, name: str) -> None:
     page = desk.browser().new_page()
     open_page(desk, page, name)
     expect(page.locator("#state")).to_have_text("You are not signed in")
+    page.locator("#state-words a", has_text="sign in here").click()
+    page.wait_for_url("**/admin/sign-in")
 
 
 def test_hostile_values_are_words_on_lists_too(desk: Desk, waiting: Add) -> None:

@@ -184,6 +184,11 @@ def test_without_a_connection_decisions_are_kept_and_sent_later(desk: Desk, wait
     waiting(3)
     page = desk.signed_in().page
     decided = [shown(page)]
+    # The next ones are there before they are needed.
+    loaded = (
+        "performance.getEntriesByType('resource').filter((r) => r.name.includes('/photo?copy='))"
+    )
+    page.wait_for_function(f"{loaded}.filter((r) => r.responseEnd > 0).length >= 6")
     page.context.set_offline(True)
     for digit in "12":
         page.keyboard.press("r")

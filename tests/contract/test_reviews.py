@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from photogate.domain.reviews import (
 from photogate.domain.verdicts import Finding, Rule
 from tests.conftest import on_postgres
 from tests.records import Records
+from tests.servers import eventually
 
 ADA = Principal(user_id="ada", role=Role.MODERATOR)
 BOB = Principal(user_id="bob", role=Role.MODERATOR)
@@ -100,6 +101,36 @@ def test_an_index_serves_the_order(pool: Pool) -> None:
     told = pool.transaction(plan)
     assert "Index Scan using review_items_order" in told
     assert "Sort" not in told
+
+
+@on_postgres
+def test_who_leaves_gives_back_what_is_still_being_taken(records: Records, pool: Pool) -> None:
+    first, *_ = doubt(records, *["nsfw.explicit"] * 3)
+    assert taken(records, held_by(ADA), 1) == [first]
+
+    def waiting_sessions() -> int:
+        sql = (
+            "SELECT count(*) AS n FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return int(pool.transaction(lambda s: s.rows(sql))[0]["n"])
+
+    with ThreadPoolExecutor(2) as threads:
+
+        def meanwhile(session: Session) -> None:
+            session.rows("SELECT 1 FROM review_items WHERE photo_id = :p FOR UPDATE", p=first)
+            taking = threads.submit(taken, records, held_by(ADA), 3)
+            eventually(lambda: waiting_sessions() == 1)
+            leaving = threads.submit(records.reviews.release, held_by(ADA))
+            eventually(lambda: waiting_sessions() == 2)
+            done.extend([taking, leaving])
+
+        done: list[Future[Any]] = []
+        pool.transaction(meanwhile)
+        taking, leaving = done
+        assert len(taking.result()) == 3
+        leaving.result()
+    assert len(taken(records, held_by(BOB), 3)) == 3
 
 
 def test_nobody_else_gets_what_somebody_holds(records: Records) -> None:

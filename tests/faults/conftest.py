@@ -49,7 +49,7 @@ class Scale:
     @property
     def busy_s(self) -> float:
         """What other tests at the same time may add to a promised time; a full run has none."""
-        return 0.0 if self.full else 10.0
+        return 0.0 if self.full else 120.0
 
 
 @pytest.fixture(scope="session")

@@ -211,7 +211,12 @@ def test_the_history_tells_who_did_what(team: Team, waiting: list[str]) -> None:
     assert ([e["action"] for e in rest["entries"]], rest["next_cursor"]) == (["decide"], None)
     judged = team.history("viewer", by="machine", action="judge").json()["entries"]
     assert {(e["person"], e["policy"].partition("@")[0]) for e in judged} == {(None, "community")}
-    for query in ({"cursor": "abc"}, {"since": "2026-01-01T00:00:00"}, {"action": "'; DROP"}):
+    for query in (
+        {"cursor": "abc"},
+        {"since": "2026-01-01T00:00:00"},
+        {"until": "1700000000"},
+        {"action": "'; DROP"},
+    ):
         assert team.history("viewer", **query).status_code == 422
 
 

@@ -148,7 +148,8 @@ def test_it_calls_again_until_it_is_finished(
 
         with lambda_api(invoke) as (url, calls):
             status, said = command(url)
-    assert (status, len(calls)) == (0, 2)
+    # A slow machine may need more calls after the one that was stopped.
+    assert (status, len(calls) >= 2) == (0, True)
     names = [m.name for m in shipped()]
     *applied, line = said.splitlines()
     assert applied == names

@@ -88,10 +88,13 @@ def broken(installation: Installation) -> Iterator[Broken]:
         for handler in logging.getLogger(name).handlers
         if isinstance(handler, logging.StreamHandler)
     }
-    before = {handler: handler.setStream(log) for handler in handlers}
+    # Not by setStream, which flushes what another test may have left closed.
+    before = {handler: handler.stream for handler in handlers}
+    for handler in handlers:
+        handler.stream = log
     yield Broken(url=installation.url, log=log)
     for handler, stream in before.items():
-        handler.setStream(stream)
+        handler.stream = stream
 
 
 def postgres_gone(url: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 import { call } from "./api.js";
 import { REASONS, makeChips, reasonOf, setAsked } from "./reasons.js";
 import { $, strip } from "./view.js";
+import { takeAway } from "./withheld.js";
 import { askForWords, closeWords } from "./words.js";
 
 /** As many as the API takes at once. */
@@ -14,24 +15,20 @@ const DONE = {
   delete: "deleted",
   reveal: "revealed",
   undo: "undone",
+  escalate: "escalated",
 };
 
 const photos = (n) => (n === 1 ? "1 photo" : `${n} photos`);
 
 /** Acts on what `tiles` has selected; `settled` gets the act and the items it was done for. */
 export class Bulk {
-  constructor({ tab, tiles, settled, signedOut }) {
-    Object.assign(this, { tab, tiles, settled, signedOut });
+  constructor({ tab, tiles, outbox, keyMap, settled, signedOut }) {
+    Object.assign(this, { tab, tiles, outbox, keyMap, settled, signedOut });
     this.busy = false;
     this.asked = null;
     this.rejecting = false;
     this.last = null;
-    for (const action of ["approve", "verify", "delete", "reveal"]) {
-      $(action)?.addEventListener("click", () => this.ask(action));
-    }
-    $("reject")?.addEventListener("click", () => this.reject());
-    $("undo")?.addEventListener("click", () => this.undo());
-    $("select-all").addEventListener("click", () => this.tiles.selectAll());
+    for (const [name, act] of Object.entries(this.actions)) $(name).addEventListener("click", act);
     $("confirm").addEventListener("submit", (event) => {
       event.preventDefault();
       this.confirmed();
@@ -40,14 +37,20 @@ export class Bulk {
     if ($("reject")) makeChips((reason) => this.rejectFor(reason));
   }
 
-  /** The keys of these acts, for those that the page has. */
-  get keys() {
-    const keys = { a: "approve", v: "reveal", c: "verify", d: "delete" };
-    const acts = Object.entries(keys)
-      .filter(([, action]) => $(action))
-      .map(([key, action]) => [key, () => this.ask(action)]);
-    const rest = { t: () => this.tiles.selectAll(), u: () => this.undo(), z: () => this.undo() };
-    return { ...Object.fromEntries(acts), r: () => this.reject(), ...rest };
+  /** What keys and buttons do, by the names of the keys: those for which the page has a button. */
+  get actions() {
+    const all = {
+      all: () => this.tiles.selectAll(),
+      look: () => this.ask("reveal"),
+      approve: () => this.ask("approve"),
+      reject: () => this.reject(),
+      verify: () => this.ask("verify"),
+      delete: () => this.ask("delete"),
+      escalate: () => this.escalate(),
+      undo: () => this.undo(),
+      hold: () => this.hold(),
+    };
+    return Object.fromEntries(Object.entries(all).filter(([name]) => $(name) !== null));
   }
 
   /** Asks once, with the number, before more than one photo is changed, or one is deleted. */
@@ -61,8 +64,14 @@ export class Bulk {
     const why = reason === null ? "" : `: ${REASONS.find(([code]) => code === reason)?.[1] ?? reason}`;
     const forGood = action === "delete" ? " for good" : "";
     const verb = action[0].toUpperCase() + action.slice(1);
-    this.asked = { action, items, reason };
-    $("confirm-words").textContent = `${verb} ${photos(items.length)}${forGood}${why}?`;
+    const go = () => this.run(action, items, reason);
+    this.confirm(`${verb} ${photos(items.length)}${forGood}${why}?`, go);
+  }
+
+  /** Asks in the place of the strip, and goes on after a yes. */
+  confirm(words, go) {
+    this.asked = go;
+    $("confirm-words").textContent = words;
     $("strip").hidden = true;
     $("confirm").hidden = false;
     $("confirm-yes").focus();
@@ -75,14 +84,15 @@ export class Bulk {
     }
     const unseen = items.filter((item) => !this.tiles.revealed.has(item.photo_id)).length;
     if (action !== "approve" || unseen === 0) return true;
-    strip(`${unseen} of ${photos(items.length)} not revealed yet: V reveals them.`, { kind: "problem" });
+    const key = this.keyMap.label("look");
+    strip(`${unseen} of ${photos(items.length)} not revealed yet: ${key} reveals them.`, { kind: "problem" });
     return false;
   }
 
   confirmed() {
-    const { action, items, reason } = this.asked;
+    const go = this.asked;
     this.cancel();
-    this.run(action, items, reason);
+    go();
   }
 
   cancel() {
@@ -97,7 +107,7 @@ export class Bulk {
   }
 
   reject() {
-    if (!$("reject") || this.busy || !this.ready("reject", this.tiles.selected)) return;
+    if (this.busy || !this.ready("reject", this.tiles.selected)) return;
     this.cancel();
     this.rejecting = true;
     setAsked(true);
@@ -125,6 +135,33 @@ export class Bulk {
     return true;
   }
 
+  escalate() {
+    if (this.busy || !this.ready("escalate", this.tiles.selected)) return;
+    this.cancel();
+    const items = this.tiles.selected;
+    askForWords("Note for the admins (may stay empty)", (note) => {
+      this.run("escalate", items, note || null);
+    });
+  }
+
+  /** Withholds what is selected, else the photo that the focus is on; asks only before several. */
+  hold(items = this.tiles.selected) {
+    const meant = items.length > 0 || this.tiles.focused === null ? items : [this.tiles.focused];
+    if (meant.length === 0) return;
+    this.cancel();
+    if (meant.length === 1) this.withhold(meant);
+    else this.confirm(`Suspected abuse of a child: withhold ${photos(meant.length)}?`, () => this.withhold(meant));
+  }
+
+  /** They go from every screen before the server answers; what is on its way is kept until it has. */
+  withhold(items) {
+    for (const { photo_id: photoId } of items) {
+      this.outbox.add({ photoId, action: "hold", body: {}, tab: this.tab });
+      takeAway(photoId);
+    }
+    strip("Withheld from everybody, and kept. The admins are told. Take a moment, if you need one.");
+  }
+
   /** Does it, in parts that the API takes, and tells what became of each photo. */
   async run(action, items, reason = null) {
     this.busy = true;
@@ -135,8 +172,11 @@ export class Bulk {
     for (let from = 0; from < items.length && silent === null; from += AT_ONCE) {
       const part = items.slice(from, from + AT_ONCE);
       try {
-        const answer = await call("POST", "/bulk", this.body(action, part, reason));
-        const by = new Map(answer.results.map((result) => [result.photo_id, result]));
+        const results =
+          action === "escalate"
+            ? await this.escalated(part, reason)
+            : (await call("POST", "/bulk", this.body(action, part, reason))).results;
+        const by = new Map(results.map((result) => [result.photo_id, result]));
         for (const item of part) {
           const result = by.get(item.photo_id);
           this.tiles.mark(item.photo_id, result.problem);
@@ -155,6 +195,21 @@ export class Bulk {
     this.settled(action, done);
     this.tiles.paint();
     if (silent?.status === 401 || silent?.status === 403) this.signedOut();
+  }
+
+  async escalated(part, note) {
+    const results = [];
+    for (const { photo_id } of part) {
+      let problem = null;
+      try {
+        await call("POST", `/review/${encodeURIComponent(photo_id)}/escalate`, { tab: this.tab, note });
+      } catch (error) {
+        if (error.passing || error.status === 401 || error.status === 403) throw error;
+        problem = error.message;
+      }
+      results.push({ photo_id, problem, done: problem === null, status: null });
+    }
+    return results;
   }
 
   body(action, part, reason) {
@@ -191,7 +246,7 @@ export class Bulk {
   }
 
   undo() {
-    if (!$("undo") || this.busy) return;
+    if (this.busy) return;
     if (this.last === null || this.last.items.length === 0) {
       return strip("Nothing to undo: ten seconds are over.", { kind: "problem" });
     }

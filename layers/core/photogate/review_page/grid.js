@@ -19,6 +19,10 @@ const page = await listPage({
     element("span", `waits ${age(item.waits_since)}`, "quiet"),
   ],
   settled,
+  withheld: (photoId) => {
+    hand.ban(photoId);
+    page.tiles.drop([photoId]);
+  },
 });
 
 const hand =

@@ -1,25 +1,36 @@
 // Single keys, each for one action; everybody may choose their own.
 const KEPT = "photogate-keys";
 
-/** What can be done with a key: its name, its usual keys, and words for the legend. */
+/**
+ * What can be done with a key: its usual keys, and words for the legend of the page of one photo
+ * (`review`) and of the pages of many (`lists`), where it can be done there. Fixed keys stay.
+ */
 export const ACTIONS = [
-  ["approve", ["a"], "approve, once the photo was revealed"],
-  ["reject", ["r"], "reject, then the digit of the reason; again takes the marked one, 0 words of your own"],
-  ["reveal", [" "], "reveal or hide the photo; the first time is logged"],
-  ["skip", ["s"], "skip: somebody else may get it"],
-  ["escalate", ["e"], "escalate to the admins, with a note or without"],
-  ["undo", ["u", "z"], "undo the last decision, for 10 seconds"],
-  ["back", ["arrowleft"], "back to the last ten decided photos"],
-  ["forward", ["arrowright"], "forward again"],
-  ["boxes", ["b"], "show or hide the boxes: faces, parts"],
-  ["full", ["f"], "full size, or as it fits"],
-  ["hold", ["c"], "suspected abuse of a child: withhold the photo from everybody"],
-  ["legend", ["?"], "show the keys"],
+  { name: "go", keys: ["arrowleft", "arrowright", "arrowup", "arrowdown"], fixed: true, lists: "go to another photo; with Shift select all on the way" },
+  { name: "select", keys: [" ", "x"], fixed: true, lists: "select the photo, or not; with Shift all from the last one" },
+  { name: "open", keys: ["enter"], fixed: true, lists: "see the photo large; it is revealed by that" },
+  { name: "all", keys: ["t"], lists: "select all, or none" },
+  { name: "look", keys: ["v"], lists: "reveal the selected photos; it is logged" },
+  { name: "approve", keys: ["a"], review: "approve, once the photo was revealed", lists: "approve the selected photos, once they were revealed; this restores rejected ones" },
+  { name: "reject", keys: ["r"], review: "reject, then the digit of the reason; again takes the marked one, 0 words of your own", lists: "reject the selected photos; a digit chooses the reason, 0 words of your own" },
+  { name: "verify", keys: ["y"], lists: "confirm that the rejections were right" },
+  { name: "delete", keys: ["d"], lists: "delete rejected photos for good" },
+  { name: "reveal", keys: [" "], review: "reveal or hide the photo; the first time is logged" },
+  { name: "skip", keys: ["s"], review: "skip: somebody else may get it" },
+  { name: "escalate", keys: ["e"], review: "escalate to the admins, with a note or without", lists: "escalate the selected photos to the admins, with a note or without" },
+  { name: "undo", keys: ["u", "z"], review: "undo the last decision, for 10 seconds", lists: "undo the last decision, for 10 seconds" },
+  { name: "back", keys: ["arrowleft"], review: "back to the last ten decided photos" },
+  { name: "forward", keys: ["arrowright"], review: "forward again" },
+  { name: "boxes", keys: ["b"], review: "show or hide the boxes: faces, parts" },
+  { name: "full", keys: ["f"], review: "full size, or as it fits" },
+  { name: "hold", keys: ["c"], review: "suspected abuse of a child: withhold the photo from everybody", lists: "suspected abuse of a child: withhold the selected photos, or the one you are at, from everybody" },
+  { name: "legend", keys: ["?"], review: "show the keys", lists: "show the keys" },
 ];
+const PLACES = ["review", "lists"];
 
 const NAMED = { " ": "Space", arrowleft: "←", arrowright: "→", arrowup: "↑", arrowdown: "↓" };
 
-export const keyLabel = (key) => NAMED[key] ?? key.toUpperCase();
+export const keyLabel = (key) => NAMED[key] ?? (key === "enter" ? "Enter" : key.toUpperCase());
 
 /** Says why a key cannot be chosen; null when it can. */
 export function refusal(key) {
@@ -29,27 +40,41 @@ export function refusal(key) {
   return null;
 }
 
-/** Who does what; kept in this browser. */
+const meet = (one, other) => PLACES.some((place) => one[place] && other[place]);
+
+/** Which key does what in one place, `review` or `lists`; kept in this browser for both. */
 export class KeyMap {
-  constructor() {
-    this.keys = new Map(ACTIONS.map(([name, usual]) => [name, usual]));
+  constructor(place) {
+    this.place = place;
+    this.keys = new Map(ACTIONS.map(({ name, keys }) => [name, keys]));
     let chosen;
     try {
       chosen = JSON.parse(localStorage.getItem(KEPT)) ?? {};
     } catch {
       chosen = {};
     }
-    for (const [name, key] of Object.entries(chosen)) {
-      if (this.keys.has(name) && typeof key === "string" && refusal(key) === null) this.keys.set(name, [key]);
+    for (const { name, fixed } of ACTIONS) {
+      const key = chosen[name];
+      if (!fixed && typeof key === "string" && refusal(key) === null) this.keys.set(name, [key]);
     }
     // What another version, or a hand, put there must not leave one key with two actions.
-    const all = [...this.keys.values()].flat();
-    if (new Set(all).size !== all.length) this.reset();
+    const taken = ({ name }) => this.keys.get(name).some((key) => this.other(name, key) !== undefined);
+    if (ACTIONS.some(taken)) this.reset();
+  }
+
+  /** The actions of this place. */
+  get actions() {
+    return ACTIONS.filter((action) => action[this.place]);
   }
 
   actionOf(key) {
-    for (const [name, keys] of this.keys) if (keys.includes(key)) return name;
-    return null;
+    return this.actions.find(({ name }) => this.keys.get(name).includes(key))?.name ?? null;
+  }
+
+  /** Gives another action that has this key in a place where this one is, too. */
+  other(name, key) {
+    const mine = ACTIONS.find((action) => action.name === name);
+    return ACTIONS.find((action) => action !== mine && meet(action, mine) && this.keys.get(action.name).includes(key));
   }
 
   label(name) {
@@ -64,17 +89,18 @@ export class KeyMap {
   choose(name, key) {
     const why = refusal(key);
     if (why !== null) return why;
-    const other = this.actionOf(key);
-    if (other !== null && other !== name) return `${keyLabel(key)} is taken: ${other}. Change that one first.`;
+    const other = this.other(name, key);
+    if (other?.fixed) return `${keyLabel(key)} is taken: ${other.name}.`;
+    if (other) return `${keyLabel(key)} is taken: ${other.name}. Change that one first.`;
     this.keys.set(name, [key]);
-    const chosen = ACTIONS.filter(([each, usual]) => String(this.keys.get(each)) !== String(usual));
-    localStorage.setItem(KEPT, JSON.stringify(Object.fromEntries(chosen.map(([each]) => [each, this.keys.get(each)[0]]))));
+    const chosen = ACTIONS.filter((each) => String(this.keys.get(each.name)) !== String(each.keys));
+    localStorage.setItem(KEPT, JSON.stringify(Object.fromEntries(chosen.map((each) => [each.name, this.keys.get(each.name)[0]]))));
     return null;
   }
 
   reset() {
     localStorage.removeItem(KEPT);
-    for (const [name, usual] of ACTIONS) this.keys.set(name, usual);
+    for (const { name, keys } of ACTIONS) this.keys.set(name, keys);
   }
 }
 

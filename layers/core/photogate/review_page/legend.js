@@ -1,11 +1,11 @@
 // The legend of the keys, in which they can be changed.
-import { ACTIONS } from "./keys.js";
 import { $, element } from "./view.js";
 
-/** Fills the legend and all buttons, and lets keys be chosen. */
+/** Fills the legend and all buttons, and lets keys be chosen; `offers` says which actions the page has. */
 export class Legend {
-  constructor(keyMap) {
+  constructor(keyMap, offers = () => true) {
     this.keyMap = keyMap;
+    this.actions = keyMap.actions.filter(({ name, fixed }) => fixed || offers(name));
     /** The action that gets the next key. */
     this.asked = null;
     const dialog = $("legend");
@@ -35,19 +35,25 @@ export class Legend {
 
   paint() {
     const focused = document.activeElement?.dataset?.chooses;
-    const rows = ACTIONS.flatMap(([name, , words]) => {
+    const rows = this.actions.flatMap((action) => {
+      const { name, [this.keyMap.place]: words } = action;
+      const term = element("dt");
+      const keys = this.keyMap.labels(name).flatMap((label, n) => [n ? " " : "", element("kbd", label)]);
+      if (action.fixed) {
+        term.append(...keys);
+        return [term, element("dd", words)];
+      }
       const button = element("button");
       button.type = "button";
       button.dataset.chooses = name;
       button.setAttribute("aria-label", `Key for: ${words}`);
       if (this.asked === name) button.append("…");
-      else this.keyMap.labels(name).forEach((label, n) => button.append(n ? " " : "", element("kbd", label)));
+      else button.append(...keys);
       button.addEventListener("click", () => {
         this.asked = name;
         this.paint();
         this.say("Press the new key. Esc keeps the old one.");
       });
-      const term = element("dt");
       term.append(button);
       return [term, element("dd", words)];
     });
@@ -70,7 +76,7 @@ export class Legend {
     }
     const why = this.keyMap.choose(this.asked, event.key.toLowerCase());
     if (why !== null) return this.say(why);
-    this.say(`${this.keyMap.label(this.asked)}: ${ACTIONS.find(([name]) => name === this.asked)[2]}.`);
+    this.say(`${this.keyMap.label(this.asked)}: ${this.actions.find(({ name }) => name === this.asked)[this.keyMap.place]}.`);
     this.asked = null;
     this.paint();
   }

@@ -1,6 +1,6 @@
 // What all pages share: who is signed in, which pages are for them, and signing out.
 import { call, whoAmI } from "./api.js";
-import { $ } from "./view.js";
+import { $, element } from "./view.js";
 
 const ROLES = ["viewer", "moderator", "admin"];
 
@@ -42,7 +42,15 @@ export async function enter(needed, state) {
 }
 
 export function signedOut(state) {
-  state("You are not signed in", "Open a new sign-in link in this browser, then come back.");
+  state("You are not signed in", "Open a new sign-in link in this browser, or ");
+  $("state-words").append(signInHere());
+}
+
+/** Gives a link to the page that signs in, by a provider too. */
+export function signInHere() {
+  const link = element("a", "sign in here");
+  link.href = "/admin/sign-in";
+  return link;
 }
 
 async function signOut() {

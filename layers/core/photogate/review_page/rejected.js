@@ -17,6 +17,7 @@ const page = await listPage({
     element("span", `uploaded ${age(photo.uploaded_at)} ago`, "quiet"),
   ],
   settled,
+  withheld: (photoId) => drop(new Set([photoId])),
 });
 
 function reasonWords(reason) {
@@ -50,7 +51,11 @@ function settled(action, photos) {
     for (const photo of photos) photo.verified_by ??= $("who").textContent;
     return;
   }
-  reader.photos = reader.photos.filter((photo) => !gone.has(photo.photo_id));
+  drop(gone);
+}
+
+function drop(gone) {
+  reader.drop(gone);
   page.tiles.drop(gone);
   if (reader.photos.length > 0) return;
   if (reader.cursor === null) state("Nothing here", "No rejected photo is like that.");

@@ -9,7 +9,7 @@ import { KeyMap, listen } from "./keys.js";
 import { Legend } from "./legend.js";
 import { Outbox } from "./outbox.js";
 import { small } from "./pictures.js";
-import { showFor } from "./pages.js";
+import { showFor, signInHere } from "./pages.js";
 import { openPolicy } from "./policy.js";
 import { makeChips, suggest } from "./reasons.js";
 import { forgetRecent, Recent } from "./recent.js";
@@ -36,7 +36,7 @@ const hand = new Hand(tab, {
     signedOut,
   },
 });
-const keyMap = new KeyMap();
+const keyMap = new KeyMap("review");
 const legend = new Legend(keyMap);
 const stage = new Stage({ signedOut, revealed: (seen) => comfort.counted(seen) });
 const comfort = new Comfort(() => stage.item && stage.paint());
@@ -150,7 +150,8 @@ function signedOut() {
   const kept = outbox?.entries.length ?? 0;
   const words = kept > 0 ? ` ${decisions(kept)} kept in this browser and sent once you are signed in again.` : "";
   show();
-  panel("You are not signed in", `Open a new sign-in link in this browser.${words}`, outbox !== null);
+  panel("You are not signed in", "Open a new sign-in link in this browser, or ", outbox !== null);
+  $("state-words").append(signInHere(), `.${words}`);
 }
 
 const decisions = (n) => (n === 1 ? "1 decision is" : `${n} decisions are`);

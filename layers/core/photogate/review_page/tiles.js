@@ -51,6 +51,11 @@ export class Tiles {
     this.paint();
   }
 
+  /** Puts the focus on the photo that it was on last. */
+  focus() {
+    this.list.children[this.at]?.focus();
+  }
+
   /** Takes photos away. */
   drop(photoIds) {
     const gone = new Set(photoIds);

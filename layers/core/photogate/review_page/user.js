@@ -17,6 +17,7 @@ const page = await listPage({
     element("span", photo.decided_by ? `decided by ${photo.decided_by}` : "decided by the machine", "quiet name"),
   ],
   settled,
+  withheld: (photoId) => drop(new Set([photoId])),
 });
 
 const userId = () => decodeURIComponent(location.hash.slice(1));
@@ -40,14 +41,17 @@ const reader =
 function settled(action, photos) {
   if (action === "reveal") return;
   if (action === "delete") {
-    const gone = new Set(photos.map((photo) => photo.photo_id));
-    reader.photos = reader.photos.filter((photo) => !gone.has(photo.photo_id));
-    page.tiles.drop(gone);
+    drop(new Set(photos.map((photo) => photo.photo_id)));
   } else if (action !== "undo") {
     for (const photo of photos) photo.decided_by = $("who").textContent;
   }
   counts();
   decisions();
+}
+
+function drop(gone) {
+  reader.drop(gone);
+  page.tiles.drop(gone);
 }
 
 async function counts() {

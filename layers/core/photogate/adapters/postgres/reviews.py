@@ -46,6 +46,7 @@ class PostgresReviewItems:
         """See ``photogate.ports.reviewing.ReviewItems.take``."""
 
         def work(session: Session) -> Hand:
+            _one_at_a_time(session, holder)
             session.rows(
                 f"UPDATE review_items SET lease_by = CASE WHEN passed.yes THEN NULL ELSE :me END,"
                 f" lease_until = CASE WHEN passed.yes THEN NULL ELSE {_UNTIL} END"
@@ -76,13 +77,16 @@ class PostgresReviewItems:
 
     def release(self, holder: Holder) -> None:
         """See ``photogate.ports.reviewing.ReviewItems.release``."""
-        self._pool.transaction(
-            lambda s: s.count(
+
+        def work(session: Session) -> None:
+            _one_at_a_time(session, holder)
+            session.count(
                 "UPDATE review_items SET lease_by = NULL, lease_until = NULL"
                 " WHERE lease_by = :me AND closed_at IS NULL",
                 me=holder.id,
             )
-        )
+
+        self._pool.transaction(work)
 
     def close(self, holder: Holder, photo_id: str) -> None:
         """See ``photogate.ports.reviewing.ReviewItems.close``."""
@@ -205,6 +209,11 @@ def revealed_photos(session: Session, photo_ids: Sequence[str], person: Principa
         person=person.user_id,
     )
     return {row["photo_id"] for row in rows}
+
+
+def _one_at_a_time(session: Session, holder: Holder) -> None:
+    """Let a page that is left give back what a call of before is still taking for it."""
+    session.rows("SELECT pg_advisory_xact_lock(hashtextextended('hand:' || :me, 0))", me=holder.id)
 
 
 def _fill(
