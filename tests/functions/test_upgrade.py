@@ -165,14 +165,16 @@ def _earlier_installation(pool: Pool, folder: Path, *, rows: int, photos: int) -
             digests=digests,
         )
     )
-    # Their objects are gone.
-    pool.transaction(
-        lambda s: s.rows(
-            "INSERT INTO media (user_id, url, moderation_status, moderation_reason,"
-            " moderated_at) SELECT 'others',"
-            " 'users/others/photo/' || n || '.jpg', 'rejected', 'blurry', now()"
-            " FROM generate_series(1, :n) AS n",
-            n=rows - photos,
+    # Their objects are gone. In parts, for a statement may take ten seconds.
+    for first in range(1, rows - photos + 1, 2000):
+        pool.transaction(
+            lambda s, first=first: s.rows(  # type: ignore[misc]
+                "INSERT INTO media (user_id, url, moderation_status, moderation_reason,"
+                " moderated_at) SELECT 'others',"
+                " 'users/others/photo/' || n || '.jpg', 'rejected', 'blurry', now()"
+                " FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n",
+                first=first,
+                last=min(first + 1999, rows - photos),
+            )
         )
-    )
     return sorted(set(owners))
