@@ -14,7 +14,7 @@ from rich.table import Table
 
 from local.client import ApiRefused, PhotogateClient, Upload
 from local.home import user_claim
-from local.verdicts import coloured, score_columns, verdict_table
+from local.verdicts import coloured, reason_column, score_columns, verdict_table
 from photogate.auth import issue_token
 from photogate.domain import Role
 
@@ -127,7 +127,7 @@ def _row(upload: Upload, photo: dict[str, Any], scores: dict[str, Any] | None) -
     return [
         escape(upload.name),
         coloured(photo["moderation_status"]),
-        escape(photo["moderation_reason"] or ""),
+        reason_column(photo["moderation_reason"], None, known),
         *score_columns(known),
         f"{took_ms:.1f}" if took_ms is not None else "",
     ]

@@ -40,6 +40,12 @@ def verdict_table() -> Table:
     return table
 
 
+def reason_column(reason: str | None, error: str | None, scores: dict[str, Any]) -> str:
+    """Say why: the reason, else what went wrong, else which measure a person should look at."""
+    rule = scores.get("rule") or {}
+    return escape(reason or error or rule.get("name") or "")
+
+
 def score_columns(scores: dict[str, Any]) -> list[str]:
     """Give what ``verdict_table`` shows of a ``moderation_scores`` document; "" where unknown."""
     signals = Signals.from_json(scores)

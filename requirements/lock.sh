@@ -17,8 +17,8 @@ echo 'scikit-image==0.26.0' | pinned - --no-deps --output-file requirements/samp
 # The decoder of HEIC, for who wants it: see the extra `heic`.
 echo 'pillow-heif' | pinned - --no-deps --constraint requirements/dev.txt \
     --output-file requirements/heic.txt
-# Tables and plots of `photogate evaluate --html`: see the extra `plots`.
-printf 'jinja2>=3.1\nmatplotlib>=3.10\n' | pinned - --constraint requirements/dev.txt \
+# Plots of `photogate evaluate --html`: see the extra `plots`.
+echo 'matplotlib>=3.10' | pinned - --constraint requirements/dev.txt \
     --output-file requirements/plots.txt
 # What is deployed: the layer of the zip functions, the moderate image, the image of the API.
 pinned layers/core/pyproject.toml --constraint requirements/dev.txt \

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from local.console import complain, errors_as_lines, out, step
+from local.console import complain, err, errors_as_lines, out, step
 from local.home import EMBEDDED_POLICY
+from photogate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from local.check import Checked
+
+#: From so many photos on a bar says how far it is.
+_BAR_FROM = 20
+_CSV = ("file", "status", "reason", "why", "explicit", "second", "faces", "sharpness", "pixels")
 
 
 def check(
-    files: Annotated[list[Path], typer.Argument(help="Photos to moderate.")],
+    files: Annotated[
+        list[str], typer.Argument(help="Photos and folders of photos; - reads one from stdin.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="One row a photo.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write one page with pictures and verdicts there.")
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(help="Which model looks; else MODEL_DIR's, or the small one."),
@@ -30,41 +46,92 @@ def check(
 ) -> None:
     """Moderate files directly, without any service.
 
-    Exits with 0 whatever the verdicts are, with 2 when a file is not there.
+    Exits with 0 whatever the verdicts are, with 2 when a file cannot be read.
     """
-    from local.check import check_file
+    from local.check import check_photo, photos, summary
     from local.models.chosen import chosen_bundles
-    from local.verdicts import coloured, explanation, score_columns, verdict_table
+    from local.verdicts import (
+        coloured,
+        explanation,
+        reason_column,
+        score_columns,
+        verdict_table,
+    )
     from photogate import bootstrap
     from photogate.bootstrap import choose
-    from photogate.settings import MAX_PHOTO_BYTES, ModelSettings, PolicySettings, read
+    from photogate.settings import (
+        MAX_PHOTO_BYTES,
+        CopySettings,
+        ModelSettings,
+        PolicySettings,
+        read,
+    )
 
     with errors_as_lines():
+        if as_json + as_csv + explain > 1:
+            raise ConfigError("--json, --csv and --explain are three ways to print: choose one")
+        wanted = photos(files)
         rules = choose.policy(read(PolicySettings, policy=policy))
         bundles = chosen_bundles(rules, step, model=model)
         settings = read(ModelSettings, policy=policy, **bundles)
         analyzer = bootstrap.analyzer(settings, rules)
-    table, missing = verdict_table(), False
-    for path in files:
-        try:
-            checked = check_file(path, analyzer, rules, max_bytes=MAX_PHOTO_BYTES)
-        except OSError as error:
-            missing = True
-            complain(f"{path}: {error.strerror}")
-            continue
-        if as_json:
-            sys.stdout.write(json.dumps(checked.to_json()) + "\n")
-        verdict = checked.finding.verdict
-        if explain and not as_json:
-            out.print(explanation(path.name, checked.finding, rules))
-        table.add_row(
-            escape(path.name),
-            coloured(verdict.status),
-            escape(verdict.reason or checked.finding.error or ""),
-            *score_columns(checked.finding.scores()),
-            f"{checked.duration_ms:.1f}",
-        )
-    if table.rows and not as_json:
+    found: list[Checked] = []
+    rows = csv.writer(sys.stdout, lineterminator="\n")
+    if as_csv:
+        rows.writerow(_CSV)
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        disable=len(wanted) < _BAR_FROM,
+    )
+    with progress:
+        for photo in progress.track(wanted, description="looking"):
+            try:
+                checked = check_photo(photo, analyzer, rules, max_bytes=MAX_PHOTO_BYTES)
+            except OSError as error:
+                complain(f"{photo.name}: {error.strerror}")
+                continue
+            found.append(checked)
+            if as_json:
+                sys.stdout.write(json.dumps(checked.to_json()) + "\n")
+            elif as_csv:
+                rows.writerow(_row(checked))
+            elif explain:
+                out.print(explanation(photo.short, checked.finding, rules))
+    if found and not (as_json or as_csv):
+        table = verdict_table()
+        for checked in found:
+            verdict, scores = checked.finding.verdict, checked.finding.scores()
+            table.add_row(
+                escape(checked.photo.short),
+                coloured(verdict.status),
+                reason_column(verdict.reason, checked.error, scores),
+                *score_columns(scores),
+                f"{checked.duration_ms:.1f}",
+            )
         out.print(table)
-    if missing:
+    if len(found) > 1 and not as_json:
+        step(summary(found))
+    if html is not None:
+        from local.check_page import write_verdicts
+
+        with errors_as_lines():
+            maker = bootstrap.copy_maker(read(CopySettings))
+            try:
+                write_verdicts(html, found, maker, policy=rules.id, panel=analyzer.panel)
+            except OSError as error:
+                raise ConfigError(f"{html}: {error.strerror}") from error
+        step(f"wrote {html}")
+    if len(found) < len(wanted):
         raise typer.Exit(2)
+
+
+def _row(checked: Checked) -> list[str]:
+    from local.verdicts import score_columns
+
+    verdict = checked.finding.verdict
+    scores = score_columns(checked.finding.scores())
+    return [checked.photo.name, verdict.status.value, verdict.reason or "", checked.why, *scores]

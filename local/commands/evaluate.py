@@ -90,9 +90,9 @@ def evaluate(
         swept = [list(sweep_of(one)) for one in found] if sweep or html else []
         differ = list(flips(*found)) if len(found) == _VARIANTS else []
         if html is not None:
-            from local.evaluation.page import write_page
+            from local.evaluation.page import write_figures
 
-            write_page(html, found, swept, differ, left_out=problems)
+            write_figures(html, found, swept, differ, left_out=problems)
             step(f"wrote {html}")
     if as_json:
         document: dict[str, Any] = {

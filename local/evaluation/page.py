@@ -1,4 +1,4 @@
-"""Figures as one page that needs nothing else: tables and plots, no picture."""
+"""Figures as one page: tables and plots, no picture."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import matplotlib as mpl
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -19,6 +17,7 @@ from local.evaluation.comparison import Flip
 from local.evaluation.figures import Figures
 from local.evaluation.sweep import Swept, Tried
 from local.evaluation.tables import percent, summary
+from local.pages import write_page
 from photogate.domain.estimates import Share
 
 #: Stands for the page's own colour of text, which is another one in the dark.
@@ -46,7 +45,7 @@ _LINES = (
 _WIDE = 100
 
 
-def write_page(
+def write_figures(
     path: Path,
     runs: Sequence[Figures],
     swept: Sequence[Sequence[Swept]],
@@ -66,11 +65,9 @@ def write_page(
     Raises:
         OSError: it cannot be written.
     """
-    environment = Environment(
-        loader=PackageLoader("local.evaluation", "."), autoescape=True, undefined=StrictUndefined
-    )
-    page = environment.get_template("page.html").render(
-        made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    write_page(
+        path,
+        "evaluate.html",
         runs=[
             {"figures": run, "summary": summary(run), "plots": [_plot(one) for one in bounds]}
             for run, bounds in zip(runs, swept, strict=True)
@@ -79,7 +76,6 @@ def write_page(
         left_out=left_out,
         percent=percent,
     )
-    path.write_text(page, encoding="utf-8")
 
 
 def _plot(swept: Swept) -> Markup:

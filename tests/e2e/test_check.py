@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import hashlib
+import io
 import json
 import os
 import re
@@ -9,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from local.samples import sample_photos
 from tests.e2e.running import PHOTOGATE
@@ -110,11 +115,100 @@ def test_the_table_is_for_people(samples: list[Path]) -> None:
 def test_a_missing_file_is_told_and_the_others_are_moderated(
     samples: list[Path], tmp_path: Path
 ) -> None:
-    done = check("--json", tmp_path / "nope.jpg", samples[0], tmp_path)
+    done = check("--json", tmp_path / "nope.jpg", samples[0])
     assert done.returncode == 2
     assert len(done.stdout.splitlines()) == 1
     assert "nope.jpg: No such file or directory" in done.stderr
-    assert "Is a directory" in done.stderr
+    empty = check(tmp_path)
+    assert (empty.returncode, empty.stdout) == (1, "")
+    assert "there are no pictures in" in empty.stderr
+
+
+@pytest.fixture
+def album(samples: list[Path], tmp_path: Path) -> Path:
+    """Folders of pictures, with what is none among them."""
+    by_name = {path.name: path for path in samples}
+    for folder in ("pets", "people/old", ".hidden"):
+        (tmp_path / "album" / folder).mkdir(parents=True)
+    for name, place in (
+        ("cat.jpg", "pets/<b>cat&.jpg"),
+        ("portrait.jpg", "people/old/me.jpg"),
+        ("broken.jpg", "people/=broken.jpg"),
+        ("tiny.jpg", ".hidden/tiny.jpg"),
+    ):
+        (tmp_path / "album" / place).write_bytes(by_name[name].read_bytes())
+    (tmp_path / "album" / "pets" / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+FOUND = {
+    "album/people/=broken.jpg": "rejected",
+    "album/people/old/me.jpg": "approved",
+    "album/pets/<b>cat&.jpg": "rejected",
+}
+
+
+def test_folders_keep_their_names_and_are_counted(album: Path) -> None:
+    done = check("album", folder=album)
+    assert done.returncode == 0
+    for name in FOUND:
+        assert name.removeprefix("album/") in done.stdout
+    counted = "3 photos: 1 approved, 2 rejected (unreadable 1, no_face 1), 0 to a person"
+    assert counted in done.stderr
+
+
+def test_a_spreadsheet_takes_a_row_for_each(album: Path) -> None:
+    done = check("--csv", "album", folder=album)
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert {row["file"].lstrip("'"): row["status"] for row in rows} == FOUND
+    assert rows[0]["reason"] == "unreadable"
+    assert "face" in rows[2]["why"]
+    assert float(rows[1]["explicit"]) < 0.5
+    both = check("--csv", "--json", "album", folder=album)
+    assert (both.returncode, both.stdout) == (1, "")
+    assert "choose one" in both.stderr
+
+
+def test_standard_input_is_a_photo(samples: list[Path]) -> None:
+    data = samples[0].read_bytes()
+    done = subprocess.run(
+        [PHOTOGATE, "check", "--json", "-"],
+        input=data,
+        capture_output=True,
+        timeout=60,
+        check=True,
+        cwd=ROOT,
+    )
+    found = json.loads(done.stdout)
+    assert (found["file"], found["status"]) == ("standard input", "approved")
+    assert found["scores"]["sha256"] == hashlib.sha256(data).hexdigest()
+
+
+def test_the_page_shows_each_picture_and_nothing_of_the_file(album: Path) -> None:
+    marked = album / "album" / "people" / "old" / "me.jpg"
+    marked.write_bytes(marked.read_bytes() + b"serial number 4711")
+    done = check("--html", "out.html", "album", folder=album)
+    assert done.returncode == 0
+    page = (album / "out.html").read_text(encoding="utf-8")
+    assert "<small>pets/&lt;b&gt;cat&amp;.jpg" in page
+    pictures = re.findall(r'<img alt="" src="data:image/jpeg;base64,([^"]+)">', page)
+    assert len(pictures) == 2
+    for picture in map(base64.b64decode, pictures):
+        with Image.open(io.BytesIO(picture)) as image:
+            assert max(image.size) == 320
+        assert b"4711" not in picture
+    assert page.count("no picture") == 1
+    assert not re.search(r"<script|https?://", page)
+    wrong = check("--html", "nowhere/out.html", "album", folder=album)
+    assert wrong.returncode == 1
+    assert "nowhere/out.html: No such file or directory" in wrong.stderr
+
+
+def test_a_bar_says_how_far_it_is(samples: list[Path], tmp_path: Path) -> None:
+    for n in range(20):
+        (tmp_path / f"{n}.jpg").write_bytes(samples[-1].read_bytes())
+    assert "20/20" in check(".", folder=tmp_path).stderr
+    assert "looking" not in check(*[f"{n}.jpg" for n in range(3)], folder=tmp_path).stderr
 
 
 @pytest.mark.parametrize(

@@ -461,7 +461,11 @@ class UploadSettings(ServiceSettings, UrlSettings, KeySettings, PolicySettings):
         False, description="Take HEIC uploads as well: workers need the extra `heic`."
     )
     min_approved_photos: int = Field(
-        1, ge=0, le=100, description="Below this a user's status says `needs_more_photos`."
+        1,
+        ge=0,
+        le=100,
+        description="A user's status says `needs_more_photos` while fewer are approved"
+        " or still wait.",
     )
     status_scores: bool = Field(
         False,

@@ -16,7 +16,13 @@ from photogate.bootstrap.for_files import (
     trusted_proxies,
 )
 from photogate.bootstrap.for_migrate import migrate, plan_migration
-from photogate.bootstrap.for_moderate import ModerateParts, ModeratePorts, analyzer, moderate
+from photogate.bootstrap.for_moderate import (
+    ModerateParts,
+    ModeratePorts,
+    analyzer,
+    copy_maker,
+    moderate,
+)
 from photogate.bootstrap.for_notices import channels, notice_desk, notifying, sending
 from photogate.bootstrap.for_sessions import sessions
 from photogate.bootstrap.for_sweep import handing_over, redrive, remove_parts, sweep
@@ -30,6 +36,7 @@ __all__ = [
     "admin",
     "analyzer",
     "check_settings",
+    "copy_maker",
     "cors_origins",
     "file_store",
     "handing_over",

@@ -108,7 +108,6 @@ def moderate(
     from photogate.adapters.postgres.workers import PostgresWorkers
     from photogate.service.copying import Copying
     from photogate.service.moderate import Moderation
-    from photogate_vision.copies.maker import Copier
 
     settings = choose.settings_of(s.ModerateSettings)
     pool = choose.pool(settings)
@@ -122,7 +121,7 @@ def moderate(
             copies=PostgresCopies(pool),
             store=choose.store(settings),
             analyzer=analyzer(settings, policy, sandbox),
-            maker=Copier(sandbox.show, choose.copy_form(settings)),
+            maker=copy_maker(settings, sandbox),
             workers=PostgresWorkers(pool),
             queue=choose.queue(settings),
         )
@@ -156,6 +155,17 @@ def moderate(
         queue=ports.queue,
         settings=settings,
     )
+
+
+def copy_maker(settings: s.CopySettings, sandbox: Sandbox | None = None) -> CopyMaker:
+    """Build what makes the copies that are shown.
+
+    Args:
+        sandbox: decodes the photos; one of its own if there is none.
+    """
+    from photogate_vision.copies.maker import Copier
+
+    return Copier((sandbox or _sandbox()).show, choose.copy_form(settings))
 
 
 def analyzer(
