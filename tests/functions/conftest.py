@@ -140,6 +140,7 @@ def on_aws(
         "QUEUE_BACKEND": "sqs",
         "QUEUE_URL": queue_url,
         "QUEUE_ENDPOINT": moto_server,
+        "NOTICE_RECEIPTS_URL": f"{queue_url}-receipts",
         "S3_BUCKET_PHOTOS": "photogate",
         "S3_ENDPOINT": moto_server,
         "PHOTOS_DIR": "",

@@ -424,7 +424,15 @@ class PolicySettings(LogSettings):
         return self
 
 
-class HandOverSettings(LogSettings):
+class SettlingSettings(LogSettings):
+    """Who notes what became of notices."""
+
+    notice_give_up_h: float = Field(
+        24.0, gt=0, le=720, description="Hours that a notice is tried again before it is given up."
+    )
+
+
+class HandOverSettings(SettlingSettings):
     """Where parcels of notices go, when who has the database has no way out: on AWS."""
 
     notice_queue_url: str | None = Field(
@@ -578,9 +586,6 @@ class NoticeSettings(LogSettings):
         description="What users are told to do who think that a rejection is wrong: a sentence or"
         " an address.",
     )
-    notice_give_up_h: float = Field(
-        24.0, gt=0, le=720, description="Hours that a notice is tried again before it is given up."
-    )
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:
@@ -621,7 +626,7 @@ class ModerateSettings(ServiceSettings, ModelSettings, CopySettings, HandOverSet
         return self
 
 
-class SenderSettings(DatabaseSettings, NoticeSettings):
+class SenderSettings(DatabaseSettings, NoticeSettings, SettlingSettings):
     """What tells people and backends, beside the local sweep."""
 
 

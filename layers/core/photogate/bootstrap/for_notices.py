@@ -150,7 +150,7 @@ def hand_over(settings: s.SweepSettings | s.ModerateSettings, service: str) -> H
         notices,
         kinds(settings.notice_channels),
         SqsParcels(client, url),
-        Settling(notices, NoticeLog(service)),
+        Settling(notices, NoticeLog(service), give_up_s=settings.notice_give_up_h * 3600),
     )
 
 
