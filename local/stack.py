@@ -184,6 +184,9 @@ class Stack:
             self.progress(f"migrated the database: {', '.join(applied)}")
         # Checked here, so that one line says it, not the logs of four children.
         bootstrap.check_settings()
+        # The workers are processes of this very installation.
+        if choose.settings_of(UploadSettings).accept_heic and find_spec("pillow_heif") is None:
+            raise ConfigError("ACCEPT_HEIC: pillow-heif is not installed; docs/heic.md shows how")
         for probe in bootstrap.upload().health.probes.values():
             try:
                 probe.check()
@@ -235,11 +238,7 @@ class Stack:
         return (os.environ.get("QUEUE_BACKEND") or "redis") == "redis"
 
     def _fill_in_settings(self) -> None:
-        own = {
-            "PUBLIC_URL": self.url,
-            # The workers are processes of this very installation.
-            "ACCEPT_HEIC": str(find_spec("pillow_heif") is not None),
-        }
+        own = {"PUBLIC_URL": self.url}
         if not os.environ.get("S3_BUCKET_PHOTOS"):
             own["PHOTOS_DIR"] = str(self.home.folder("photos"))
             own["PHOTOS_URL_SECRET"] = self.home.secret("photos_url")

@@ -110,21 +110,40 @@ def ensure_faces(progress: Callable[[str], None] = lambda _: None) -> Path:
         ConfigError: it cannot be built; one line with the way out.
     """
     path = faces_path()
-    return _ensure(path, lambda: _faces_verified(path), lambda: _build_faces(path, progress))
+    return _ensure(
+        path, lambda: _faces_verified(path), lambda: _build_faces(path, progress), progress
+    )
 
 
-def _ensure(path: Path, verified: Callable[[], bool], build: Callable[[], None]) -> Path:
+def _ensure(
+    path: Path,
+    verified: Callable[[], bool],
+    build: Callable[[], None],
+    progress: Callable[[str], None],
+) -> Path:
     if verified():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     with _only_one(path.with_name(f".{path.name}.lock")):
         if not verified():  # another process may have built it
+            if why := _why_again(path):
+                progress(why)
             for left in (path, *path.parent.glob(f".{path.name}.*.part")):
                 shutil.rmtree(left, ignore_errors=True)
             build()
         if not verified():
             raise ConfigError(f"{path} was built and is not what it should be: run it again")
     return path
+
+
+def _why_again(path: Path) -> str | None:
+    """Say why something is built that seems to be there; None where nothing is."""
+    name = path.name.rpartition("-")[0]
+    if path.exists():
+        return f"{path} is damaged, or half of it: {name} is built again"
+    if any(other.is_dir() for other in path.parent.glob(f"{name}-{'[0-9a-f]' * 16}")):
+        return f"what {name} is built from has changed since it was built: it is built again"
+    return None
 
 
 def _path(name: str, inputs: Sequence[Path]) -> Path:
@@ -200,6 +219,7 @@ class _Builder:
             path,
             lambda: _verified(path, name, self._precision),
             lambda: self._build(path, name),
+            self._progress,
         )
 
     def _build(self, path: Path, name: str) -> None:

@@ -154,5 +154,6 @@ def test_a_spoilt_bundle_is_built_again(tmp_path: Path, monkeypatch: pytest.Monk
     said: list[str] = []
     assert model_build.ensure_bundle("mobilenet_v2", said.append) == path
     # then it is whole, and nothing else is left
+    assert said[0] == f"{path} is damaged, or half of it: mobilenet_v2 is built again"
     assert said[-1] == "fetching nsfwjs from npm and converting mobilenet_v2"
     assert {entry.name for entry in path.parent.iterdir()} == {path.name, f".{path.name}.lock"}
