@@ -17,6 +17,8 @@ from tests.gateway import Gateway, on_lambda
 from tests.oidc_provider import CLIENT, CLIENT_SECRET, running
 from tests.servers import eventually
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("awslambdaric", reason="the runtime interface client has wheels for Linux only")
 
 HANDLER = "functions.admin.app.handler"

@@ -376,8 +376,15 @@ def test_hostile_values_are_words_on_lists_too(desk: Desk, waiting: Add) -> None
     watched.assert_calm()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (360, "dark"),
+        (1440, "light"),
+        pytest.param(360, "light", marks=pytest.mark.slow),
+        pytest.param(1440, "dark", marks=pytest.mark.slow),
+    ],
+)
 def test_nothing_keeps_people_from_using_the_lists(
     desk: Desk, waiting: Add, width: int, scheme: str
 ) -> None:

@@ -284,8 +284,15 @@ def test_hostile_values_are_words_and_nothing_else(desk: Desk, waiting: Add) -> 
         )
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (360, "dark"),
+        (1440, "light"),
+        pytest.param(360, "light", marks=pytest.mark.slow),
+        pytest.param(1440, "dark", marks=pytest.mark.slow),
+    ],
+)
 def test_nothing_keeps_people_from_using_it(
     desk: Desk, waiting: Add, width: int, scheme: str
 ) -> None:

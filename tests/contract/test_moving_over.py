@@ -155,12 +155,12 @@ def way_back() -> str:
 MANY = int(os.environ.get("PHOTOGATE_MOVING_ROWS", "2000"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "status"),
     [
-        (200, "enum"),
-        pytest.param(200, "varchar", marks=pytest.mark.slow),
-        pytest.param(MANY, "enum", marks=pytest.mark.slow),
+        (200, "varchar"),
+        (MANY, "enum"),
     ],
 )
 def test_rehearsal(fresh_url: str, rows: int, status: str) -> None:

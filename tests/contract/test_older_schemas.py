@@ -137,6 +137,7 @@ def contents(pool: Pool) -> dict[str, list[dict[str, object]]]:
     return {table: run(pool, query) for table, query in CONTENTS.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(RELEASED) + 1))
 @pytest.mark.parametrize("rows", ["", PHOTOS, PREDECESSOR], ids=["empty", "photos", "predecessor"])
 def test_schema_and_rows_are_the_same_from_each_older_one(

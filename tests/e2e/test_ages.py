@@ -101,6 +101,7 @@ class TestCheck:
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 class TestStack:
     @pytest.mark.parametrize(
         ("environment", "words"),

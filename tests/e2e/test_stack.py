@@ -115,6 +115,7 @@ def test_smoke_and_token_find_the_running_stack(shared_stack: RunningStack) -> N
     assert shared_stack.run("migrate") == "the schema is up to date\n"
 
 
+@pytest.mark.slow
 def test_killed_workers_lose_nothing(stack: RunningStack) -> None:
     """``kill -9`` in the middle of batches: every photo has its verdict afterwards."""
     data, uploads = two_megapixels(), []
@@ -182,6 +183,7 @@ def test_a_frozen_worker_is_ended_and_started_again(start: Callable[..., Running
     admin.close()
 
 
+@pytest.mark.slow
 def test_it_says_at_once_why_no_worker_lives(
     start: Callable[..., RunningStack], bundle: Path, tmp_path: Path
 ) -> None:
@@ -236,6 +238,7 @@ def test_a_backend_is_told_by_the_running_stack(start: Callable[..., RunningStac
         receiver.stop()
 
 
+@pytest.mark.slow
 def test_what_was_given_up_is_redriven(start: Callable[..., RunningStack]) -> None:
     stack = start("--workers", "1", QUEUE_VISIBILITY_S="2", SWEEP_INTERVAL_S="0.2")
     (worker,) = stack.children("local.worker")
@@ -285,6 +288,7 @@ def test_the_policy_of_the_stack_can_be_chosen(start: Callable[..., RunningStack
     assert "no_face is off: community@3 does not ask for it" in said
 
 
+@pytest.mark.slow
 def test_the_policy_of_the_stack_can_be_a_file(
     start: Callable[..., RunningStack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,6 +323,7 @@ def test_postgresql_carries_the_jobs_where_no_redis_can_be_had(
     assert (saved["QUEUE_BACKEND"], "REDIS_URL" in saved) == ("postgres", False)
 
 
+@pytest.mark.slow
 def test_postgresql_carries_the_jobs_when_it_is_told_to(
     start: Callable[..., RunningStack],
 ) -> None:
@@ -336,6 +341,7 @@ def test_a_second_stack_keeps_out_of_the_same_folder(stack: RunningStack, stack_
     assert "5 photos" in stack.run("smoke", "5")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("server", "name"), [("redis-server", "Redis"), ("bin/postgres", "PostgreSQL")]
 )

@@ -23,6 +23,8 @@ from tests.faults.test_storage import behind_proxy
 from tests.proxy import Break
 from tests.servers import eventually
 
+pytestmark = pytest.mark.slow
+
 #: A full run's.
 AWAY_S = 600.0
 #: All is done so long after the part's return, but for what piled up, at so many photos a second.

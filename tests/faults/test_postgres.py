@@ -21,6 +21,8 @@ from tests.faults.photos import Album, Photo
 from tests.proxy import Break, Proxy, by_chance, proxied
 from tests.servers import eventually
 
+pytestmark = pytest.mark.slow
+
 #: What the project promises, from the moment at which PostgreSQL answers again.
 RECOVERED_WITHIN_S = 5.0
 

@@ -17,6 +17,8 @@ from tests.faults.ledger import Ledger
 from tests.faults.photos import Album
 from tests.servers import eventually
 
+pytestmark = pytest.mark.slow
+
 
 def killed(servers: Servers, _: float) -> None:
     """``kill -9``, and up again."""

@@ -19,6 +19,8 @@ from tests.faults.ledger import Ledger
 from tests.faults.photos import Album
 from tests.proxy import Break, Proxy, by_chance, proxied
 
+pytestmark = pytest.mark.slow
+
 #: upload-complete waits for a store that stalls, but not for long.
 ACCEPTED_WITHIN_S = 10.0
 

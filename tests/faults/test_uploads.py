@@ -7,11 +7,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from statistics import quantiles
 
+import pytest
+
 from tests.faults.client import User
 from tests.faults.conftest import Close, Scale
 from tests.faults.installation import Installation, Servers, fleet, steady
 from tests.faults.ledger import Ledger
 from tests.faults.photos import Album, Photo
+
+pytestmark = pytest.mark.slow
 
 
 def test_uploads_at_once_and_again(

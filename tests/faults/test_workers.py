@@ -26,6 +26,8 @@ from tests.faults.worker import OVERRUN_S
 from tests.proxy import Break, Cut, scripted
 from tests.servers import eventually
 
+pytestmark = pytest.mark.slow
+
 #: What the project promises: the visibility timeout and 2 s more.
 RECOVERED_WITHIN_S = VISIBILITY_S + 2.0
 #: A hung worker may take 30 s to receive a job, or 5 s for it, and what ``tests.faults.worker``

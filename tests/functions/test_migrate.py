@@ -207,6 +207,7 @@ class TestDeployment:
         assert [answer["Status"] for answer in answers.got] == ["SUCCESS"]
 
 
+@pytest.mark.slow
 class TestManyRuns:
     def test_what_a_run_cannot_finish_the_next_one_continues(
         self, fresh_url: str, answers: Answers, tmp_path: Path

@@ -119,6 +119,7 @@ def test_a_long_animation_is_refused_before_it_is_decoded() -> None:
     assert words == ("250 frames of 800×600 pixels; at most 2000 frames and 100 megapixels in all")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [
@@ -156,6 +157,7 @@ def test_the_picture_for_who_knows_no_apng_is_looked_at_too(cat: Image.Image) ->
     assert distance(pictures[0].image, cat) < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ANIMATED)
 def test_one_other_frame_among_many_is_found(kind: str, cat: Image.Image) -> None:
     frames = [cat.copy() for _ in range(100)]

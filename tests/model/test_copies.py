@@ -95,6 +95,7 @@ def test_copies_are_upright(sandbox: Sandbox, orientation: int, width: int) -> N
     assert np.abs(np.asarray(shown, np.int16) - np.asarray(wanted, np.int16)).mean() < 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1633, 1225), (4032, 3024), (901, 2703), (9000, 400)])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_parts_give_what_the_whole_gives(kind: str, size: tuple[int, int]) -> None:
@@ -119,6 +120,7 @@ def test_an_animation_is_shown_as_its_first_frame(sandbox: Sandbox, kind: str) -
     assert difference(decode(good(frames[0], "PNG"))[0], opened(display).convert("RGB")).tolerable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [CopyForm(quality=95), CopyForm(format="WEBP", quality=95)])
 def test_noise_fits_as_well_at_a_lower_quality(sandbox: Sandbox, form: CopyForm) -> None:
     photo = np.asarray(photograph("astronaut.png").resize((1600, 1600)), np.int16)
@@ -129,6 +131,7 @@ def test_noise_fits_as_well_at_a_lower_quality(sandbox: Sandbox, form: CopyForm)
     assert MAX_COPY_BYTES / 4 < len(display.data) <= MAX_COPY_BYTES
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_at_any_quality_is_no_copy() -> None:
     noise = np.random.default_rng(1).integers(0, 256, (8000, 8000, 3), dtype=np.uint8)
     assert encoded(Image.fromarray(noise), CopyForm()) is None
@@ -208,6 +211,7 @@ def test_two_faces_are_no_copy(sandbox: Sandbox) -> None:
     assert difference(judged, shown.image).coarse > MOST_COARSE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [200, 448, 800, 1600])
 @pytest.mark.parametrize("share", [12, 16])
 def test_something_small_that_was_not_judged_is_noticed(side: int, share: int) -> None:
@@ -218,6 +222,7 @@ def test_something_small_that_was_not_judged_is_noticed(side: int, share: int) -
     assert not difference(judged, other).tolerable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "end"), [pytest.param(make, end, id=name) for name, make, end in corpus()]
 )
@@ -247,6 +252,7 @@ def test_there_is_no_answer_beyond_the_deadline() -> None:
     sandbox.close()
 
 
+@pytest.mark.slow
 def test_large_pictures_take_no_more_memory_than_judging_them(sandbox: Sandbox) -> None:
     for image in (Image.new("RGBA", (5000, 4990), "#ff000080"), Image.new("P", (24_000, 1000))):
         display, *_ = copies(sandbox, good(image, "PNG"))
