@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from photogate.domain import Finding, Reason, Signals, Status, Verdict
+from photogate.domain import Copy, Finding, Reason, Signals, Status, Verdict
 from photogate.domain.policy import Policy
-from photogate.errors import ConfigError, DecoderFailed, RetryableError
-from photogate.ports.vision import PhotoAnalyzer
+from photogate.errors import ConfigError, DecoderFailed, PhotogateError, RetryableError
+from photogate.ports.vision import CopyMaker, PhotoAnalyzer
 from photogate.service.looking import judge
 from photogate.texts import rule_text
 
@@ -56,7 +56,8 @@ class Checked:
     photo: Photo
     finding: Finding
     duration_ms: float
-    data: bytes
+    #: A small copy, as users would be shown; None where none was asked for or can be made.
+    thumb: Copy | None = None
 
     @property
     def why(self) -> str:
@@ -122,9 +123,17 @@ def _pictures(folder: Path) -> Iterator[Path]:
 
 
 def check_photo(
-    photo: Photo, analyzer: PhotoAnalyzer, policy: Policy, *, max_bytes: int
+    photo: Photo,
+    analyzer: PhotoAnalyzer,
+    policy: Policy,
+    *,
+    max_bytes: int,
+    maker: CopyMaker | None = None,
 ) -> Checked:
-    """Moderate one photo.
+    """Moderate one photo; its bytes are not kept.
+
+    Args:
+        maker: makes the small copy; None where none is wanted.
 
     Raises:
         OSError: it is not there or cannot be read.
@@ -145,8 +154,16 @@ def check_photo(
         photo=photo,
         finding=Finding(photo_id=photo.name, verdict=verdict, signals=signals, error=error),
         duration_ms=round((time.perf_counter() - started) * 1000, 2),
-        data=data,
+        thumb=_thumb(data, maker) if maker and data else None,
     )
+
+
+def _thumb(data: bytes, maker: CopyMaker) -> Copy | None:
+    try:
+        copies = maker.copies(data)
+    except PhotogateError:
+        return None
+    return next(copy for copy in copies if copy.name == "thumb")
 
 
 def summary(found: Sequence[Checked]) -> str:

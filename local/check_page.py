@@ -8,13 +8,10 @@ from pathlib import Path
 
 from local.check import Checked, summary
 from local.pages import write_page
-from photogate.errors import PhotogateError
-from photogate.ports.vision import CopyMaker
+from photogate.domain import Copy
 
 
-def write_verdicts(
-    path: Path, found: Sequence[Checked], maker: CopyMaker, *, policy: str, panel: str
-) -> None:
+def write_verdicts(path: Path, found: Sequence[Checked], *, policy: str, panel: str) -> None:
     """Write the page: with small copies, made as for users, and nothing of the files themselves.
 
     Args:
@@ -37,18 +34,12 @@ def write_verdicts(
                 "status": checked.finding.verdict.status.value,
                 "reason": checked.finding.verdict.reason,
                 "why": checked.why,
-                "picture": _picture(checked, maker),
+                "picture": checked.thumb and _address(checked.thumb),
             }
             for checked in found
         ],
     )
 
 
-def _picture(checked: Checked, maker: CopyMaker) -> str | None:
-    """Give the picture as a data URI; None when nobody can be shown it."""
-    try:
-        copies = maker.copies(checked.data)
-    except PhotogateError:
-        return None
-    (thumb,) = (copy for copy in copies if copy.name == "thumb")
-    return f"data:{thumb.content_type};base64,{b64encode(thumb.data).decode()}"
+def _address(copy: Copy) -> str:
+    return f"data:{copy.content_type};base64,{b64encode(copy.data).decode()}"

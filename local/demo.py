@@ -10,7 +10,6 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
-from rich.table import Table
 
 from local.client import ApiRefused, PhotogateClient, Upload
 from local.home import user_claim
@@ -87,7 +86,7 @@ class Demo:
                 settling_s = time.perf_counter() - started
                 scores = self._scores(photos)
                 rows += [_row(u, photos[k], scores.get(photos[k]["id"])) for k, u in keys.items()]
-        self._console.print(_table(rows))
+        self._console.print(verdict_table(rows, width=self._console.width))
         self._console.print(
             f"{len(rows)} photos; all verdicts {settling_s:.2f} s after upload-complete"
             if len(uploads) <= _PER_USER
@@ -131,13 +130,6 @@ def _row(upload: Upload, photo: dict[str, Any], scores: dict[str, Any] | None) -
         *score_columns(known),
         f"{took_ms:.1f}" if took_ms is not None else "",
     ]
-
-
-def _table(rows: Sequence[Sequence[str]]) -> Table:
-    table = verdict_table()
-    for row in rows:
-        table.add_row(*row)
-    return table
 
 
 def _groups(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

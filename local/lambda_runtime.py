@@ -34,7 +34,7 @@ class LambdaRuntime:
         self._events: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue()
         self._answers: queue.Queue[tuple[str, str, Any]] = queue.Queue()
 
-    def invoke(self, event: dict[str, Any], *, within_s: float = 30.0) -> Any:
+    def invoke(self, event: dict[str, Any], *, within_s: float = 120.0) -> Any:
         """Give the function's answer to ``event``.
 
         Raises:

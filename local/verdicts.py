@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -24,19 +26,38 @@ _SHOWN = {
 }
 
 
+#: From so many characters on a terminal has room for all columns.
+_WIDE = 100
+
+
 def coloured(status: str) -> str:
     """Mark a status with its colour, for rich."""
     colour = _COLOURS.get(status, "white")
     return f"[{colour}]{status}[/{colour}]"
 
 
-def verdict_table() -> Table:
-    """Make the empty table that verdicts are shown in."""
-    table = Table(header_style="bold")
-    for title in ("photo", "verdict", "reason"):
-        table.add_column(title, overflow="fold")
-    for title in (*_SHOWN, "pixels", "ms"):
-        table.add_column(title, justify="right")
+def verdict_table(rows: Iterable[Sequence[str]], *, width: int) -> Table:
+    """Make the table that verdicts are shown in.
+
+    Args:
+        rows: photo, verdict, reason, ``score_columns``, milliseconds.
+        width: of the terminal, in characters; a narrow one gets neither pixels nor milliseconds.
+    """
+    narrow = width < _WIDE
+    table = Table(
+        header_style="bold",
+        box=box.SIMPLE_HEAD if narrow else box.HEAVY_HEAD,
+        collapse_padding=narrow,
+        pad_edge=not narrow,
+    )
+    table.add_column("photo", overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("reason", overflow="fold")
+    titles = (*_SHOWN,) if narrow else (*_SHOWN, "pixels", "ms")
+    for title in titles:
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row[: len(table.columns)])
     return table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from pathlib import Path
@@ -50,13 +51,7 @@ def check(
     """
     from local.check import check_photo, photos, summary
     from local.models.chosen import chosen_bundles
-    from local.verdicts import (
-        coloured,
-        explanation,
-        reason_column,
-        score_columns,
-        verdict_table,
-    )
+    from local.verdicts import explanation, verdict_table
     from photogate import bootstrap
     from photogate.bootstrap import choose
     from photogate.settings import (
@@ -75,8 +70,13 @@ def check(
         bundles = chosen_bundles(rules, step, model=model)
         settings = read(ModelSettings, policy=policy, **bundles)
         analyzer = bootstrap.analyzer(settings, rules)
+        maker = bootstrap.copy_maker(read(CopySettings)) if html else None
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files need not be UTF-8: they come out as they came in.
+        sys.stdout.reconfigure(errors="surrogateescape")
     found: list[Checked] = []
     rows = csv.writer(sys.stdout, lineterminator="\n")
+    prints_each = as_json or as_csv or explain
     if as_csv:
         rows.writerow(_CSV)
     progress = Progress(
@@ -85,12 +85,17 @@ def check(
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=err,
-        disable=len(wanted) < _BAR_FROM,
+        # A bar would mix with what is printed to the same terminal for each photo.
+        disable=len(wanted) < _BAR_FROM or (prints_each and sys.stdout.isatty()),
+        # Else what is printed into a file would go where the bar is.
+        redirect_stdout=False,
     )
     with progress:
         for photo in progress.track(wanted, description="looking"):
             try:
-                checked = check_photo(photo, analyzer, rules, max_bytes=MAX_PHOTO_BYTES)
+                checked = check_photo(
+                    photo, analyzer, rules, max_bytes=MAX_PHOTO_BYTES, maker=maker
+                )
             except OSError as error:
                 complain(f"{photo.name}: {error.strerror}")
                 continue
@@ -102,31 +107,33 @@ def check(
             elif explain:
                 out.print(explanation(photo.short, checked.finding, rules))
     if found and not (as_json or as_csv):
-        table = verdict_table()
-        for checked in found:
-            verdict, scores = checked.finding.verdict, checked.finding.scores()
-            table.add_row(
-                escape(checked.photo.short),
-                coloured(verdict.status),
-                reason_column(verdict.reason, checked.error, scores),
-                *score_columns(scores),
-                f"{checked.duration_ms:.1f}",
-            )
-        out.print(table)
+        out.print(verdict_table(map(_shown, found), width=out.width))
     if len(found) > 1 and not as_json:
         step(summary(found))
     if html is not None:
         from local.check_page import write_verdicts
 
         with errors_as_lines():
-            maker = bootstrap.copy_maker(read(CopySettings))
             try:
-                write_verdicts(html, found, maker, policy=rules.id, panel=analyzer.panel)
+                write_verdicts(html, found, policy=rules.id, panel=analyzer.panel)
             except OSError as error:
                 raise ConfigError(f"{html}: {error.strerror}") from error
         step(f"wrote {html}")
     if len(found) < len(wanted):
         raise typer.Exit(2)
+
+
+def _shown(checked: Checked) -> list[str]:
+    from local.verdicts import coloured, reason_column, score_columns
+
+    verdict, scores = checked.finding.verdict, checked.finding.scores()
+    return [
+        escape(checked.photo.short),
+        coloured(verdict.status),
+        reason_column(verdict.reason, checked.error, scores),
+        *score_columns(scores),
+        f"{checked.duration_ms:.1f}",
+    ]
 
 
 def _row(checked: Checked) -> list[str]:

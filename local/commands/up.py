@@ -19,7 +19,7 @@ from local.console import complain, errors_as_lines, out, step
 _NEXT = (
     "next: open the review page and decide what waits for a person",
     "      moderate your own photos: .venv/bin/photogate check photo.jpg, or make run PHOTOS=dir",
-    "      change what is rejected: docs/policies.md; from your own app: docs/migrating.md",
+    "      change what is rejected: docs/policies.md; from your own app: docs/tutorial.md",
 )
 
 

@@ -28,4 +28,5 @@ def write_page(path: Path, template: str, **values: Any) -> None:
     )
     made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     page = environment.get_template(template).render(made_at=made_at, **values)
-    path.write_text(page, encoding="utf-8")
+    # Names of files need not be UTF-8.
+    path.write_text(page, encoding="utf-8", errors="replace")

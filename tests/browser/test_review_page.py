@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from photogate.domain import Role
 from tests.browser.conftest import Desk
@@ -188,7 +188,7 @@ def test_without_a_connection_decisions_are_kept_and_sent_later(desk: Desk, wait
     loaded = (
         "performance.getEntriesByType('resource').filter((r) => r.name.includes('/photo?copy='))"
     )
-    page.wait_for_function(f"{loaded}.filter((r) => r.responseEnd > 0).length >= 6")
+    eventually(lambda: page.evaluate(f"{loaded}.filter((r) => r.responseEnd > 0).length") >= 6)
     page.context.set_offline(True)
     for digit in "12":
         page.keyboard.press("r")
@@ -200,6 +200,27 @@ def test_without_a_connection_decisions_are_kept_and_sent_later(desk: Desk, wait
     page.context.set_offline(False)
     expect(page.locator("#strip")).to_contain_text("everything was sent")
     assert [desk.status(i)[1] for i in decided[:2]] == ["nsfw", "underage"]
+
+
+def test_who_is_faster_than_the_server_is_not_told_that_nothing_waits(
+    desk: Desk, waiting: Add
+) -> None:
+    waiting(6)
+    page = desk.signed_in().page
+    kept: list[Route] = []
+    slow = True
+    page.route("**/review/take", lambda route: kept.append(route) if slow else route.continue_())
+    for left in (3, 2, 1, 0):
+        photo = shown(page)
+        page.keyboard.press("r")
+        page.keyboard.press("1")
+        if left:
+            next_one(page, photo)
+    expect(page.locator("#state")).to_have_text("Loading")
+    slow = False
+    for route in kept:
+        route.continue_()
+    shown(page)
 
 
 def test_who_decided_first_wins_and_the_other_is_told(desk: Desk, waiting: Add) -> None:

@@ -28,7 +28,7 @@ SLOW_BATCHES = """
 -- step: a column
 ALTER TABLE t ADD COLUMN touched integer NOT NULL DEFAULT 0;
 -- step: every row (in batches over t)
-UPDATE t SET touched = touched + 1 + length(CAST(pg_sleep(0.001) AS text))
+UPDATE t SET touched = touched + 1 + length(CAST(pg_sleep(0.002) AS text))
 WHERE ctid >= :from AND ctid < :until AND touched = 0;
 -- step: afterwards
 CREATE TABLE afterwards ();
@@ -247,7 +247,7 @@ class TestTimeThatEnds:
     def test_batches_go_on_in_the_next_run(self, database: Pool) -> None:
         def a_run() -> list[str] | None:
             with suppress(MigrationUnfinished):
-                return migrate(database, migrations=one(SLOW_BATCHES), until=time.monotonic() + 2)
+                return migrate(database, migrations=one(SLOW_BATCHES), until=time.monotonic() + 4)
             return None
 
         runs = [a_run()]
@@ -263,7 +263,7 @@ class TestTimeThatEnds:
     def test_files_that_were_finished_are_told(self, database: Pool) -> None:
         two = [*one("CREATE TABLE a ();"), Migration(number=2, name="0002", sql=INDEX)]
         with pytest.raises(MigrationUnfinished) as caught:
-            migrate(database, migrations=two, until=time.monotonic() + 1.5)
+            migrate(database, migrations=two, until=time.monotonic() + 8)
         assert caught.value.applied == ("0001_made_up.sql",)
         # The build was ended by PostgreSQL, in order.
         assert is_valid(database, "t_v") is False

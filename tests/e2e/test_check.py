@@ -8,7 +8,9 @@ import hashlib
 import io
 import json
 import os
+import pty
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -209,6 +211,69 @@ def test_a_bar_says_how_far_it_is(samples: list[Path], tmp_path: Path) -> None:
         (tmp_path / f"{n}.jpg").write_bytes(samples[-1].read_bytes())
     assert "20/20" in check(".", folder=tmp_path).stderr
     assert "looking" not in check(*[f"{n}.jpg" for n in range(3)], folder=tmp_path).stderr
+
+
+def at_a_terminal(command: str, folder: Path) -> str:
+    """Run a shell's command as at a terminal of 80 columns; give what is seen there."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        process = subprocess.Popen(
+            ["sh", "-c", f"stty cols 80; {command}"],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=folder,
+            env={**os.environ, "TERM": "xterm"},
+        )
+        os.close(theirs)
+        seen = b""
+        try:
+            while part := terminal.read(4096):
+                seen += part
+        except OSError:
+            pass  # Linux tells so that the other side was closed.
+        assert process.wait(60) == 0, seen
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv"])
+def test_a_bar_at_the_terminal_leaves_the_file_alone(
+    samples: list[Path], tmp_path: Path, option: str
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for n in range(20):
+        (folder / f"{n}.jpg").write_bytes(samples[-1].read_bytes())
+    told = tmp_path / "told"
+    command = f"{shlex.quote(str(PHOTOGATE))} check {option} ."
+    seen = at_a_terminal(f"{command} > {shlex.quote(str(told))}", folder)
+    assert "20/20" in seen
+    assert "unreadable" not in seen.replace("(unreadable 20)", "")
+    assert told.read_text().count("unreadable") >= 20
+    assert "looking" not in at_a_terminal(command, folder)
+
+
+def test_the_table_fits_80_columns(samples: list[Path]) -> None:
+    command = shlex.join([str(PHOTOGATE), "check", *map(str, samples)])
+    lines = at_a_terminal(command, samples[0].parent).splitlines()
+    for word in ("portrait.jpg", "group_photo", "unreadable", "approved", "sharpness"):
+        assert any(word in line for line in lines), word
+    assert max(len(line) for line in lines if not line.startswith("· ")) <= 80
+
+
+def test_a_name_that_is_no_text_is_no_obstacle(samples: list[Path], tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"odd\xff.jpg")).write_bytes(samples[0].read_bytes())
+    done = subprocess.run(
+        [PHOTOGATE, "check", "--csv", "--html", "out.html", "."],
+        capture_output=True,
+        timeout=60,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"odd\xff.jpg,approved" in done.stdout
+    assert "odd?.jpg" in (tmp_path / "out.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

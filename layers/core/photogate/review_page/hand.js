@@ -32,6 +32,10 @@ export class Hand {
     this.banned = new Set();
     this.open = false;
     this.taking = null;
+    /** Counts what left the hand; an answer that was asked for before says nothing of now. */
+    this.left = 0;
+    /** Whether an empty hand means that nothing waits. */
+    this.known = false;
     this.timer = null;
     /** How many answers in a row gave nothing. */
     this.empty = 0;
@@ -39,11 +43,6 @@ export class Hand {
 
   get current() {
     return this.items[0] ?? null;
-  }
-
-  /** Whether an answer has come, so that an empty hand means that nothing waits. */
-  get known() {
-    return this.open && this.taking !== null;
   }
 
   begin() {
@@ -70,6 +69,7 @@ export class Hand {
   async fill() {
     clearTimeout(this.timer);
     const count = Math.min(60, this.held + this.unsent());
+    const { left } = this;
     let answer;
     try {
       answer = await call("POST", "/review/take", {
@@ -94,6 +94,7 @@ export class Hand {
     const still = fresh.find((item) => item.photo_id === before?.photo_id);
     this.items = still ? [still, ...fresh.filter((item) => item !== still)] : fresh;
     this.load(this.items);
+    this.known = left === this.left;
     const waiting = Math.max(0, answer.waiting.n - this.gone.size);
     const mine = before !== null && (this.gone.has(before.photo_id) || this.banned.has(before.photo_id));
     const lost = before !== null && !still && !mine;
@@ -133,6 +134,8 @@ export class Hand {
   }
 
   drop(photoId) {
+    this.left += 1;
+    this.known = false;
     this.items = this.items.filter((item) => item.photo_id !== photoId);
   }
 
@@ -150,6 +153,7 @@ export class Hand {
     this.passed = [];
     await this.taking;
     this.items = [];
+    this.known = false;
     await this.release().catch(() => {
       // Then the leases end by themselves.
     });

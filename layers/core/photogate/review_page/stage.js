@@ -46,7 +46,7 @@ export class Stage {
       sharp.className = "sharp";
       $("picture").append(sharp);
     }
-    $("reveal").firstChild.textContent = { hidden: "Reveal ", lens: "Whole ", shown: "Hide " }[this.mode];
+    $("reveal-word").textContent = { hidden: "Reveal", lens: "Whole", shown: "Hide" }[this.mode];
     const loaded = await ready;
     if (this.item !== item || !$("picture").contains(image)) return;
     if (!loaded) return panel("The picture cannot be loaded", "Skip it, or try again.", true);
