@@ -10,12 +10,17 @@ from pydantic import BaseModel, Field
 from photogate.domain.holds import Hold
 from photogate.service.holding import MAX_WORDS
 
+from .documented import WORDS
+
 
 class Words(BaseModel):
     """What an admin has done, or why."""
 
     words: str = Field(
-        min_length=1, max_length=MAX_WORDS, examples=["NCMEC CyberTipline, report 123456"]
+        min_length=1,
+        max_length=MAX_WORDS,
+        examples=["NCMEC CyberTipline, report 123456"],
+        json_schema_extra=WORDS,
     )
 
 

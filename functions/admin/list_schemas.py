@@ -14,6 +14,7 @@ from photogate.service.reviewing import MAX_WORDS
 from photogate.service.selecting import MAX_SELECTED, Result, Selected
 from photogate.texts import rule_text
 
+from .documented import WORDS
 from .review_schemas import Tab
 
 
@@ -114,7 +115,7 @@ class BulkReject(Tab):
         min_length=1,
         max_length=MAX_WORDS,
         examples=["nsfw"],
-        json_schema_extra={"pattern": r"\S"},
+        json_schema_extra=WORDS,
     )
 
 

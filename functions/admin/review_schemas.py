@@ -23,6 +23,7 @@ from photogate.domain.reviews import Filter, Hand, Holder, Kind, ReviewItem
 from photogate.service.reviewing import MAX_WORDS, Exposure, Owner, rejection
 from photogate.texts import doubt_text, rule_text
 
+from .documented import TEXT, WORDS
 from .evidence_schemas import Bar, Box, ModelScores
 
 PhotoId = Annotated[str, Path(max_length=64)]
@@ -52,9 +53,15 @@ class Take(Tab):
     count: int = Field(4, ge=1, le=60, description="Hold so many at once.")
     kind: Kind | None = None
     rule: str | None = Field(
-        None, max_length=64, description="The measure that stopped it.", examples=["nsfw.explicit"]
+        None,
+        max_length=64,
+        description="The measure that stopped it.",
+        examples=["nsfw.explicit"],
+        json_schema_extra=TEXT,
     )
-    user_id: str | None = Field(None, max_length=128, description="Whose photos.")
+    user_id: str | None = Field(
+        None, max_length=128, description="Whose photos.", json_schema_extra=TEXT
+    )
     passed: list[ItemId] = Field(
         default_factory=list,
         max_length=500,
@@ -70,7 +77,9 @@ class Take(Tab):
 class Rejecting(Tab):
     """A person's rejection."""
 
-    reason: str = Field(min_length=1, max_length=MAX_WORDS, examples=["nsfw"])
+    reason: str = Field(
+        min_length=1, max_length=MAX_WORDS, examples=["nsfw"], json_schema_extra=WORDS
+    )
 
 
 class Approval(BaseModel):
@@ -88,7 +97,9 @@ class Rejection(BaseModel):
     """A rejection in place of an earlier decision."""
 
     status: Literal["rejected"]
-    reason: str = Field(min_length=1, max_length=MAX_WORDS, examples=["nsfw"])
+    reason: str = Field(
+        min_length=1, max_length=MAX_WORDS, examples=["nsfw"], json_schema_extra=WORDS
+    )
 
     @property
     def verdict(self) -> Verdict:
@@ -103,7 +114,9 @@ Redeciding = Annotated[Approval | Rejection, Field(discriminator="status")]
 class Escalating(Tab):
     """A question to the admins."""
 
-    note: str | None = Field(None, max_length=MAX_WORDS, examples=["The same face as u-7?"])
+    note: str | None = Field(
+        None, max_length=MAX_WORDS, examples=["The same face as u-7?"], json_schema_extra=TEXT
+    )
 
 
 class Item(BaseModel):

@@ -13,6 +13,8 @@ from photogate.domain import Exactness, PhotoRow, Status, WorkerInfo
 from photogate.service.review import Listing, QueueReport
 from photogate.texts import reason_text, rule_text
 
+from .documented import WORDS
+
 #: ``all`` and ``failed`` as the earlier API had them.
 StatusFilter = Literal["pending", "approved", "rejected", "review", "failed", "all"]
 
@@ -281,5 +283,5 @@ class Rejection(BaseModel):
         max_length=500,
         description="A known code such as `nsfw`, or words for the user.",
         examples=["Please show your own face."],
-        json_schema_extra={"pattern": r"\S"},
+        json_schema_extra=WORDS,
     )

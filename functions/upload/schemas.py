@@ -121,7 +121,8 @@ class Summary(BaseModel):
         description="Automatic checking could not finish; a person will look.", examples=[0]
     )
     needs_more_photos: bool = Field(
-        description="Approved and pending photos together are too few.", examples=[False]
+        description="Too few photos are approved or still wait.",
+        examples=[False],
     )
     pending_batches: int = Field(examples=[1])
     last_moderated_at: datetime | None = Field(examples=["2026-11-23T12:00:00Z"])

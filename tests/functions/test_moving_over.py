@@ -125,7 +125,7 @@ def test_the_limit_says_what_remains_and_when_the_next_is_free(
     monkeypatch.setenv("PHOTOS_PER_DAY", "3")
     reset_bootstrap()
     installation.hand_in(b"1", b"2")
-    words = "at most 3 photos in 24 hours: 1 remain, and the next is free in (24 h 0|23 h 59) min"
+    words = "at most 3 photos in 24 hours: 1 remains, and the next is free in (24 h 0|23 h 59) min"
     with pytest.raises(ApiRefused, match=words):
         installation.hand_in(b"3", b"4")
 

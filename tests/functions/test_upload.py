@@ -124,6 +124,8 @@ def test_a_rejection_comes_with_words(
     (photo,) = installation.client().photos()
     assert (photo["moderation_status"], photo["moderation_reason"]) == ("rejected", "unreadable")
     assert "JPEG or PNG" in photo["message"]
+    summary = installation.client().call("GET", "/users/media/moderation-status")["summary"]
+    assert (summary["rejected"], summary["needs_more_photos"]) == (1, True)
 
 
 @pytest.mark.parametrize(

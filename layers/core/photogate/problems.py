@@ -85,7 +85,7 @@ _EXAMPLES = {
     404: "there is no photo 7b0e4d1c-…",
     409: "some photos have not been uploaded",
     422: "photos: 1 to 9 photos, not 10",
-    429: "at most 30 photos in 24 hours",
+    429: "at most 30 photos in 24 hours: 2 remain, and the next is free in 3 h 20 min",
     503: errors.DatabaseUnavailable.outside,
 }
 

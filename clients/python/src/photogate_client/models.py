@@ -66,7 +66,7 @@ class Summary(Answer):
     rejected: int
     #: Automatic checking could not finish; a person will look.
     failed: int
-    #: Approved and pending photos together are too few.
+    #: Too few photos are approved or still wait.
     needs_more_photos: bool
     pending_batches: int
     last_moderated_at: datetime | None

@@ -48,7 +48,8 @@ def over_limit(used: Sequence[tuple[int, float]], *, wanted: int, limit: int) ->
         if over <= 0:
             frees_in_s = left_s
             break
-    told = f"at most {limit} photos in 24 hours: {max(0, limit - taken)} remain"
+    left = max(0, limit - taken)
+    told = f"at most {limit} photos in 24 hours: {left} {'remains' if left == 1 else 'remain'}"
     if used:
         told += f", and the next is free in {_span(used[0][1])}"
     return OverLimit(words=told, retry_after_s=max(1, math.ceil(frees_in_s)))
