@@ -213,7 +213,7 @@ class Installation:
         )
         return int(row["n"])
 
-    def settle(self, *, within_s: float = 60.0, hasten: bool = False) -> None:
+    def settle(self, *, within_s: float = 300.0, hasten: bool = False) -> None:
         """Wait until no batch is open, no job under way, and no photo without its copies.
 
         Copies whose job is not in the queue are due at once, else after minutes.

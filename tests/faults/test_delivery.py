@@ -48,7 +48,7 @@ def test_every_message_three_times_in_random_order(
         installation.queue.send(job)
     slot = steady(delay_factor=0.1, deliveries=3, seed=scale.seed)
     with fleet(installation, slot, slot, slot):
-        installation.settle(within_s=scale.of(60, 300), hasten=True)
+        installation.settle(hasten=True)
     close("delivery: each message three times, shuffled", injected=3 * 3 * len(ledger.batch_ids))
 
 
@@ -63,7 +63,7 @@ def test_a_job_that_can_never_succeed(
     batches, keys = [photo.batch_id for photo in gone], [photo.key for photo in gone]
     slot = steady(delay_factor=0.01)
     with fleet(installation, slot, slot):
-        installation.settle(within_s=120)
+        installation.settle()
     dead = installation.queue.dead(limit=100)
     assert {Job.decode(job.body).batch_id for job in dead} >= set(batches)
     for job in dead:
@@ -87,7 +87,7 @@ def test_a_job_that_can_never_succeed(
         assert int(found[1]) >= len(gone) - 1
         moderator.reject(ids[gone[1].key], "decided before the machine could")
     with fleet(installation, slot, slot):
-        installation.settle(within_s=120)
+        installation.settle()
     assert installation.queue.stats().dead == 0
     rows = _photos(installation, keys)
     assert [rows[photo.key]["status"] for photo in gone] == [

@@ -60,7 +60,7 @@ def test_storage(
         with fleet(broken, *[slot] * scale.of(2, 4)) as workers:
             with Load(broken, ledger, album, photos=scale.of(30, photos)) as load:
                 load.join(120)
-            broken.settle(within_s=scale.of(60, 600), hasten=True)
+            broken.settle(within_s=600, hasten=True)
         handed_back = sum(line["what"] == "handed back" for line in workers.notes.lines)
     account = close(
         f"storage: {words}",

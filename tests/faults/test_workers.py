@@ -91,7 +91,7 @@ def test_killed_all_the_time(
                 # One is spared: recovery is a matter of those that live.
                 pid = workers.kill(moments.randrange(1, len(workers.slots)))
                 outside |= {pid: time.time()} if pid else {}
-        installation.settle(within_s=120, hasten=True)
+        installation.settle(hasten=True)
 
     hits = workers.notes.kills(outside)
     recoveries = recoveries_s(installation.pool, hits)
@@ -190,7 +190,7 @@ def test_a_photo_on_which_every_worker_hangs_goes_to_a_person(
     with fleet(installation, steady(), steady()):
         photos = [*album.take(8, truth=Truth.GOOD), *album.take(1, truth=Truth.HANGS)]
         user.hand_in(photos)
-        installation.settle(within_s=120)
+        installation.settle()
         # The last of them may still be at it when another has sent the photo to a person.
         eventually(
             lambda: _ended_by_themselves(installation) == ended_before + 3, within_s=HUNG_WITHIN_S
