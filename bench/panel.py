@@ -1,7 +1,8 @@
 """``python -m bench.panel [FOLDER]``: what the models' rules take of harmless photos.
 
 Shares that go to a person and that are rejected, for the first model alone as presets judged
-until the panel came, for two models, and for two of which the second looks at parts as well.
+until the panel came, for two models, for two of which the second looks at parts as well, and for
+those with a model in the third seat.
 Intervals are over photographs, not over their crops, which resemble each other: 95 %, of
 2,000 samples of the photographs. FOLDER holds further photographs, of people for example: all of
 them have to be harmless. No explicit image was ever used here.
@@ -19,7 +20,7 @@ from PIL import Image, ImageFilter, ImageOps
 from rich.console import Console
 from rich.table import Table
 
-from local.models.build import ensure_bundles
+from local.models.build import ensure_bundles, ensure_third
 from local.samples import photograph
 from photogate.domain import Reason, Signals
 from photogate.domain.measures import read
@@ -48,7 +49,8 @@ def main() -> None:
     """Print the table."""
     photos = {"used to choose": [photograph(n) for n in USED], "kept aside": list(_kept())}
     first, second = ensure_bundles(["mobilenet_v2", "opennsfw"], print)
-    panels = [Panel(first, [second], side=side) for side in (2, 3)]
+    third = ensure_third(print)
+    panels = [Panel(first, [second], third=third, side=side) for side in (2, 3)]
     table = Table(title="harmless pictures: to a person / rejected")
     for title in ("pictures", "photographs", "n", *_RULES):
         table.add_column(title, justify="right")
@@ -107,7 +109,7 @@ _KINDS: Mapping[str, tuple[Kind, int]] = {
     "warm close-ups": (warm, 2 * _CROPS),
 }
 #: What each column is about; ``_judged`` gives them in this order.
-_RULES = ("first alone, as it was", "two models", "and 2×2 parts", "and 3×3 parts")
+_RULES = ("first alone, as it was", "two models", "and 2×2 parts", "and 3×3 parts", "2×2, third")
 #: Of one picture under each rule: goes to a person, is rejected.
 Outcome = list[tuple[bool, bool]]
 
@@ -119,10 +121,11 @@ def _judged(panels: list[Panel], picture: Image.Image) -> Outcome:
         Signals(nsfw_scores=look.nsfw_scores, opinions=look.opinions, tile=look.tile)
         for look in looks
     ]
+    with_third = replace(signals[0], third=looks[0].third)
     policy = preset("community")
     return [
         as_it_was(signals[0]),
-        *(by_rules(policy, one) for one in (replace(signals[0], tile=None), *signals)),
+        *(by_rules(policy, one) for one in (replace(signals[0], tile=None), *signals, with_third)),
     ]
 
 

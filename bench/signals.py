@@ -20,7 +20,7 @@ from rich.table import Table
 
 from bench.figures import percentile
 from bench.photos import ONE_MEGAPIXEL, TWELVE_MEGAPIXELS, TWO_MEGAPIXELS, VGA
-from local.models.build import ensure_bundles, ensure_faces
+from local.models.build import ensure_bundles, ensure_faces, ensure_third
 from local.samples import jpeg, photograph
 from photogate_vision.analyzer import VisionAnalyzer
 from photogate_vision.classifier import tiles
@@ -55,6 +55,7 @@ class Parts:
     def __init__(self) -> None:
         path, second = ensure_bundles(["mobilenet_v2", "opennsfw"], print)
         self.second = NsfwModel(load_bundle(second))
+        self.third = NsfwModel(load_bundle(ensure_third(print)))
         self._bundle = load_bundle(path)
         self._model = NsfwModel(self._bundle)
         self.faces = EmbeddedFaces(ensure_faces(print))
@@ -66,10 +67,10 @@ class Parts:
         pixels = self._bundle.input.resizing.pixels(picture.image)
         self._model.scores(pixels[np.newaxis])
 
-    def opinion(self, picture: Picture) -> None:
-        """Ask the second model about the whole of one decoded picture."""
-        pixels = self.second.bundle.input.resizing.pixels(picture.image)
-        self.second.scores(pixels[np.newaxis])
+    def opinion(self, model: NsfwModel, picture: Picture) -> None:
+        """Ask a further model about the whole of one decoded picture."""
+        pixels = model.bundle.input.resizing.pixels(picture.image)
+        model.scores(pixels[np.newaxis])
 
     def parts(self, picture: Picture, side: int) -> None:
         """Ask it about the parts, in one run."""
@@ -98,7 +99,7 @@ def main() -> int:
     console = Console(width=130, highlight=False)
     console.print(table)
     table = Table(title="the panel on one photo, one thread, median ms of processor time")
-    for title in ("MP", "decode", "first", "second", "2×2 parts", "3×3 parts"):
+    for title in ("MP", "decode", "first", "second", "2×2 parts", "3×3 parts", "third"):
         table.add_column(title, justify="right")
     for title in ("both ÷ decode + first", "and 2×2 ÷", "and 3×3 ÷", ""):
         table.add_column(title, justify="right")
@@ -114,15 +115,16 @@ def _measure_panel(table: Table, parts: Parts, size: tuple[int, int]) -> bool:
     durations_ms = _medians_ms(
         partial(decode, data),
         partial(parts.nsfw, shown),
-        partial(parts.opinion, shown),
+        partial(parts.opinion, parts.second, shown),
         partial(parts.parts, shown, 2),
         partial(parts.parts, shown, 3),
+        partial(parts.opinion, parts.third, shown),
     )
     alone_ms = durations_ms[0] + durations_ms[1]
     both_ms = alone_ms + durations_ms[2]
     if not tiles.are_worth_it(shown.width, shown.height):
-        durations_ms[3:] = 0, 0
-    ratios = [both_ms / alone_ms, *((both_ms + more) / alone_ms for more in durations_ms[3:])]
+        durations_ms[3:5] = 0, 0
+    ratios = [both_ms / alone_ms, *((both_ms + more) / alone_ms for more in durations_ms[3:5])]
     bounds = zip(ratios, _PANEL_BOUNDS[size], strict=False)
     missed = any(bound is not None and ratio > bound for ratio, bound in bounds)
     table.add_row(

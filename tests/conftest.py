@@ -18,7 +18,7 @@ import requests
 from hypothesis import settings
 
 from local.home import Home
-from local.models.build import SECOND, ensure_bundle, ensure_faces
+from local.models.build import SECOND, ensure_bundle, ensure_faces, ensure_third
 from local.process import start_server, stop, wait_until
 from local.samples import jpeg, photograph
 from local.servers.embedded_postgres import EmbeddedPostgres
@@ -205,6 +205,12 @@ def bundle() -> Path:
 def second_bundle() -> Path:
     """The second model, built when it is missing."""
     return ensure_bundle(SECOND, print)
+
+
+@pytest.fixture(scope="session")
+def third_bundle() -> Path:
+    """What may take the third seat, fetched when it is missing."""
+    return ensure_third(print)
 
 
 @pytest.fixture(scope="session")

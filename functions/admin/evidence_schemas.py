@@ -108,19 +108,27 @@ class ModelScores(BaseModel):
         """Give every model's scores, explicit content first."""
         found = []
         if signals.nsfw_scores:
-            found.append(cls._of("first", signals.nsfw_scores, policy, _OF_FIRST))
+            found.append(cls._of("first", signals.nsfw_scores, policy, _OF_FIRST, prefix="nsfw"))
         for name, scores in (signals.opinions or {}).items():
             known = scores if isinstance(scores, Mapping) else {}
             found.append(cls._of(name, known, policy, (f"{name}.explicit", *_OF_OTHERS)))
+        for name, scores in (signals.third or {}).items():
+            found.append(cls._of(name, scores, policy, ("third.explicit",), prefix="third"))
         return found
 
     @classmethod
     def _of(
-        cls, model: str, scores: Mapping[str, float], policy: Policy, bounding: tuple[str, ...]
+        cls,
+        model: str,
+        scores: Mapping[str, float],
+        policy: Policy,
+        bounding: tuple[str, ...],
+        *,
+        prefix: str | None = None,
     ) -> ModelScores:
         total = explicit(scores)
         values = ({} if total is None else {"explicit": total}) | dict(scores)
-        prefix = "nsfw" if model == "first" else model
+        prefix = prefix or model
         return cls(
             model=model,
             scores=[
@@ -177,7 +185,7 @@ class PolicyRule(BaseModel):
 class PolicyText(BaseModel):
     """The policy in force."""
 
-    policy: str = Field(examples=["profile@3"])
+    policy: str = Field(examples=["profile@4"])
     needed: list[str] = Field(
         description="Where one of these was not measured, a person looks.",
         examples=[["sharpness", "number of faces"]],

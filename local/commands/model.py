@@ -54,7 +54,8 @@ def add(
         typer.Option(
             "--map",
             metavar="LABEL=CATEGORY",
-            help="What a label means: explicit, porn, hentai, sexy, neutral or drawing. One each.",
+            help="What a label means, one each: explicit, porn, hentai, sexy, gore, neutral or"
+            " drawing.",
         ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="What to call it; else the folder's.")] = None,
@@ -97,16 +98,17 @@ def list_models() -> None:
     """List the models that are there, and what they tell."""
     from rich.table import Table
 
-    from local.models.build import SHIPPED, bundle_path
+    from local.models.build import SHIPPED, THIRD, bundle_path, third_path
     from local.models.own import own_folder, own_models
     from photogate_vision.classifier.bundle import load_bundle
 
     with errors_as_lines():
         table = Table("model", "tells", "pixels", "MB", "licence", "sha256", "added")
-        folders = {name: bundle_path(name) for name in SHIPPED}
+        folders = {name: bundle_path(name) for name in SHIPPED} | {THIRD: third_path()}
+        built_here = frozenset(folders)
         folders |= {name: own_folder(name) for name in own_models()}
         for name, folder in folders.items():
-            if name in SHIPPED and not folder.exists():
+            if name in built_here and not folder.exists():
                 table.add_row(name, "not built", "", "", "", "", "")
                 continue
             try:
@@ -122,7 +124,7 @@ def list_models() -> None:
                 f"{bundle.model_path.stat().st_size / 1e6:.1f}",
                 bundle.license,
                 bundle.digest[:12],
-                "" if name in SHIPPED else "yes",
+                "" if name in built_here else "yes",
             )
         out.print(table)
 

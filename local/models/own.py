@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.models.build import SECOND, SHIPPED, cache_folder, ensure_bundle
+from local.models.build import SHIPPED, THIRD, cache_folder, ensure_bundle, ensure_third
 from photogate.errors import ConfigError
 from photogate_vision.classifier.bundle import load_bundle
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 #: Names that `photogate model build` uses already.
-_TAKEN = (*SHIPPED, "faces", "none")
+_TAKEN = (*SHIPPED, THIRD, "faces", "none")
 
 
 def bundle_folder(name: str, progress: Callable[[str], None] = lambda _: None) -> Path:
@@ -31,8 +31,10 @@ def bundle_folder(name: str, progress: Callable[[str], None] = lambda _: None) -
     """
     if name in SHIPPED:
         return ensure_bundle(name, progress)
+    if name == THIRD:
+        return ensure_third(progress)
     if name not in own_models():
-        known = ", ".join([*SHIPPED, *own_models()])
+        known = ", ".join([*SHIPPED, THIRD, *own_models()])
         raise ConfigError(
             f"no model is called {name!r}: choose one of {known}, or add it: photogate model add"
         )
@@ -40,11 +42,11 @@ def bundle_folder(name: str, progress: Callable[[str], None] = lambda _: None) -
     return own_folder(name)
 
 
-def second_folder(choice: str | None, progress: Callable[[str], None] = lambda _: None) -> str:
-    """Give ``SECOND_MODEL`` as a process takes it: ``none``, or a folder.
+def seat_folder(choice: str, progress: Callable[[str], None] = lambda _: None) -> str:
+    """Give ``SECOND_MODEL`` or ``THIRD_MODEL`` as a process takes it: ``none``, or a folder.
 
     Args:
-        choice: ``none``, a model's name or a bundle's folder; None for what is shipped.
+        choice: ``none``, a model's name or a bundle's folder.
         progress: see ``bundle_folder``.
 
     Raises:
@@ -52,9 +54,9 @@ def second_folder(choice: str | None, progress: Callable[[str], None] = lambda _
     """
     if choice == "none":
         return choice
-    if choice is not None and ("/" in choice or Path(choice).is_dir()):
+    if "/" in choice or Path(choice).is_dir():
         return str(Path(choice).resolve())
-    return str(bundle_folder(choice or SECOND, progress))
+    return str(bundle_folder(choice, progress))
 
 
 def own_models() -> list[str]:

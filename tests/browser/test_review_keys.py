@@ -120,7 +120,7 @@ SCORES: dict[str, Any] = {
     "tile": {"box": [0.5, 0, 1, 0.5], "explicit": 0.44},
     "faces": [{"box": [0.3, 0.2, 0.6, 0.7], "score": 0.9, "age": {"low": 34, "high": 41}}],
     "rule": {"name": "nsfw.tile", "value": 0.44, "bound": 0.3, "part": [0.5, 0, 1, 0.5]},
-    "policy": "profile@3",
+    "policy": "profile@4",
     "width": 640,
     "height": 480,
 }

@@ -77,8 +77,8 @@ def test_the_policy_can_be_chosen(samples: list[Path]) -> None:
         json.loads, check("--json", "--policy", "community", *cat).stdout.splitlines()
     )
     assert (profile["reason"], profile["scores"]["has_face"]) == ("no_face", False)
-    assert profile["scores"]["policy"] == "profile@3"
-    assert (community["status"], community["scores"]["policy"]) == ("approved", "community@3")
+    assert profile["scores"]["policy"] == "profile@4"
+    assert (community["status"], community["scores"]["policy"]) == ("approved", "community@4")
     assert "has_face" not in community["scores"]
 
 
@@ -95,6 +95,16 @@ def test_the_second_model_can_be_chosen(samples: list[Path]) -> None:
         done = check("--json", cat, SECOND_MODEL=choice)
         assert (done.returncode, done.stdout) == (1, "")
         assert words in done.stderr
+
+
+def test_a_third_model_can_be_asked(samples: list[Path], third_bundle: Path) -> None:
+    cat = next(path for path in samples if path.name == "cat.jpg")
+    done = check("--json", "--policy", "community", cat, THIRD_MODEL="swiftformer")
+    verdict = json.loads(done.stdout)
+    assert verdict["status"] == "approved"
+    assert set(verdict["scores"]["third"]["swiftformer"]) == {"gore", "explicit", "neutral"}
+    explained = check("--explain", "--policy", "community", cat, THIRD_MODEL=str(third_bundle))
+    assert "third.gore" in explained.stdout
 
 
 def test_an_explanation_shows_each_rule_and_the_one_that_decided(samples: list[Path]) -> None:

@@ -108,6 +108,8 @@ def test_the_page_on_models(
     assert "photo.jpg" in typed(check, PHOTOGATE_CACHE=cache, COLUMNS="200")
     said = typed("\n".join(others), PHOTOGATE_CACHE=cache)
     assert "my-vit" in said
+    third = block("docs/models.md", holding="THIRD_MODEL").script
+    assert "photo.jpg" in typed(third, PHOTOGATE_CACHE=cache, COLUMNS="200")
     (folder / "layers" / "model" / "own").mkdir(parents=True)
     typed(block("docs/models.md", holding="layers/model/own").commands[0], PHOTOGATE_CACHE=cache)
     assert (folder / "layers" / "model" / "own" / "model.onnx").stat().st_size

@@ -149,7 +149,7 @@ def test_two_policies_and_a_page(
     assert "reject/broken<b>.jpg: not one of JPEG" in done.stderr
     assert "odd/one.jpg: the label 'odd' does not say what should happen" in done.stderr
     assert "2 pictures were left out" in done.stdout
-    assert "community@3" in done.stdout
+    assert "community@4" in done.stdout
     assert "lax@1" in done.stdout
     assert "verdicts differ" in done.stdout
 

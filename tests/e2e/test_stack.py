@@ -45,9 +45,9 @@ def test_the_demo_shows_verdicts_and_goes_on_serving(
         r"portrait\.jpg.*approved",
         r"couple\.jpg.*rejected.*group_photo",
         r"cat\.jpg.*rejected.*no_face",
-        r"policy profile@3 looks for nsfw \(mobilenet_v2 and opennsfw look, opennsfw at 2×2",
+        r"policy profile@4 looks for nsfw \(mobilenet_v2 and opennsfw look, opennsfw at 2×2",
         r"\), no_face, group_photo, blurry, blank, too_small",
-        r"underage is off: profile@3 does not ask for it",
+        r"underage is off: profile@4 does not ask for it",
         r"blurred\.jpg.*rejected.*blurry",
         r"tiny\.jpg.*rejected.*too_small",
         r"broken\.jpg.*rejected.*unreadable",
@@ -285,7 +285,7 @@ def test_no_process_outlives_a_killed_parent(stack: RunningStack) -> None:
 def test_the_policy_of_the_stack_can_be_chosen(start: Callable[..., RunningStack]) -> None:
     said = start("--demo", POLICY="community").said()
     assert re.search(r"cat\.jpg.*approved", said), said
-    assert "no_face is off: community@3 does not ask for it" in said
+    assert "no_face is off: community@4 does not ask for it" in said
 
 
 @pytest.mark.slow
@@ -297,7 +297,7 @@ def test_the_policy_of_the_stack_can_be_a_file(
     (tmp_path / "mine.yaml").write_text(sharp.replace("community", "mine"), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     stack = start("--demo", POLICY="./mine.yaml")
-    assert re.search(r"policy mine@3\+[0-9a-f]{8} looks for nsfw \(", stack.said()), stack.said()
+    assert re.search(r"policy mine@4\+[0-9a-f]{8} looks for nsfw \(", stack.said()), stack.said()
     assert re.search(r"blurred\.jpg.*review", stack.said()), stack.said()
     # Other commands find the file from other folders.
     saved = json.loads((stack.home / "environment.json").read_text())

@@ -117,7 +117,7 @@ def test_the_dashboard_pages_and_filters(
     assert by_cursor["media"][0]["id"] == newest_first[2]
     assert (by_cursor["pagination"]["page"], by_cursor["pagination"]["next_cursor"]) == (None, None)
     explained = page(status="approved")["media"][0]["moderation_scores"]
-    assert explained["policy"] == "community@3"
+    assert explained["policy"] == "community@4"
     assert set(explained["nsfw_scores"]) == {"porn", "sexy", "hentai", "neutral", "drawing"}
     for wrong in ({"status": "nice"}, {"page": 0}, {"limit": 101}, {"cursor": "MQ"}):
         with pytest.raises(ApiRefused, match="422"):
@@ -152,12 +152,12 @@ def test_the_dashboard_tells_which_checks_are_on(
     assert viewer.call("GET", "/admin/moderation/dashboard")["in_force"] is None
     PostgresWorkers(pool).announce(moderate.parts().introduce())
     in_force = viewer.call("GET", "/admin/moderation/dashboard")["in_force"]
-    assert in_force["policy"] == "community@3"
+    assert in_force["policy"] == "community@4"
     gates = {gate["name"]: (gate["on"], gate["why"]) for gate in in_force["gates"]}
     assert gates["blurry"] == (True, None)
     panel = "mobilenet_v2 and opennsfw look, opennsfw at 2×2 parts of large photos as well"
     assert gates["nsfw"] == (True, panel)
-    assert gates["no_face"] == (False, "community@3 does not ask for it")
+    assert gates["no_face"] == (False, "community@4 does not ask for it")
 
 
 def test_queue_stats_count_jobs_photos_and_verdicts(

@@ -35,7 +35,7 @@ WORKER = WorkerInfo(
     host="here",
     pid=1,
     model="3f9a",
-    policy="community@3",
+    policy="community@4",
     gates=(),
     started_at=datetime(2026, 1, 1, tzinfo=UTC),
     seen_at=datetime(2026, 1, 1, tzinfo=UTC),
@@ -268,8 +268,8 @@ def test_no_worker(change: Change, pool: Pool) -> None:
 
 
 def test_workers_that_decide_otherwise(change: Change, pool: Pool) -> None:
-    PostgresWorkers(pool).announce(replace(WORKER, id="here:2", policy="dating@2"))
-    assert_only("workers", "community@3, dating@2", Level.WARNING)
+    PostgresWorkers(pool).announce(replace(WORKER, id="here:2", policy="dating@3"))
+    assert_only("workers", "community@4, dating@3", Level.WARNING)
 
 
 def test_no_sweep(change: Change, pool: Pool) -> None:

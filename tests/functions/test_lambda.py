@@ -149,7 +149,7 @@ class TestModerate:
         assert sum(metrics["ColdStarts", "service=moderate"].values) == 1
         newest = PostgresWorkers(pool).newest()
         assert newest is not None
-        assert (newest.policy, newest.model) == ("community@3", events[0]["model"])
+        assert (newest.policy, newest.model) == ("community@4", events[0]["model"])
 
     def test_only_what_failed_comes_again_and_no_function_error_is_raised(
         self, installation: Installation, moderate: LambdaRuntime, pool: Pool, portrait: bytes
@@ -182,7 +182,7 @@ class TestModerate:
         assert states(installation.client()) == {"pending"}
         confined, in_force, handed_back = read_events([log], LogFilter())
         assert confined["message"].startswith("decoders are confined by limits")
-        assert (in_force["policy"], in_force["gates"]["nsfw"]) == ("community@3", "on")
+        assert (in_force["policy"], in_force["gates"]["nsfw"]) == ("community@4", "on")
         assert "ran out of time" in handed_back["error"]
 
 

@@ -106,6 +106,45 @@ def test_a_policy_that_asks_for_no_panel_does_not_load_it(
     assert signals.opinions is None
 
 
+def test_a_third_model_is_told_and_asked(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, third_bundle: Path
+) -> None:
+    monkeypatch.setenv("THIRD_MODEL", str(third_bundle))
+    assert (nsfw_gate() or "").endswith("swiftformer looks as well, and only ever brings a person")
+    installation.hand_in(_photo())
+    worker = Worker(moderate.parts())
+    while (delivery := worker._queue.receive(wait_s=0)) is not None:
+        worker._work(delivery)
+    viewer = installation.client("mod", Role.MODERATOR)
+    (photo,) = viewer.call("GET", "/admin/moderation/dashboard")["media"]
+    assert photo["moderation_status"] == "approved"
+
+
+def test_a_third_model_that_is_gone_lets_no_worker_start(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("THIRD_MODEL", str(tmp_path / "gone"))
+    with pytest.raises(ConfigError, match=r"gone/manifest.json cannot be read"):
+        nsfw_gate()
+
+
+def test_a_policy_that_does_not_ask_the_third_says_so(
+    installation: Installation,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    policy = tmp_path / "mine.yaml"
+    policy.write_text(
+        "name: mine\nversion: 1\nrequired: [nsfw.least]\n"
+        "rules:\n  - {measure: nsfw.least, reason: nsfw, reject_above: 0.9}\n"
+    )
+    monkeypatch.setenv("POLICY", str(policy))
+    monkeypatch.setenv("THIRD_MODEL", str(tmp_path / "gone"))
+    nsfw_gate()
+    assert "THIRD_MODEL is not asked: mine@1" in caplog.text
+
+
 def test_one_model_alone_still_approves(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

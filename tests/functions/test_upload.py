@@ -113,7 +113,7 @@ def test_scores_are_told_where_the_installation_says_so(
     installation.hand_in(portrait)
     deliver()
     (photo,) = installation.client().photos()
-    assert photo["moderation_scores"]["policy"] == "community@3"
+    assert photo["moderation_scores"]["policy"] == "community@4"
 
 
 def test_a_rejection_comes_with_words(
@@ -313,7 +313,7 @@ class TestHealth:
         assert "gates" not in report
         PostgresWorkers(pool).announce(moderate.parts().introduce())
         status, report = deep()
-        assert (status, report["policy"]) == (200, "community@3")
+        assert (status, report["policy"]) == (200, "community@4")
         assert report["parts"]["workers"] == {"ok": True, "alive": 1}
         assert {"name": "blurry", "on": True, "why": None} in report["gates"]
         (nsfw,) = (gate for gate in report["gates"] if gate["name"] == "nsfw")

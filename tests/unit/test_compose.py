@@ -223,7 +223,7 @@ class TestWorkers:
 
     def test_the_file_chooses_the_panel_and_how_closely_it_looks(self) -> None:
         """Unlike the first model's folder: the image's own value gives way to the file's."""
-        assert not {"SECOND_MODEL", "LOOK"} & self.worker["environment"].keys()
+        assert not {"SECOND_MODEL", "THIRD_MODEL", "LOOK"} & self.worker["environment"].keys()
 
     def test_they_wait_for_the_schema(self) -> None:
         for name in ("api", "moderator-worker", "sweep"):

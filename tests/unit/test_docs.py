@@ -74,6 +74,9 @@ RUN_BY: dict[str, dict[str, str]] = {
     "docs/models.md": {
         ".venv/bin/photogate model": "tests/e2e/test_docs.py::test_the_page_on_models",
         ".venv/bin/photogate check": "tests/e2e/test_docs.py::test_the_page_on_models",
+        "THIRD_MODEL=swiftformer .venv/bin/photogate check": (
+            "tests/e2e/test_docs.py::test_the_page_on_models"
+        ),
         "make run MODEL=": "tests/e2e/test_docs.py::test_the_page_on_models",
         "cp ": "tests/e2e/test_docs.py::test_the_page_on_models",
     },

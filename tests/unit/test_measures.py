@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from photogate.domain import NSFW_CATEGORIES, AgeRange, Face, Rule, Signals, Tile
 from photogate.domain.measures import MEASURES, read
+from photogate.domain.panel import GORE
 from photogate.domain.policy import Policy, decide
 from photogate.policies import PRESETS, preset
 from photogate.texts import measure_text, part_text, rule_text
@@ -49,7 +50,7 @@ def _members(numbers: st.SearchStrategy[float]) -> dict[str, st.SearchStrategy[A
         ),
         "dict[str, dict[str, float]] | None": st.dictionaries(
             st.sampled_from(["opennsfw", "mine"]),
-            st.dictionaries(st.sampled_from([*NSFW_CATEGORIES, "explicit"]), numbers),
+            st.dictionaries(st.sampled_from([*NSFW_CATEGORIES, "explicit", "gore"]), numbers),
         ),
         "Tile | None": TILES,
         "tuple[Face, ...] | None": st.lists(FACES, max_size=3).map(tuple),
@@ -91,6 +92,7 @@ def test_every_measure_is_read_from_a_signal() -> None:
         Signals.from_json(numbers),
         nsfw_scores={"porn": 0.25, "sexy": 0.1, "hentai": 0.5, "neutral": 0.1, "drawing": 0.05},
         opinions={"opennsfw": {"explicit": 0.0625, "neutral": 0.9375}},
+        third={"swiftformer": {"gore": 0.25, "explicit": 0.5, "neutral": 0.25}},
         tile=Tile(box=(0, 0, 0.5, 0.5), explicit=0.5),
         faces=(
             Face(box=(0, 0, 1, 1), score=1, age=AgeRange(low=8, high=12)),
@@ -109,6 +111,7 @@ def test_every_measure_is_read_from_a_signal() -> None:
     assert (found["nsfw.least"], found["nsfw.most"]) == (0.0625, 0.75)
     assert found["nsfw.second"] == found["opennsfw.explicit"] == 0.0625
     assert (found["nsfw.shared"], found["nsfw.tile"]) == (0.625, 0.5)
+    assert (found["third.explicit"], found["third.gore"]) == (0.5, 0.25)
     assert (found["face_count"], found["faces_without_age"]) == (3, 1)
     assert (found["age.low"], found["age.high"]) == (4, 12)
     assert (found["short_side_px"], found["aspect"]) == (480, 1.333)
@@ -129,7 +132,8 @@ def test_nothing_is_read_from_nothing() -> None:
 
 
 def test_a_model_tells_nothing_that_is_not_in_the_table() -> None:
-    assert {f"nsfw.{category}" for category in CATEGORIES} <= MEASURES.keys()
+    assert {f"nsfw.{category}" for category in CATEGORIES if category != GORE} <= MEASURES.keys()
+    assert f"third.{GORE}" in MEASURES
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,45 @@ def test_a_second_opinion_that_makes_no_sense_goes_to_a_person(
 
 
 @PRESET
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ({"gore": 0.5, "explicit": 0.5, "neutral": 0.0}, Status.APPROVED),
+        ({"gore": 0.51, "explicit": 0.0, "neutral": 0.49}, Status.REVIEW),
+        ({"gore": 0.0, "explicit": 0.51, "neutral": 0.49}, Status.REVIEW),
+        ({"gore": 1.0, "explicit": 0.0, "neutral": 0.0}, Status.REVIEW),
+        ({"explicit": 0.2, "neutral": 0.8}, Status.APPROVED),
+        ({"gore": math.nan, "explicit": 0.0, "neutral": 0.0}, Status.REVIEW),
+        ({"gore": 0.0, "explicit": 0.0, "neutral": math.inf}, Status.REVIEW),
+        ({"gore": 0.0, "neutral": 1.0}, Status.REVIEW),
+        ({}, Status.REVIEW),
+    ],
+)
+def test_the_third_seat_only_ever_brings_a_person(
+    policy: Policy, answer: dict[str, float], status: Status
+) -> None:
+    photo = replace(FINE, third={"mine": answer})
+    assert decide(photo, policy).status is status
+    assert decide(Signals.from_json(photo.to_json()), policy).status is status
+    # what the panel rejects stays rejected, unless the third's answer makes no sense
+    if "explicit" in answer and all(map(math.isfinite, answer.values())):
+        sure = replace(said(0.95, 0.0, 0.95), third={"mine": answer})
+        assert decide(sure, policy).status is Status.REJECTED
+
+
+def test_no_policy_rejects_by_the_third_seat() -> None:
+    text = """
+name: mine
+version: 1
+required: [nsfw.least]
+rules:
+  - {measure: third.gore, reason: nsfw, reject_above: 0.9}
+"""
+    with pytest.raises(ConfigError, match=r"third.gore alone never rejects"):
+        read_policy(text, "mine.yaml")
+
+
+@PRESET
 def test_a_lost_opinion_is_not_a_panel_of_one(policy: Policy) -> None:
     assert decide(replace(FINE, opinions={}), policy).status is Status.APPROVED
     verdict = decide(replace(FINE, opinions=None), policy)

@@ -32,6 +32,8 @@ PICTURE = (
     rule("nsfw.unsafe", Reason.NSFW, None, 0.90),
     rule("nsfw.second", Reason.NSFW, None, 0.30),
     rule("nsfw.tile", Reason.NSFW, None, 0.30),
+    rule("third.explicit", Reason.NSFW, None, 0.50),
+    rule("third.gore", Reason.NSFW, None, 0.50),
     rule("aspect", Reason.NSFW, None, 4),
     rule("colour_unsure", Reason.NSFW, None, 0),
     rule("short_side_px", Reason.TOO_SMALL, 200, None, "below"),
@@ -52,13 +54,13 @@ class TestPresets:
 
     def test_community(self) -> None:
         assert preset("community") == Policy(
-            name="community", version=3, required=REQUIRED, thresholds=PICTURE
+            name="community", version=4, required=REQUIRED, thresholds=PICTURE
         )
 
     def test_profile(self) -> None:
         assert preset("profile") == Policy(
             name="profile",
-            version=3,
+            version=4,
             required=REQUIRED | {"face_count"},
             thresholds=(*PICTURE, *ONE_FACE),
         )
@@ -66,7 +68,7 @@ class TestPresets:
     def test_dating(self) -> None:
         assert preset("dating") == Policy(
             name="dating",
-            version=2,
+            version=3,
             required=REQUIRED | {"face_count", "faces_without_age"},
             thresholds=(
                 rule("age.high", Reason.UNDERAGE, 18, None, "below"),

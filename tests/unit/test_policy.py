@@ -55,7 +55,7 @@ def with_scores(**scores: float) -> Signals:
 def test_a_fine_photo_is_approved_without_a_rule() -> None:
     verdict = decide(FINE, COMMUNITY)
     assert (verdict.status, verdict.reason, verdict.rule) == (Status.APPROVED, None, None)
-    assert verdict.policy == "community@3"
+    assert verdict.policy == "community@4"
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ class TestOriginals:
 
     def test_what_was_all_looked_at_is_approved(self) -> None:
         verdict = decide(FINE, for_originals(COMMUNITY))
-        assert (verdict.status, verdict.policy) == (Status.APPROVED, "community@3+originals")
+        assert (verdict.status, verdict.policy) == (Status.APPROVED, "community@4+originals")
 
     def test_without_it_unseen_frames_are_told_only(self) -> None:
         signals = replace(FINE, frames_unseen=3, gain_map=1)
@@ -359,7 +359,7 @@ class TestOriginals:
         own = Threshold(measure="aspect", reason=Reason.NSFW, reject=None, review=2)
         policy = for_originals(replace(COMMUNITY, thresholds=(own,), content="0123abcd"))
         assert [t.review for t in policy.thresholds if t.measure == "aspect"] == [2]
-        assert policy.id == "community@3+0123abcd.originals"
+        assert policy.id == "community@4+0123abcd.originals"
 
 
 class TestGates:
@@ -373,7 +373,7 @@ class TestGates:
         assert unprovided(DATING, self.ALL) == ()
 
     def test_what_a_policy_does_not_ask_for_is_off(self) -> None:
-        assert self.told(COMMUNITY, self.ALL)["no_face"] == "community@3 does not ask for it"
+        assert self.told(COMMUNITY, self.ALL)["no_face"] == "community@4 does not ask for it"
 
     def test_what_nothing_measures_is_off_or_on_in_part(self) -> None:
         told = self.told(DATING, self.ALL - {"nsfw.tile", "face_count"})
@@ -402,6 +402,8 @@ class TestExplanations:
         assert {w.threshold.measure for w in evaluate(signals, COMMUNITY) if w.outcome is None} == {
             "nsfw.second",
             "nsfw.tile",
+            "third.explicit",
+            "third.gore",
         }
 
     @POLICIES

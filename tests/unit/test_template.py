@@ -440,6 +440,17 @@ def test_the_image_has_the_second_model_that_can_be_chosen() -> None:
     assert dockerfile.count(f"/opt/second {choice['Default']}\n") == 2  # both images get it
 
 
+def test_the_third_seat_is_empty_until_somebody_fills_it() -> None:
+    choice = template()["Parameters"]["ThirdModel"]
+    assert choice["Default"] == "none"
+    assert FUNCTIONS["ModerateFunction"]["Environment"]["Variables"]["THIRD_MODEL"] == {
+        "Ref": "ThirdModel"
+    }
+    (folder,) = set(choice["AllowedValues"]) - {"none"}
+    dockerfile = (ROOT / "functions/moderate/Dockerfile").read_text(encoding="utf-8")
+    assert dockerfile.count(f"{folder} {folder}\n") == 2  # both images get it
+
+
 @pytest.mark.parametrize("look", template()["Parameters"]["Look"]["AllowedValues"])
 def test_every_look_can_be_chosen_and_none(look: str, monkeypatch: pytest.MonkeyPatch) -> None:
     variables = FUNCTIONS["ModerateFunction"]["Environment"]["Variables"]

@@ -510,6 +510,13 @@ class ModelSettings(PolicySettings):
         description="Folder of the bundle of the second model, which has to agree with the first;"
         " or `none`. `make run` and `photogate check` take a name too, `opennsfw` by default.",
     )
+    third_model: str = Field(
+        "none",
+        min_length=1,
+        description="Folder of the bundle of a third model, which only ever sends a photo to a"
+        " person; or `none`. `make run` and `photogate check` take a name too: `swiftformer` tells"
+        " blood and injuries.",
+    )
     look: Literal["fast", "normal", "close"] | None = Field(
         None,
         description="How closely the second model looks at large photos: at the whole only"

@@ -36,6 +36,7 @@ class VisionAnalyzer:
         bundle: folder of the first model's bundle.
         others: folders of the bundles of those that give further opinions; None when the policy
             asks for none, so that none are told.
+        third: folder of the bundle of the one that may only bring a person; None for none.
         tiles: along each side of a large photo the last of them looks at so many parts.
         decode: turns bytes into pictures: ``Sandbox.decode`` for bytes of strangers.
         faces: looks for faces, when the policy asks for them.
@@ -47,6 +48,7 @@ class VisionAnalyzer:
         bundle: Path,
         *,
         others: Sequence[Path] | None = (),
+        third: Path | None = None,
         tiles: int = 0,
         decode: Decode = _decode_here,
         faces: FaceDetector | None = None,
@@ -54,7 +56,7 @@ class VisionAnalyzer:
     ) -> None:
         self._decode = decode
         self._faces = faces
-        self._panel = Panel(bundle, others, side=tiles, threads=threads)
+        self._panel = Panel(bundle, others, third=third, side=tiles, threads=threads)
 
     @property
     def model_digest(self) -> str:
@@ -111,6 +113,7 @@ class VisionAnalyzer:
         return Signals(
             nsfw_scores=look.nsfw_scores,
             opinions=look.opinions,
+            third=look.third,
             tile=look.tile,
             faces=faces,
             blur_variance=round(blur_variance(grey), 2),

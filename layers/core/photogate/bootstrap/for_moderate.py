@@ -187,6 +187,7 @@ def analyzer(
     built = VisionAnalyzer(
         settings.model_dir,
         others=_others(settings, policy),
+        third=_third(settings, policy),
         tiles=_TILES[settings.look or policy.look],
         decode=sandbox.decode,
         faces=faces,
@@ -207,6 +208,16 @@ def _others(settings: s.ModelSettings, policy: Policy) -> tuple[Path, ...] | Non
     if not (policy.needs("opinions") or policy.needs("tile")):
         return None
     return () if settings.second_model == "none" else (Path(settings.second_model),)
+
+
+def _third(settings: s.ModelSettings, policy: Policy) -> Path | None:
+    """Give the bundle of the third seat; None where it is empty."""
+    if settings.third_model == "none":
+        return None
+    if not policy.needs("third"):
+        logger.warning("THIRD_MODEL is not asked: %s bounds no measure of it", policy.id)
+        return None
+    return Path(settings.third_model)
 
 
 def _sandbox() -> Sandbox:

@@ -34,6 +34,8 @@ class Measure:
     tolerance: float = 0.0
     #: Whether a policy may reject by it alone.
     rejects: bool = True
+    #: Of the third seat, which is empty unless somebody fills it: nobody misses this one.
+    optional: bool = False
     #: None when a value may be too small as well as too large.
     worse: Side | None
     #: Gives the value, or None when it was not computed.
@@ -72,6 +74,7 @@ def _nsfw(
     worse: Side | None = "above",
     *,
     rejects: bool = True,
+    optional: bool = False,
 ) -> Measure:
     return Measure(
         name=name if "." in name else f"nsfw.{name}",
@@ -81,6 +84,7 @@ def _nsfw(
         tolerance=1e-3,
         worse=worse,
         rejects=rejects,
+        optional=optional,
         read=share,
     )
 
@@ -107,6 +111,8 @@ _TABLE = (
     _nsfw("shared", panel.shared, "opinions"),
     _nsfw("tile", lambda s: None if s.tile is None else s.tile.explicit, "tile", rejects=False),
     _nsfw("opennsfw.explicit", lambda s: panel.opinion_of(s, "opennsfw"), "opinions"),
+    _nsfw("third.explicit", panel.third_explicit, "third", rejects=False, optional=True),
+    _nsfw("third.gore", panel.third_gore, "third", rejects=False, optional=True),
     Measure(
         name="face_count",
         signal="faces",

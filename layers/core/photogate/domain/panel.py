@@ -12,6 +12,8 @@ from collections.abc import Mapping
 
 from photogate.domain.signals import Signals
 
+#: Category of blood and injuries, which the third model alone is asked for.
+GORE = "gore"
 #: What a model that does not tell ``explicit`` tells of it.
 _PARTS = {"porn", "hentai"}
 #: How much more a further model's probability weighs than the first one's in ``shared``.
@@ -72,6 +74,25 @@ def shared(signals: Signals) -> float | None:
     if first is None or signals.opinions is None:
         return None
     return min(_worst_first([first, *(WEIGHT * other for other in others)]))
+
+
+def third_explicit(signals: Signals) -> float | None:
+    """Give the third model's probability of explicit content; None while its seat is empty."""
+    return max(_worst_first([_sound(scores) for scores in _third(signals)]), default=None)
+
+
+def third_gore(signals: Signals) -> float | None:
+    """Give its probability of blood and injuries; None where it does not tell it."""
+    found = [
+        scores[GORE] if math.isfinite(value := _sound(scores)) else value
+        for scores in _third(signals)
+        if GORE in scores or not scores
+    ]
+    return max(found, default=None)
+
+
+def _third(signals: Signals) -> list[Mapping[str, float]]:
+    return list((signals.third or {}).values())
 
 
 def _panel(signals: Signals) -> list[float] | None:

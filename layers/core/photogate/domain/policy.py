@@ -184,7 +184,7 @@ REASONS = tuple(r for r in Reason if r not in (Reason.TOO_LARGE, Reason.UNREADAB
 
 def _gate(reason: Reason, policy: Policy, provided: frozenset[str]) -> Gate:
     asked = {t.measure for t in policy.thresholds if t.reason is reason}
-    missing = sorted(asked - provided)
+    missing = sorted(name for name in asked - provided if not MEASURES[name].optional)
     if not asked:
         return Gate(name=reason.value, on=False, why=f"{policy.id} does not ask for it")
     if not asked & provided:
@@ -220,4 +220,4 @@ def _given_and_sound(signals: Signals) -> tuple[frozenset[str], dict[str, float]
 
 
 #: The signals whose measures make sense together or not at all.
-_ONE_ANSWER = {"nsfw_scores", "opinions", "tile"}
+_ONE_ANSWER = {"nsfw_scores", "opinions", "third", "tile"}

@@ -90,7 +90,9 @@ class Signals:
     #: What each further model says, by its name, in categories as above. Empty where the panel
     #: has one member; None when nobody was asked, which is not the same.
     opinions: dict[str, dict[str, float]] | None = None
-    #: The part of the picture that the last of those finds worst; None when it looked at the
+    #: The same of the model in the third seat, which is in no panel; None while that is empty.
+    third: dict[str, dict[str, float]] | None = None
+    #: The part of the picture that the last of ``opinions`` finds worst; None when it looked at the
     #: whole only.
     tile: Tile | None = None
     #: Found in the picture; empty when there is none. None when nobody looked for any.
@@ -123,7 +125,7 @@ class Signals:
     #: Wall time of looking at this photo.
     processing_time_ms: float | None = None
     #: Who looked: sha256 of the model file that gave ``nsfw_scores``, and of each further one
-    #: in the order of ``opinions``, joined by ``+``.
+    #: in the order of ``opinions``, then ``third``, joined by ``+``.
     model: str | None = None
     #: Version of the steps from bytes to the model's input.
     preprocessing: str | None = None
@@ -131,7 +133,8 @@ class Signals:
     def to_json(self) -> dict[str, Any]:
         """Give the members that were computed, ready for JSON.
 
-        One that holds NaN or an infinity was not computed, and JSON cannot hold it.
+        One that holds NaN or an infinity was not computed, and JSON cannot hold it. Of the third
+        model remains that it was asked, so that nobody takes its seat for empty.
         """
         pairs = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name not in _BUILT)
         document = {name: value for name, value in pairs if value is not None}
@@ -143,6 +146,8 @@ class Signals:
             document["faces"] = [_face_to_json(face) for face in self.faces]
             if (youngest := self.youngest) is not None:
                 document["estimated_age"] = {"low": youngest.low, "high": youngest.high}
+        if self.third is not None and not _finite(self.third):
+            document["third"] = {name: {} for name in self.third}
         return {name: value for name, value in document.items() if _finite(value)}
 
     @classmethod

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from photogate.domain import NSFW_CATEGORIES
+from photogate.domain.panel import GORE
 
 #: For models that tell one risk instead of ``porn`` and ``hentai``.
 EXPLICIT = "explicit"
 #: All that policies know.
-CATEGORIES = (*NSFW_CATEGORIES, EXPLICIT)
+CATEGORIES = (*NSFW_CATEGORIES, EXPLICIT, GORE)
 #: Together they are what policies call explicit.
 _PARTS = {"porn", "hentai"}
 

@@ -1,4 +1,4 @@
-"""Asks several models about one picture: each for the whole, the last for its parts as well."""
+"""Asks several models about one picture, and the last of the panel about its parts as well."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from photogate.domain import Tile
-from photogate.domain.panel import explicit
+from photogate.domain.panel import GORE, explicit
 from photogate.errors import ConfigError
 from photogate_vision.classifier import tiles
 from photogate_vision.classifier.bundle import Bundle, load_bundle
@@ -26,6 +26,7 @@ class Look:
 
     nsfw_scores: dict[str, float]
     opinions: dict[str, dict[str, float]] | None
+    third: dict[str, dict[str, float]] | None
     tile: Tile | None
 
 
@@ -35,6 +36,7 @@ class Panel:
     Args:
         first: folder of the first model's bundle.
         others: folders of those that give further opinions; None when nobody asks for any.
+        third: folder of the one that may only bring a person; None leaves its seat empty.
         side: tiles along each side of a large photo; 0 for none.
         threads: threads of each run.
 
@@ -43,22 +45,35 @@ class Panel:
     """
 
     def __init__(
-        self, first: Path, others: Sequence[Path] | None, *, side: int = 0, threads: int = 1
+        self,
+        first: Path,
+        others: Sequence[Path] | None,
+        *,
+        third: Path | None = None,
+        side: int = 0,
+        threads: int = 1,
     ) -> None:
         self.bundles = [load_bundle(folder) for folder in (first, *(others or ()))]
-        _check_seats(self.bundles)
+        seats = [*self.bundles, *([load_bundle(third)] if third is not None else [])]
+        _check_seats(seats)
         self._asked = others is not None
         self._side = side
-        self._first, *self._others = (NsfwModel(b, threads=threads) for b in self.bundles)
+        models = [NsfwModel(bundle, threads=threads) for bundle in seats]
         # The first run allocates; no photo has to wait for that.
-        for model in (self._first, *self._others):
+        for model in models:
             size = model.bundle.input.size
             model.scores(np.zeros((1, size, size, 3), np.uint8))
+        self._third = models.pop() if third is not None else None
+        self._first, *self._others = models
 
     @property
     def digest(self) -> str:
         """See ``Signals.model``."""
-        return "+".join(bundle.digest for bundle in self.bundles)
+        return "+".join(bundle.digest for bundle in self._seats)
+
+    @property
+    def _seats(self) -> list[Bundle]:
+        return [*self.bundles, *([self._third.bundle] if self._third else [])]
 
     @property
     def measures(self) -> frozenset[str]:
@@ -70,6 +85,9 @@ class Panel:
         if others:
             found |= {"second"} | ({"tile"} if self._side else set())
         names = {f"{bundle.name}.explicit" for bundle in others if bundle.name == "opennsfw"}
+        if self._third:
+            names |= {"third.explicit"}
+            names |= {"third.gore"} if GORE in self._third.bundle.categories else set()
         return frozenset({f"nsfw.{name}" for name in found} | names)
 
     @property
@@ -79,7 +97,9 @@ class Panel:
         said = [f"{' and '.join(names)} look"] if names[1:] else [f"{names[0]} looks alone"]
         if names[1:] and self._side:
             said[0] += f", {names[-1]} at {self._side}×{self._side} parts of large photos as well"
-        if related := _related(self.bundles):
+        if self._third:
+            said.append(f"{self._third.bundle.name} looks as well, and only ever brings a person")
+        if related := _related(self._seats):
             said.append(related)
         if "sexy" not in self.bundles[0].categories:
             said.append(f"{names[0]} does not tell sexy")
@@ -113,7 +133,15 @@ class Panel:
             opinions[model.bundle.name] = looks[0]
             if boxes:
                 tile = _worst(boxes, looks[1:])
-        return Look(nsfw_scores=scores, opinions=opinions if self._asked else None, tile=tile)
+        third = None
+        if self._third is not None:
+            third = {self._third.bundle.name: _scores(self._third, [image])[0]}
+        return Look(
+            nsfw_scores=scores,
+            opinions=opinions if self._asked else None,
+            third=third,
+            tile=tile,
+        )
 
 
 def _scores(model: NsfwModel, images: Sequence[Image.Image]) -> list[dict[str, float]]:
@@ -139,8 +167,8 @@ def _check_seats(bundles: Sequence[Bundle]) -> None:
         for other in bundles[:place]:
             if bundle.digest == other.digest or bundle.name == other.name:
                 raise ConfigError(
-                    f"{bundle.name} has two seats of the panel: let SECOND_MODEL be another model"
-                    " than the first, or none"
+                    f"{bundle.name} has two seats of the panel: let SECOND_MODEL and THIRD_MODEL be"
+                    " other models than the first, or none"
                 )
 
 
