@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from fastapi import Path
@@ -33,6 +34,14 @@ PhotoId = Annotated[str, Path(max_length=64)]
 ItemId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 
+class ItemKind(StrEnum):
+    """Why a photo waits. Nobody is told before the decision that it is a sample: it is a doubt."""
+
+    DOUBT = "doubt"
+    APPEAL = "appeal"
+    ESCALATION = "escalation"
+
+
 class Tab(BaseModel):
     """Names the tab of the browser, or whatever else holds photos for this person."""
 
@@ -51,7 +60,7 @@ class Take(Tab):
     """Which photos are wanted next."""
 
     count: int = Field(4, ge=1, le=60, description="Hold so many at once.")
-    kind: Kind | None = None
+    kind: ItemKind | None = None
     rule: str | None = Field(
         None,
         max_length=64,
@@ -71,7 +80,8 @@ class Take(Tab):
     @property
     def wanted(self) -> Filter:
         """The filter."""
-        return Filter(kind=self.kind, rule=self.rule, user_id=self.user_id)
+        kind = None if self.kind is None else Kind(self.kind)
+        return Filter(kind=kind, rule=self.rule, user_id=self.user_id)
 
 
 class Rejecting(Tab):
@@ -123,7 +133,11 @@ class Item(BaseModel):
     """A photo that waits for a person."""
 
     id: int
-    kind: Kind
+    kind: ItemKind
+    folded: bool = Field(
+        description="What the machine says is not shown before the decision, of a share of the"
+        " photos drawn at random: evidence is empty.",
+    )
     photo_id: str
     user_id: str
     user_name: str | None
@@ -153,24 +167,27 @@ class Item(BaseModel):
     @classmethod
     def of(cls, item: ReviewItem, policy: Policy) -> Item:
         """Translate an item."""
-        photo, rule = item.photo, item.photo.rule
+        photo = item.photo
+        rule = None if item.folded else photo.rule
         signals = Signals.from_json(photo.scores or {})
-        results = evaluate(signals, policy)
+        said = Signals() if item.folded else signals
+        results = () if item.folded else evaluate(signals, policy)
         stopping = next((r for r in results if rule and r.threshold.measure == rule.name), None)
         return cls(
             id=item.id,
-            kind=item.kind,
+            kind=ItemKind.DOUBT if item.kind is Kind.SAMPLE else ItemKind(item.kind),
+            folded=item.folded,
             photo_id=photo.id,
             user_id=photo.user_id,
             user_name=photo.user_name,
-            status=photo.status,
+            status=Status.REVIEW if item.folded else photo.status,
             title=_title(item, stopping),
-            rule=rule_text(rule) if rule else photo.error,
+            rule=rule_text(rule) if rule else None if item.folded else photo.error,
             suggested_reason=stopping.threshold.reason.value if stopping else None,
             bars=[Bar.of(result, decided=result is stopping) for result in results],
-            models=ModelScores.all_of(signals, policy),
-            boxes=Box.all_of(signals, rule),
-            judged_by=(photo.scores or {}).get("policy"),
+            models=ModelScores.all_of(said, policy),
+            boxes=Box.all_of(said, rule),
+            judged_by=None if item.folded else (photo.scores or {}).get("policy"),
             bounds_of=policy.id,
             size=_size(signals),
             has_picture=photo.display_key is not None,
@@ -185,10 +202,10 @@ class Item(BaseModel):
 def _title(item: ReviewItem, stopping: RuleResult | None) -> str:
     if item.kind is Kind.ESCALATION:
         return "A moderator asks the admins"
-    if item.kind is Kind.SAMPLE:
-        return "Drawn to check the machine"
     if item.kind is Kind.APPEAL:
         return "The owner asks for another look"
+    if item.folded:
+        return "Judge for yourself"
     if item.photo.error is not None:
         return "Automatic checking could not finish"
     if stopping is not None and stopping.value is not None:
@@ -272,7 +289,7 @@ class OwnersPhoto(BaseModel):
 
 
 class OwnerOf(BaseModel):
-    """What is known of who uploaded a photo."""
+    """What is known of who uploaded a photo, besides that photo."""
 
     photos: int = Field(examples=[12])
     approved: int = Field(examples=[10])

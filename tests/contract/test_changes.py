@@ -130,9 +130,8 @@ class TestReviewItems:
     ) -> None:
         finish(records, job, [found(ids["a"], APPROVED)])
         records.add_review_item(ids["a"], "sample")
-        decide(records, ids["a"], REJECTED, by=MODERATOR)
         assert records.review_items() == {(ids["a"], "sample")}
-        delete(records, ids["a"], by=MODERATOR)
+        decide(records, ids["a"], REJECTED, by=MODERATOR)
         assert records.review_items() == set()
 
 

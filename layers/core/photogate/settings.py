@@ -499,6 +499,18 @@ class AdminSettings(ServiceSettings, UrlSettings, OidcSettings, PolicySettings, 
     )
 
 
+class SampleSettings(LogSettings):
+    """How often the machine is checked."""
+
+    sample_approved: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of approved photos, drawn at random, that a person looks at as well, to"
+        " learn how often the machine is wrong: 0.002 is one of 500.",
+    )
+
+
 class ModelSettings(PolicySettings):
     """The model, the face detector and the policy."""
 
@@ -615,7 +627,9 @@ class NotifierSettings(NoticeSettings):
     )
 
 
-class ModerateSettings(ServiceSettings, ModelSettings, CopySettings, HandOverSettings):
+class ModerateSettings(
+    ServiceSettings, ModelSettings, CopySettings, HandOverSettings, SampleSettings
+):
     """``functions/moderate`` and the local worker."""
 
     job_deadline_s: float = Field(

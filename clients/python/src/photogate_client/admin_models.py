@@ -246,12 +246,11 @@ class Ended(Answer):
     ended: int
 
 
-class Kind(StrEnum):
-    """Why an item waits."""
+class ItemKind(StrEnum):
+    """Why a photo waits. Nobody is told before the decision that it is a sample: it is a doubt."""
 
     DOUBT = "doubt"
     APPEAL = "appeal"
-    SAMPLE = "sample"
     ESCALATION = "escalation"
 
 
@@ -308,7 +307,10 @@ class Item(Answer):
     """A photo that waits for a person."""
 
     id: int
-    kind: Kind
+    kind: ItemKind
+    #: What the machine says is not shown before the decision, of a share of the photos drawn at
+    #: random: evidence is empty.
+    folded: bool
     photo_id: str
     user_id: str
     user_name: str | None
@@ -398,7 +400,7 @@ class OwnersPhoto(Answer):
 
 
 class OwnerOf(Answer):
-    """What is known of who uploaded a photo."""
+    """What is known of who uploaded a photo, besides that photo."""
 
     photos: int
     approved: int

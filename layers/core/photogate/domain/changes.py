@@ -137,6 +137,10 @@ class Change:
     original_key: str | None = None
     #: For JUDGE: whether copies are to be made.
     copies_wanted: bool = False
+    #: For JUDGE: whether the photo is a sample where it is approved, and whether what the machine
+    #: says is folded away where a person looks.
+    sampled: bool = False
+    folded: bool = False
     #: For DECIDE: the state that the person saw; in another one it is refused. None allows any.
     seen: Status | None = None
     #: For LIFT: why.
@@ -177,7 +181,14 @@ class Outcome:
         return self.before is not None
 
 
-def judged(finding: Finding, *, generation: int, correlation_id: str | None = None) -> Change:
+def judged(
+    finding: Finding,
+    *,
+    generation: int,
+    correlation_id: str | None = None,
+    sampled: bool = False,
+    folded: bool = False,
+) -> Change:
     """The machine's verdict on a photo."""
     return Change(
         photo_id=finding.photo_id,
@@ -191,6 +202,8 @@ def judged(finding: Finding, *, generation: int, correlation_id: str | None = No
         correlation_id=correlation_id,
         original_key=finding.original_key,
         copies_wanted=finding.decoded,
+        sampled=sampled,
+        folded=folded,
     )
 
 

@@ -73,6 +73,13 @@ class Filter:
     #: Whose photos.
     user_id: str | None = None
 
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """Those that it lets through: nobody is to tell samples from doubts."""
+        if self.kind is None:
+            return frozenset(Kind)
+        return frozenset({self.kind} | ({Kind.SAMPLE} if self.kind is Kind.DOUBT else set()))
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewItem:
@@ -80,6 +87,8 @@ class ReviewItem:
 
     id: int
     kind: Kind
+    #: What the machine says is not shown before the decision.
+    folded: bool
     photo: PhotoRow
     #: Higher comes first, ``POINT_MINUTES`` for each point.
     priority: int

@@ -13,6 +13,10 @@ export function evidence(item) {
   const others = item.bars.filter((bar) => !bar.decided);
   const parts = [element("h2", item.title)];
   if (item.rule) parts.push(element("p", item.rule, "rule clipped"));
+  if (item.folded) {
+    const why = "Of some photos, drawn at random, nobody is shown what the machine says before the decision.";
+    parts.push(element("p", why, "quiet"));
+  }
   if (item.note !== null || item.raised_by !== null) {
     const note = element("blockquote", item.note ?? "(no words)", "clipped");
     const by = element("p", null, "by");
@@ -33,7 +37,7 @@ export function evidence(item) {
   }
   if (item.models.length > 0) parts.push(fold("What each model says", item.models.map(model)));
   const bounds =
-    item.judged_by === item.bounds_of
+    item.folded || item.judged_by === item.bounds_of
       ? `Policy ${item.bounds_of}`
       : `Judged by ${item.judged_by ?? "no policy"}; the bounds are those of ${item.bounds_of}`;
   const policy = element("p", bounds, "quiet clipped");

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Collection
+from random import SystemRandom
 from typing import Protocol
 
 from photogate.domain import (
@@ -14,6 +15,7 @@ from photogate.domain import (
 )
 from photogate.domain.changes import judged
 from photogate.domain.policy import Policy
+from photogate.domain.samples import FOLDED_SHARE
 from photogate.errors import (
     OutOfTime,
     PartUnavailable,
@@ -30,6 +32,8 @@ from photogate.service.outages import Guard, working_on
 from photogate.service.waiting import Waiting
 
 logger = logging.getLogger(__name__)
+#: Nobody is to foretell which photo is drawn.
+_random = SystemRandom()
 
 #: A job that was delivered this often is dead, and the sweep concludes its batch.
 MAX_DELIVERIES = 5
@@ -59,6 +63,7 @@ class Moderation:
         max_bytes: larger objects are not read.
         watcher: told of what happens, for logs and metrics.
         faces: guards the face service that the analyzer asks, if it asks one.
+        sample_share: share, 0..1, of approved photos that a person looks at as well.
     """
 
     def __init__(
@@ -74,7 +79,10 @@ class Moderation:
         max_bytes: int,
         watcher: Watcher,
         faces: Guard | None = None,
+        sample_share: float = 0.0,
     ) -> None:
+        self._sample_share = sample_share
+        self._folded_share = FOLDED_SHARE if sample_share else 0.0
         self._deliveries = deliveries
         self._changes = changes
         storage = Guard("storage", store)
@@ -208,7 +216,14 @@ class Moderation:
     ) -> None:
         outcomes = self._changes.make(
             [
-                judged(finding, generation=job.generation, correlation_id=batch.correlation_id)
+                judged(
+                    finding,
+                    generation=job.generation,
+                    correlation_id=batch.correlation_id,
+                    # Before the transaction, which may run more than once.
+                    sampled=_random.random() < self._sample_share,
+                    folded=_random.random() < self._folded_share,
+                )
                 for finding in findings
             ]
         )

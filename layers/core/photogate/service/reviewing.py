@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from photogate.domain import PhotoRow, Principal, Status, UserSummary, Verdict
 from photogate.domain.changes import decided, undone
@@ -23,7 +23,7 @@ _OTHERS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """What is known of who uploaded a photo."""
+    """What is known of who uploaded a photo, besides that photo, whose verdict may be folded."""
 
     summary: UserSummary
     #: The newest, without the photo that is looked at.
@@ -75,7 +75,7 @@ class Reviewing:
         photo = self._photo(photo_id)
         newest = self._views.of_user(photo.user_id, limit=_OTHERS + 1)
         return Owner(
-            summary=self._views.summary(photo.user_id),
+            summary=_besides(photo, self._views.summary(photo.user_id)),
             held=self._holds.of_user(photo.user_id),
             others=[other for other in newest if other.id != photo_id][:_OTHERS],
         )
@@ -176,12 +176,24 @@ class Reviewing:
         return photo
 
 
+def _besides(photo: PhotoRow, summary: UserSummary) -> UserSummary:
+    return replace(
+        summary,
+        total_photos=summary.total_photos - 1,
+        approved=summary.approved - (photo.status is Status.APPROVED),
+        rejected=summary.rejected - (photo.status is Status.REJECTED),
+    )
+
+
 def why_not(photo: PhotoRow) -> str:
     """Say why nobody can claim it who does not hold it."""
     if photo.held:
         return "it is withheld from everybody"
     if photo.decided_by is not None:
         return f"{photo.decided_by} has decided already: {photo.status}"
+    if photo.status is Status.APPROVED:
+        # It may be a sample that somebody else looks at, who is not to know.
+        return "nobody waits for a decision on it any more, or somebody else looks at it now"
     if photo.status is not Status.REVIEW:
         return f"nobody waits for a decision on it any more: it is {photo.status}"
     return "somebody else looks at it now, or the admins do"

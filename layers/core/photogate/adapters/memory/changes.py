@@ -17,6 +17,7 @@ from photogate.adapters.memory.database import (
     ReviewItem,
 )
 from photogate.adapters.memory.notice_rows import write_notice
+from photogate.adapters.memory.samples import write_samples
 from photogate.domain.changes import (
     UNDO_WITHIN_S,
     Action,
@@ -99,6 +100,7 @@ class MemoryChanges:
         entry = Entry(row=history_row(outcome, row.changes), at=now)
         self._database.history.append(entry)
         self._write_review_items(outcome, now)
+        write_samples(self._database, outcome, entry.row)
         self._write_holds(outcome, now)
         outcome = replace(outcome, photo=row.row if outcome.after else None)
         write_notice(self._database, outcome, row.changes, now)
@@ -122,12 +124,13 @@ class MemoryChanges:
                         kind="doubt",
                         created_at=now,
                         priority=priority_of(outcome),
+                        folded=outcome.change.folded,
                     )
                 )
             return
         for item in items:
-            # A sample is looked at while its photo stays approved.
-            if item.kind != "sample" or after is None or after.held:
+            # Samples end otherwise: see samples.py.
+            if item.kind != "sample":
                 item.closed_at = now
             if after is None:
                 item.note = None

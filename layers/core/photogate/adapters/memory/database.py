@@ -13,6 +13,7 @@ from photogate.domain import BATCH_DAYS, PhotoRow, Principal, Status, WorkerInfo
 from photogate.domain.changes import Undo
 from photogate.domain.effects import HistoryRow
 from photogate.domain.notices import Notice
+from photogate.domain.samples import SampleOutcome
 
 MINUTE = timedelta(minutes=1)
 
@@ -180,11 +181,26 @@ class ReviewItem:
     created_at: datetime
     closed_at: datetime | None = None
     priority: int = 0
+    folded: bool = False
     lease_by: str | None = None
     lease_until: datetime | None = None
     note: str | None = None
     raised_by: str | None = None
     id: int = field(default_factory=itertools.count(1).__next__)
+
+
+@dataclass(kw_only=True)
+class Sample:
+    """A row of ``samples``: an approved photo that was drawn to check the machine."""
+
+    drawn_at: datetime
+    policy: str | None
+    model: str | None
+    #: None while nobody has decided.
+    outcome: SampleOutcome | None = None
+    reason: str | None = None
+    #: The change in history that ended it.
+    n: int | None = None
 
 
 @dataclass(kw_only=True)
@@ -293,6 +309,8 @@ class Database:
     sweep: SweepRow = field(default_factory=SweepRow)
     history: list[Entry] = field(default_factory=list)
     review_items: list[ReviewItem] = field(default_factory=list)
+    #: By photo.
+    samples: dict[str, Sample] = field(default_factory=dict)
     notices: list[NoticeRow] = field(default_factory=list)
     owed: list[Owed] = field(default_factory=list)
     #: By channel and user.

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from photogate.adapters.memory.database import Database
 from photogate.adapters.memory.database import ReviewItem as Row
-from photogate.domain import COUNT_TO, Principal, Role, Total
+from photogate.domain import COUNT_TO, Principal, Role, Rule, Total
 from photogate.domain.reviews import (
     ESCALATED,
     EXPOSURE_S,
@@ -135,9 +135,9 @@ class MemoryReviewItems:
             return False
         rule = photo.row.rule
         return (
-            wanted.kind in (None, row.kind)
+            row.kind in wanted.kinds
             and wanted.user_id in (None, photo.user_id)
-            and wanted.rule in (None, rule and rule.name)
+            and (wanted.rule is None or (_named(rule) == wanted.rule and not row.folded))
         )
 
     def _lease(self, row: Row, holder: Holder) -> None:
@@ -148,6 +148,7 @@ class MemoryReviewItems:
         return ReviewItem(
             id=id_,
             kind=Kind(row.kind),
+            folded=row.folded,
             photo=self._database.photos[row.photo_id].row,
             priority=row.priority,
             created_at=row.created_at,
@@ -163,3 +164,7 @@ def _rank(row: Row) -> datetime:
 
 def _may(row: Row, holder: Holder) -> bool:
     return row.kind != Kind.ESCALATION or holder.person.role.allows(Role.ADMIN)
+
+
+def _named(rule: Rule | None) -> str | None:
+    return None if rule is None else rule.name

@@ -21,6 +21,7 @@ from photogate.adapters.postgres.history import (
 from photogate.adapters.postgres.notice_rows import write_notices
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.adapters.postgres.rows import OPEN, PHOTO, PHOTO_COLUMNS, SHOWN, photo_from
+from photogate.adapters.postgres.samples import write_samples
 from photogate.domain import PhotoRow, Status
 from photogate.domain.changes import (
     UNDO_WITHIN_S,
@@ -120,6 +121,7 @@ def _make(
         counts = {i: row["changes"] + 1 for i, row in photos.items()}
         write_history(session, call, fresh, counts)
         write_review_items(session, fresh)
+        write_samples(session, fresh, counts)
         write_holds(session, fresh)
         write_notices(session, fresh, counts, written)
         _release_uploads(session, fresh)

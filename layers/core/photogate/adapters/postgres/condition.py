@@ -55,7 +55,8 @@ def condition(pool: Pool) -> Condition:
             swept_at = last["ended_at"] if last else None
             (row,) = session.rows(
                 "SELECT min(created_at) AS at FROM (SELECT created_at FROM review_items"
-                " WHERE closed_at IS NULL ORDER BY created_at LIMIT 1) AS oldest"
+                " WHERE closed_at IS NULL AND kind <> 'sample'"
+                " ORDER BY created_at LIMIT 1) AS oldest"
             )
             oldest_at = row["at"]
         return Condition(

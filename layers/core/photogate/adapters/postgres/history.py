@@ -54,32 +54,27 @@ def write_history(
 
 def write_review_items(session: Session, outcomes: Sequence[Outcome]) -> None:
     """Open an item for what waits for a person now, and close those of what no longer does."""
-    waiting = {
-        outcome.change.photo_id: priority_of(outcome)
-        for outcome in outcomes
-        if needs_person(outcome)
-    }
+    waiting = {outcome.change.photo_id: outcome for outcome in outcomes if needs_person(outcome)}
     if waiting:
         session.rows(
-            "INSERT INTO review_items (photo_id, kind, priority)"
-            " SELECT id, 'doubt', priority FROM unnest("
-            "   CAST(:ids AS text[]), CAST(:priorities AS integer[])) AS wanted (id, priority)"
+            "INSERT INTO review_items (photo_id, kind, priority, folded)"
+            " SELECT id, 'doubt', priority, folded FROM unnest(CAST(:ids AS text[]),"
+            "   CAST(:priorities AS integer[]), CAST(:folded AS boolean[]))"
+            "   AS wanted (id, priority, folded)"
             " ON CONFLICT DO NOTHING",
             ids=list(waiting),
-            priorities=list(waiting.values()),
+            priorities=[priority_of(outcome) for outcome in waiting.values()],
+            folded=[outcome.change.folded for outcome in waiting.values()],
         )
     settled = [o.change.photo_id for o in outcomes if o.change.photo_id not in waiting]
     if settled:
         session.rows(
-            # A sample is looked at while its photo stays approved.
+            # Samples end otherwise: see samples.py.
             "UPDATE review_items SET closed_at = now(), note = CASE"
             "   WHEN photo_id = ANY (CAST(:gone AS text[])) THEN NULL ELSE note END"
             " WHERE closed_at IS NULL"
-            " AND photo_id = ANY (CAST(:ids AS text[]))"
-            " AND (kind <> 'sample' OR photo_id = ANY (CAST(:gone AS text[]))"
-            "   OR photo_id = ANY (CAST(:held AS text[])))",
+            " AND photo_id = ANY (CAST(:ids AS text[])) AND kind <> 'sample'",
             ids=settled,
-            held=[o.change.photo_id for o in outcomes if o.after and o.after.held],
             gone=[o.change.photo_id for o in outcomes if o.after is None],
         )
 

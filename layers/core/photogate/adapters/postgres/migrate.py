@@ -104,8 +104,9 @@ def _grant(session: Session, role: str) -> None:
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), role);
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON media, batches, upload_usage,'
                            ' upload_urls, object_deletions, subjects, history_words, workers, jobs,'
-                           ' review_items, sweeps, sign_in_links, sessions, reveals, notices,'
-                           ' notice_deliveries, notice_lines, notice_channels, notice_addresses'
+                           ' review_items, samples, sweeps, sign_in_links, sessions, reveals,'
+                           ' notices, notice_deliveries, notice_lines, notice_channels,'
+                           ' notice_addresses'
                            ' TO %I', role);
             EXECUTE format('GRANT SELECT, INSERT ON history TO %I', role);
             EXECUTE format('GRANT SELECT, INSERT, UPDATE ON holds TO %I', role);

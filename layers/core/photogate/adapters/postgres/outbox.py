@@ -160,6 +160,7 @@ class PostgresOutbox:
                 partial(pruning.batches, days=self._batch_days, limit=limit),
                 partial(pruning.history, limit=limit),
                 partial(pruning.review_items, limit=limit),
+                partial(pruning.samples, limit=limit),
                 partial(pruning.reveals, limit=limit),
                 pruning.sessions,
                 pruning.hourly_counts,

@@ -38,6 +38,13 @@ _REVIEW_ITEMS = """
           AND photo_id <> ALL (ARRAY(SELECT photo_id FROM holds WHERE lifted_at IS NULL))
         ORDER BY closed_at LIMIT :n))
 """
+#: As long as the history that tells of them.
+_SAMPLES = """
+    DELETE FROM samples WHERE photo_id = ANY (ARRAY(
+        SELECT photo_id FROM samples
+        WHERE drawn_at < now() - make_interval(days => (SELECT days FROM history_retention))
+        ORDER BY drawn_at LIMIT :n))
+"""
 #: No session lasts longer.
 _SESSIONS = (
     "DELETE FROM sessions WHERE created_at < now() - interval '1 day'",
@@ -72,6 +79,11 @@ def history(session: Session, *, limit: int) -> int:
 def review_items(session: Session, *, limit: int) -> int:
     """Remove what was closed as long ago."""
     return session.count(_REVIEW_ITEMS, n=limit)
+
+
+def samples(session: Session, *, limit: int) -> int:
+    """Remove what was drawn as long ago."""
+    return session.count(_SAMPLES, n=limit)
 
 
 def reveals(session: Session, *, limit: int) -> int:

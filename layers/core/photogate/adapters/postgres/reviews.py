@@ -129,7 +129,7 @@ class PostgresReviewItems:
 
     def _held(self, session: Session, holder: Holder) -> list[ReviewItem]:
         rows = session.rows(
-            "SELECT item.id, photo_id, kind, priority, created_at, lease_until, note,"
+            "SELECT item.id, photo_id, kind, folded, priority, created_at, lease_until, note,"
             " raiser.user_id AS raised_by FROM review_items AS item"
             " LEFT JOIN subjects AS raiser ON raiser.id = raised_by"
             " WHERE lease_by = :me AND closed_at IS NULL"
@@ -222,8 +222,11 @@ def _fill(
     params: dict[str, Any] = {}
     on_item, on_photo = "", ""
     if wanted.kind is not None:
-        on_item, params["kind"] = " AND item.kind = :kind", wanted.kind.value
+        on_item = " AND item.kind = ANY (CAST(:kinds AS text[]))"
+        params["kinds"] = [kind.value for kind in wanted.kinds]
     if wanted.rule is not None:
+        # What stopped a photo whose evidence is folded is not told by a filter, either.
+        on_item += " AND NOT item.folded"
         on_photo = " AND media.moderation_scores->'rule'->>'name' = :rule"
         params["rule"] = wanted.rule
     if wanted.user_id is not None:
@@ -259,6 +262,7 @@ def _item(row: dict[str, Any], photos: dict[str, Any]) -> ReviewItem:
     return ReviewItem(
         id=row["id"],
         kind=Kind(row["kind"]),
+        folded=row["folded"],
         photo=photos[row["photo_id"]],
         priority=row["priority"],
         created_at=row["created_at"],

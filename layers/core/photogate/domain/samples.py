@@ -1,0 +1,50 @@
+"""Approved photos that are drawn at random, to learn how often the machine approves wrongly.
+
+A person looks at a drawn photo as at any other, without being told that it is one: what the
+machine says is folded away for all of these and for a share of the others.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from photogate.domain.changes import Action, Outcome
+from photogate.domain.verdicts import Status
+
+#: Share of what goes to a person anyway that is folded as well, while photos are drawn: many times
+#: what is drawn as a rule, so that what is folded is no hint.
+FOLDED_SHARE = 0.2
+#: As a photo that may be blurred: it waits behind those that may be worse.
+PRIORITY = 10
+
+
+class SampleOutcome(StrEnum):
+    """How a sample ended."""
+
+    #: A person approved it, too.
+    AGREED = "agreed"
+    #: A person rejected it, or withheld it for suspected abuse of a child.
+    MISSED = "missed"
+    #: It went out of view before anybody decided: it says nothing.
+    WITHDRAWN = "withdrawn"
+
+
+def is_drawn(outcome: Outcome) -> bool:
+    """Tell whether the change makes its photo a sample."""
+    after = outcome.after
+    return outcome.change.sampled and after is not None and after.status is Status.APPROVED
+
+
+def ended(outcome: Outcome) -> SampleOutcome | None:
+    """Say how the change ends its photo's sample, if there is one; None when it goes on."""
+    before, after, action = outcome.before, outcome.after, outcome.change.action
+    if before is None or before.status is not Status.APPROVED:
+        return None
+    if after is None:
+        return SampleOutcome.WITHDRAWN
+    if action is Action.HOLD:
+        return SampleOutcome.MISSED
+    approved = after.status is Status.APPROVED
+    if action is Action.DECIDE:
+        return SampleOutcome.AGREED if approved else SampleOutcome.MISSED
+    return None if approved else SampleOutcome.WITHDRAWN
