@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from local.commands.accuracy import accuracy
 from local.commands.check import check
 from local.commands.client import smoke, token
 from local.commands.doctor import doctor
@@ -26,6 +27,7 @@ app = typer.Typer(
 for command in (
     check,
     evaluate,
+    accuracy,
     up,
     worker,
     migrate,

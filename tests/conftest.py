@@ -169,7 +169,7 @@ def empty(pool: Pool) -> None:
             " DELETE FROM media; DELETE FROM batches; DELETE FROM upload_usage;"
             " DELETE FROM object_deletions; DELETE FROM upload_urls;"
             " DELETE FROM workers; DELETE FROM jobs;"
-            " DELETE FROM review_items; DELETE FROM sweeps; DELETE FROM hourly_counts;"
+            " DELETE FROM review_items; DELETE FROM samples; DELETE FROM sweeps; DELETE FROM hourly_counts;"
             " DELETE FROM notices; DELETE FROM notice_lines; DELETE FROM notice_channels;"
             " DELETE FROM notice_addresses;"
             " DELETE FROM sessions; DELETE FROM sign_in_links; DELETE FROM reveals"

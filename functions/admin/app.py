@@ -18,6 +18,7 @@ from photogate.review_page import page_router
 from photogate.service.review import MAX_PAGE
 
 from . import (
+    accuracy,
     history,
     holding,
     lists,
@@ -227,6 +228,7 @@ def _routes() -> APIRouter:
         history.router,
         notices.router,
         telegram.router,
+        accuracy.router,
         page_router(),
     ):
         routes.include_router(part)

@@ -14,7 +14,7 @@ from photogate.domain.changes import Change, Outcome, decided, judged
 from photogate.errors import Conflict
 from photogate.messages import Job
 from photogate.service.changes import ReportedChanges
-from tests.authors import conclude, decide, delete, finish, reopen, undo, verify, withdraw
+from tests.authors import conclude, decide, finish, reopen, undo, verify, withdraw
 from tests.conftest import on_postgres
 from tests.contract.test_intake import new_batch
 from tests.docs import ROOT

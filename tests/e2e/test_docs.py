@@ -80,6 +80,9 @@ def test_commands_on_a_stack(start: Callable[..., RunningStack]) -> None:
     assert re.search(r"moderate .*rejected .*group_photo", told), told
     assert re.search(r"Photos .*reason=group_photo", told), told
     assert "nothing was given up" in says("docs/logs.md", "photogate dead")
+    told = says("docs/accuracy.md", "photogate accuracy")
+    assert "Nobody has looked at approved photos drawn at random" in told
+    assert "profile@4" in told
     links = says("docs/review.md", "token --admin").split()
     tokens = [link.removeprefix(f"{stack.url}/admin/sign-in#") for link in links]
     where = f"{stack.url}/api/v1/admin/session"

@@ -20,6 +20,7 @@ RUN_BY: dict[str, dict[str, str]] = {
     },
     "docs/accuracy.md": {
         ".venv/bin/photogate evaluate": "tests/e2e/test_evaluate.py::test_two_policies_and_a_page",
+        ".venv/bin/photogate accuracy": "tests/e2e/test_docs.py::test_commands_on_a_stack",
     },
     "docs/aws.md": {
         ".venv/bin/photogate migrate --stack": "tests/functions/test_migrate_stack.py",

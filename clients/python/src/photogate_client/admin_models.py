@@ -597,3 +597,77 @@ class Tried(Answer):
 
     #: Look for it in the list.
     id: str
+
+
+class Estimate(Answer):
+    """A share that was counted, and where the true one lies."""
+
+    hits: int
+    of: int
+    #: Null of none.
+    share: float | None
+    #: The exact interval at 95 % begins here.
+    low: float
+    #: It ends here.
+    high: float
+    #: The share is at most this, at 95 %.
+    at_most: float
+
+
+class ErrorRate(Answer):
+    """How much of what the machine decided alone was wrong, as far as people looked."""
+
+    #: Of samples: of all approvals, as they come.
+    approvals: Estimate
+    #: Of the rejections that people looked at, which are not drawn at random.
+    rejections: Estimate
+
+
+class Samples(Answer):
+    """Approved photos that were drawn at random."""
+
+    drawn: int
+    #: A person looked, and said.
+    decided: int
+    #: Rejected, by reason.
+    missed: dict[str, int]
+    waiting: int
+    #: Gone before anybody looked: they say nothing.
+    withdrawn: int
+
+
+class MachineAccuracy(Answer):
+    """What one policy decided with one set of models, and what people said of it."""
+
+    policy: str | None
+    #: sha256 of each.
+    models: tuple[str, ...]
+    judged: int
+    approved: int
+    #: By reason.
+    rejected: dict[str, int]
+    to_people: int
+    #: Of those: it could not finish.
+    failed: int
+    share_automated: Estimate
+    error_rate: ErrorRate
+    #: Of those that people looked at: changed to an approval.
+    rejections_by_reason: dict[str, Estimate]
+    #: By people, drawn or found otherwise.
+    approvals_rejected: int
+    samples: Samples
+
+
+class AccuracyCard(Answer):
+    """How often the machine was right, with the numbers behind it."""
+
+    since: datetime
+    until: datetime
+    #: In a sentence.
+    statement: str
+    #: Decided without a person.
+    share_automated: Estimate
+    error_rate: ErrorRate
+    samples: Samples
+    #: Another policy or another model is another machine; the busiest first.
+    by_machine: tuple[MachineAccuracy, ...]

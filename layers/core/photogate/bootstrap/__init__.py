@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from photogate import settings as s
 from photogate.bootstrap import choose
+from photogate.bootstrap.for_accuracy import accuracy
 from photogate.bootstrap.for_admin import AdminParts, admin
 from photogate.bootstrap.for_files import (
     cors_origins,
@@ -33,6 +34,7 @@ __all__ = [
     "ModerateParts",
     "ModeratePorts",
     "UploadParts",
+    "accuracy",
     "admin",
     "analyzer",
     "check_settings",

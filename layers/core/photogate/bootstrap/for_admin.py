@@ -12,6 +12,7 @@ from photogate.bootstrap import choose
 if TYPE_CHECKING:
     from photogate.auth import TokenVerifier
     from photogate.health import DeepHealth
+    from photogate.ports.accuracy import AccuracyCounts
     from photogate.ports.notices import Addresses, NoticeDesk
     from photogate.service.holding import Holding
     from photogate.service.listing import Lists
@@ -38,11 +39,13 @@ class AdminParts:
     #: None where no provider is set.
     oidc: OidcSignIns | None
     notices: NoticeDesk
+    accuracy: AccuracyCounts
 
 
 @cache
 def admin() -> AdminParts:
     """Build, once per process, what the admin function needs."""
+    from photogate.adapters.postgres.accuracy import PostgresAccuracy
     from photogate.adapters.postgres.copies import PostgresCopies
     from photogate.adapters.postgres.histories import PostgresHistories
     from photogate.adapters.postgres.holds import PostgresHolds
@@ -107,6 +110,7 @@ def admin() -> AdminParts:
         ),
         holding=Holding(holds=holds, changes=changes),
         notices=PostgresNoticeDesk(pool),
+        accuracy=PostgresAccuracy(pool),
         addresses=PostgresAddresses(pool),
         sign_ins=sign_ins,
         oidc=_oidc(settings, sign_ins),

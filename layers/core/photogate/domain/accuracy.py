@@ -1,0 +1,194 @@
+"""How often the machine was right, as far as people looked.
+
+Counted by policy and models, since another policy or model is another machine.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from photogate.domain.estimates import Share
+from photogate.domain.samples import SampleOutcome
+from photogate.domain.verdicts import Status
+
+#: A history is kept for two years, unless somebody wants it longer.
+MOST_DAYS = 3650
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """A policy, and who looked."""
+
+    #: ``name@version``; None for what an earlier version noted.
+    policy: str | None
+    #: sha256 of each model, joined by ``+``.
+    model: str | None
+
+
+@dataclass(kw_only=True)
+class Counts:
+    """What one machine decided, and what people said of it."""
+
+    approved: int = 0
+    #: By reason.
+    rejected: Counter[str] = field(default_factory=Counter)
+    #: Sent to a person, those included that it could not finish.
+    to_people: int = 0
+    failed: int = 0
+    #: Of its rejections, by reason: people confirmed or changed.
+    confirmed: Counter[str] = field(default_factory=Counter)
+    overturned: Counter[str] = field(default_factory=Counter)
+    #: Of its approvals people rejected so many, drawn as samples or found otherwise.
+    approvals_rejected: int = 0
+    #: Samples by outcome; None for those that wait.
+    samples: Counter[SampleOutcome | None] = field(default_factory=Counter)
+    #: Of the missed ones, by reason.
+    missed: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def judged(self) -> int:
+        """How often it gave an answer, or none."""
+        return self.approved + self.rejected.total() + self.to_people
+
+    @property
+    def automated(self) -> Share:
+        """The share that it decided alone."""
+        return Share(self.approved + self.rejected.total(), self.judged)
+
+    @property
+    def wrong_approvals(self) -> Share:
+        """Of the samples that a person decided: those that should not have been approved."""
+        missed = self.samples[SampleOutcome.MISSED]
+        return Share(missed, missed + self.samples[SampleOutcome.AGREED])
+
+    @property
+    def wrong_rejections(self) -> Share:
+        """Of the rejections that a person looked at: those that were changed."""
+        changed = self.overturned.total()
+        return Share(changed, changed + self.confirmed.total())
+
+    def wrong_rejections_for(self, reason: str) -> Share:
+        """The same of one reason."""
+        changed = self.overturned[reason]
+        return Share(changed, changed + self.confirmed[reason])
+
+    def add(self, other: Counts) -> None:
+        """Count another machine's as well."""
+        self.approved += other.approved
+        self.to_people += other.to_people
+        self.failed += other.failed
+        self.approvals_rejected += other.approvals_rejected
+        for name in ("rejected", "confirmed", "overturned", "samples", "missed"):
+            getattr(self, name).update(getattr(other, name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """What was counted between two moments."""
+
+    since: datetime
+    until: datetime
+    by_machine: Mapping[Machine, Counts]
+
+    @property
+    def all(self) -> Counts:
+        """All machines together."""
+        total = Counts()
+        for counts in self.by_machine.values():
+            total.add(counts)
+        return total
+
+    @property
+    def statement(self) -> str:
+        """What samples say of approvals, in a sentence."""
+        wrong = self.all.wrong_approvals
+        if not wrong.of:
+            return (
+                "Nobody has looked at approved photos drawn at random, so nothing is known of wrong"
+                " approvals: set SAMPLE_APPROVED"
+            )
+        return (
+            f"As far as moderators see it, at most {wrong.at_most * 100:.2g} % of approvals are"
+            f" wrong, at 95 %: {wrong.hits} of {wrong.of} drawn at random were"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedRow:
+    """Verdicts of one machine that say the same."""
+
+    policy: str | None
+    model: str | None
+    status: Status
+    reason: str | None
+    failed: bool
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecidedRow:
+    """What people said last of verdicts that say the same."""
+
+    policy: str | None
+    model: str | None
+    status: Status
+    reason: str | None
+    by_person: Status
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampledRow:
+    """Samples that ended alike."""
+
+    policy: str | None
+    model: str | None
+    outcome: SampleOutcome | None
+    reason: str | None
+    n: int
+
+
+def counted(
+    since: datetime,
+    until: datetime,
+    *,
+    judged: Iterable[JudgedRow],
+    decided: Iterable[DecidedRow],
+    sampled: Iterable[SampledRow],
+) -> Accuracy:
+    """Put the counts of a database together."""
+    found: dict[Machine, Counts] = {}
+
+    def of(row: JudgedRow | DecidedRow | SampledRow) -> Counts:
+        return found.setdefault(Machine(policy=row.policy, model=row.model), Counts())
+
+    for verdicts in judged:
+        counts = of(verdicts)
+        if verdicts.status is Status.APPROVED:
+            counts.approved += verdicts.n
+        elif verdicts.status is Status.REJECTED:
+            counts.rejected[_reason(verdicts.reason)] += verdicts.n
+        else:
+            counts.to_people += verdicts.n
+            counts.failed += verdicts.n if verdicts.failed else 0
+    for said in decided:
+        counts = of(said)
+        if said.status is Status.APPROVED and said.by_person is Status.REJECTED:
+            counts.approvals_rejected += said.n
+        elif said.status is Status.REJECTED:
+            agrees = said.by_person is Status.REJECTED
+            (counts.confirmed if agrees else counts.overturned)[_reason(said.reason)] += said.n
+    for samples in sampled:
+        counts = of(samples)
+        counts.samples[samples.outcome] += samples.n
+        if samples.outcome is SampleOutcome.MISSED:
+            counts.missed[_reason(samples.reason)] += samples.n
+    return Accuracy(since=since, until=until, by_machine=found)
+
+
+def _reason(reason: str | None) -> str:
+    """People's own words are not told here."""
+    return reason or "other"
