@@ -5,6 +5,7 @@ WORKERS ?= 2
 # Test processes at once: many tests wait for something, so more than there are processors.
 TEST_PROCESSES ?= 3
 STACK ?= photogate
+DIST ?= dist
 DOCKER_BUILD ?= docker build
 COMPOSE := docker compose --file local/compose.yaml --env-file .photogate/compose.env
 VENV := .venv
@@ -15,7 +16,7 @@ LOCKED := $(PYTHON) requirements/locked.py
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run up quick test test-slow screenshots faults check bench model sam-build image-test compose-test deploy setup setup-dev setup-sam lock clean
+.PHONY: help run up quick test test-slow screenshots faults check bench model dist sam-build image-test compose-test deploy setup setup-dev setup-sam lock clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -59,6 +60,15 @@ sam-build: setup-dev setup-sam ## Check template.yaml, build the zip functions, 
 	@$(SAM) validate --lint --region us-east-1
 	@$(SAM) build --exclude ModerateFunction
 	@PHOTOGATE_ARTEFACTS=$(CURDIR)/.aws-sam/build $(BIN)/pytest tests/functions/test_artefacts.py
+
+dist: setup-dev ## Build the wheels, the list of what they need, and the bill of materials, in dist/
+	@rm -rf $(DIST) && mkdir -p $(DIST)
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	  --wheel-dir $(DIST) layers/core layers/model clients/python .
+	@cat requirements/run.txt requirements/samples.txt > $(DIST)/requirements.txt
+	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml \
+	  --output-reproducible --output-file $(DIST)/sbom.cdx.json $(DIST)/requirements.txt
+	@ls $(DIST)
 
 image-test: setup-dev setup-sam ## Build the moderate images, run them read-only and invoke them
 	@for stage in function worker; do \

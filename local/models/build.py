@@ -37,11 +37,12 @@ THIRD = "swiftformer"
 Precision = Literal["int8", "float32"]
 
 _ROOT = Path(__file__).resolve().parents[2]
-_BUILDER = _ROOT / "layers" / "model" / "build"
-_BUILD_LOCK = _ROOT / "requirements" / "model-build.txt"
-_NPM_LOCK = _ROOT / "requirements" / "model-npm.txt"
-_FACES = _BUILDER / "faces"
-_FACES_LOCK = _ROOT / "requirements" / "faces-build.txt"
+_BUILDER, _LOCKS = _ROOT / "layers" / "model" / "build", _ROOT / "requirements"
+if not _BUILDER.is_dir():  # no checkout: the wheel brings both along
+    _BUILDER = Path(__file__).resolve().parent / "builder"
+    _LOCKS = _BUILDER / "requirements"
+_BUILD_LOCK, _NPM_LOCK = _LOCKS / "model-build.txt", _LOCKS / "model-npm.txt"
+_FACES, _FACES_LOCK = _BUILDER / "faces", _LOCKS / "faces-build.txt"
 _THIRD = _BUILDER / THIRD
 #: Seconds that one step (installing, building) may take on a slow line.
 _STEP_TIMEOUT_S = 900
@@ -54,7 +55,7 @@ def bundle_path(name: str, precision: Precision = "int8") -> Path:
     change to any of it makes a new one beside the old.
 
     Raises:
-        ConfigError: the model is unknown, or this is no checkout of Photogate.
+        ConfigError: the model is unknown, or a part of its builder is missing.
     """
     kind = "" if precision == "int8" else f"-{precision}"
     return _path(f"{name}{kind}", _inputs(name))
@@ -64,7 +65,7 @@ def faces_path() -> Path:
     """Where the face detector's bundle is, or will be; see ``bundle_path``.
 
     Raises:
-        ConfigError: this is no checkout of Photogate.
+        ConfigError: a part of its builder is missing.
     """
     shared = [_BUILDER / "onnx_graph.py", _BUILDER / "wheels.py"]
     own = sorted(_FACES.glob("*.py"))
@@ -75,7 +76,7 @@ def third_path() -> Path:
     """Where the third model's bundle is, or will be; see ``bundle_path``.
 
     Raises:
-        ConfigError: this is no checkout of Photogate.
+        ConfigError: a part of its builder is missing.
     """
     return _path(THIRD, [*sorted(_THIRD.glob("*.py")), _BUILDER / "wheels.py"])
 
@@ -178,7 +179,7 @@ def _path(name: str, inputs: Sequence[Path]) -> Path:
     digest = hashlib.sha256()
     for path in inputs:
         if not path.is_file():
-            raise ConfigError(f"{path} is missing: models are built from a checkout of Photogate")
+            raise ConfigError(f"{path} is missing: install Photogate again")
         data = path.read_bytes()
         digest.update(f"{path.name} {len(data)}\n".encode() + data)
     return cache_folder() / f"{name}-{digest.hexdigest()[:16]}"

@@ -34,6 +34,15 @@ RUN_BY: dict[str, dict[str, str]] = {
         "sed -i ": "tests/compose/test_page.py::THROUGH_MOTO",
         "cat >> .photogate": "tests/compose/test_page.py::THROUGH_MOTO",
     },
+    "docs/install.md": dict.fromkeys(
+        (
+            "make dist",
+            "python3 -m venv",
+            "photogate-env/bin/pip install",
+            "photogate-env/bin/photogate up",
+        ),
+        "tests/e2e/test_dist.py::test_wheels_run_without_a_checkout",
+    ),
     "docs/integrate.md": dict.fromkeys(
         (
             "export JWT_SECRET=",
