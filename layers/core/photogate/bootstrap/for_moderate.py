@@ -138,6 +138,7 @@ def moderate(
             max_bytes=settings.max_photo_bytes,
             watcher=watcher,
             faces=choose.faces_guard(settings) if policy.needs("faces") else None,
+            test_mode=settings.test_mode,
         ),
         copying=Copying(
             copies=ports.copies,

@@ -82,6 +82,8 @@ class State:
     batch_leased: bool = False
     #: Withheld for suspected abuse of a child.
     held: bool = False
+    #: A verdict of it came from a marker, once: nothing about it is in any figure.
+    test: bool = False
     #: What a decision can be taken back to, while that is allowed.
     undo: Undo | None = None
 
@@ -137,6 +139,8 @@ class Change:
     original_key: str | None = None
     #: For JUDGE: whether copies are to be made.
     copies_wanted: bool = False
+    #: For JUDGE: whether the verdict came from a marker.
+    test: bool = False
     #: For DECIDE: the state that the person saw; in another one it is refused. None allows any.
     seen: Status | None = None
     #: For LIFT: why.
@@ -176,6 +180,12 @@ class Outcome:
         """Whether something was written."""
         return self.before is not None
 
+    @property
+    def test(self) -> bool:
+        """Whether it is about a test photo: such changes are in no figure."""
+        state = self.after or self.before
+        return state is not None and state.test
+
 
 def judged(finding: Finding, *, generation: int, correlation_id: str | None = None) -> Change:
     """The machine's verdict on a photo."""
@@ -191,6 +201,7 @@ def judged(finding: Finding, *, generation: int, correlation_id: str | None = No
         correlation_id=correlation_id,
         original_key=finding.original_key,
         copies_wanted=finding.decoded,
+        test=finding.marker is not None,
     )
 
 

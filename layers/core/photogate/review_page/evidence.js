@@ -13,6 +13,7 @@ export function evidence(item) {
   const others = item.bars.filter((bar) => !bar.decided);
   const parts = [element("h2", item.title)];
   if (item.rule) parts.push(element("p", item.rule, "rule clipped"));
+  if (item.test) parts.push(element("p", "Test photo: a marker in it named its verdict", "test"));
   if (item.note !== null || item.raised_by !== null) {
     const note = element("blockquote", item.note ?? "(no words)", "clipped");
     const by = element("p", null, "by");

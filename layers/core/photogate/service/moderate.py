@@ -59,6 +59,7 @@ class Moderation:
         max_bytes: larger objects are not read.
         watcher: told of what happens, for logs and metrics.
         faces: guards the face service that the analyzer asks, if it asks one.
+        test_mode: whether a marker in a photo's bytes names its verdict.
     """
 
     def __init__(
@@ -74,13 +75,19 @@ class Moderation:
         max_bytes: int,
         watcher: Watcher,
         faces: Guard | None = None,
+        test_mode: bool = False,
     ) -> None:
         self._deliveries = deliveries
         self._changes = changes
         storage = Guard("storage", store)
         self._guards = (storage,) if faces is None else (storage, faces)
         self._looking = Looking(
-            store=store, storage=storage, analyzer=analyzer, policy=policy, max_bytes=max_bytes
+            store=store,
+            storage=storage,
+            analyzer=analyzer,
+            policy=policy,
+            max_bytes=max_bytes,
+            test_mode=test_mode,
         )
         self._waiting = Waiting(deliveries, sender)
         self._sender = sender
