@@ -1,22 +1,28 @@
 -- Test photos: a marker in their bytes named the verdict. They are marked for good, and in no figure.
 
--- step: marks
-ALTER TABLE media        ADD COLUMN test boolean NOT NULL DEFAULT false;
-ALTER TABLE history      ADD COLUMN test boolean NOT NULL DEFAULT false;
-ALTER TABLE review_items ADD COLUMN test boolean NOT NULL DEFAULT false;
-COMMENT ON COLUMN media.test IS 'a marker in its bytes gave it a verdict once: it is in no figure';
-COMMENT ON COLUMN history.test IS 'of a photo that a marker gave a verdict';
-COMMENT ON COLUMN review_items.test IS 'of a photo that a marker gave a verdict';
+-- One table in a step: others lock them in other orders.
 
--- Whoever adds the row: this program, an older version of it, or a trigger for another program.
+-- step: marks of photos
+ALTER TABLE media ADD COLUMN test boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN media.test IS 'a marker in its bytes gave it a verdict once: it is in no figure';
+
 CREATE FUNCTION is_of_test_photo() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     NEW.test := EXISTS (SELECT FROM media WHERE CAST(id AS text) = NEW.photo_id AND test);
     RETURN NEW;
 END $$;
+
+-- step: marks of items
+ALTER TABLE review_items ADD COLUMN test boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN review_items.test IS 'of a photo that a marker gave a verdict';
+-- Whoever adds the row: this program, an older version of it, or a trigger for another program.
 CREATE TRIGGER review_items_of_test_photos BEFORE INSERT ON review_items
     FOR EACH ROW EXECUTE FUNCTION is_of_test_photo();
+
+-- step: marks of changes
+ALTER TABLE history ADD COLUMN test boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN history.test IS 'of a photo that a marker gave a verdict';
 -- What this program writes says it itself.
 CREATE TRIGGER history_of_test_photos BEFORE INSERT ON history
     FOR EACH ROW WHEN (NEW.by = 'other') EXECUTE FUNCTION is_of_test_photo();
