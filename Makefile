@@ -33,8 +33,8 @@ test: setup-dev model ## Run the tests, but for the slow ones
 test-slow: setup-dev model ## Run the tests that take long: all models, the largest photos, waits
 	@$(BIN)/pytest -m slow -n $(TEST_PROCESSES) --dist loadfile $(PYTEST)
 
-screenshots: setup-dev model ## Take the pictures of the main pages for docs/review.md anew
-	@PHOTOGATE_SCREENSHOTS=docs/images $(BIN)/pytest -m slow tests/browser/test_screenshots.py
+screenshots: setup-dev model ## Take the pictures of the main pages for the docs anew
+	@PHOTOGATE_SCREENSHOTS=docs/images $(BIN)/pytest -m slow tests/browser/test_screenshots.py tests/browser/test_evaluate_page.py
 
 up: ## Run the whole stack in containers (docs/compose.md)
 	@$(PYTHON) local/compose_env.py

@@ -23,6 +23,7 @@ from photogate import settings as s
 from photogate.adapters.postgres.condition import Condition, condition
 from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.bootstrap import choose
+from photogate.domain.markers import TEST_MODE_ON
 from photogate.errors import PhotogateError
 
 S = TypeVar("S", bound=s.LogSettings)
@@ -135,6 +136,13 @@ class _Examination:
             )
         if not problems:
             yield Finding(part="settings", level=Level.WELL, says="all are there and make sense")
+            if self._read(s.UploadSettings).test_mode:
+                yield Finding(
+                    part="settings",
+                    level=Level.WARNING,
+                    says=TEST_MODE_ON,
+                    mend="unset PHOTOGATE_TEST_MODE where others than developers upload",
+                )
 
     def models(self) -> Iterator[Finding]:
         settings = self._read(s.ModerateSettings)

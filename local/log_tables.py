@@ -12,7 +12,7 @@ from local.logs import MetricSummary
 from local.verdicts import coloured
 
 #: The rest is worth a look only when something went wrong.
-_TOLD = ("photo_id", "rule", "error", "waited_ms", "delivery", "exception_name")
+_TOLD = ("photo_id", "rule", "error", "waited_ms", "delivery", "exception_name", "marker")
 
 
 def event_table(events: Sequence[dict[str, Any]]) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+from dataclasses import replace
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageFilter
 
 from local.client import Upload
+from photogate.domain.markers import MARKER, Marker, marker_in
 from photogate.errors import ConfigError
 
 
@@ -26,6 +28,19 @@ def sample_photos() -> list[Upload]:
         Upload(name="tiny.jpg", data=jpeg(portrait.resize((64, 64)))),
         Upload(name="broken.jpg", data=good[: len(good) // 2]),
     ]
+
+
+def marked(upload: Upload, says: str) -> Upload:
+    """Make a test photo of a photo: one whose bytes name its verdict.
+
+    Raises:
+        ConfigError: there is no such verdict.
+    """
+    data = f"{MARKER}{says}".encode()
+    marker = marker_in(data)
+    if marker is None or marker.verdict is None or marker.says != says:
+        raise ConfigError(Marker(says=says, verdict=None).names_none)
+    return replace(upload, data=upload.data + data)
 
 
 def _beside(left: Image.Image, right: Image.Image) -> Image.Image:

@@ -24,6 +24,7 @@ from local.servers.embedded_redis import EmbeddedRedis, find_server
 from local.verdicts import gate_lines
 from photogate import bootstrap
 from photogate.bootstrap import choose
+from photogate.domain.markers import TEST_MODE_ON
 from photogate.errors import ConfigError, FacesUnavailable
 from photogate.secrecy import hide
 from photogate.settings import (
@@ -184,6 +185,8 @@ class Stack:
             self.progress(f"migrated the database: {', '.join(applied)}")
         # Checked here, so that one line says it, not the logs of four children.
         bootstrap.check_settings()
+        if choose.settings_of(UploadSettings).test_mode:
+            self.progress(f"warning: {TEST_MODE_ON}")
         # The workers are processes of this very installation.
         if choose.settings_of(UploadSettings).accept_heic and find_spec("pillow_heif") is None:
             raise ConfigError("ACCEPT_HEIC: pillow-heif is not installed; docs/heic.md shows how")

@@ -43,6 +43,8 @@ def _line_of_parts(health: Health, now: datetime) -> RenderableType:
         for name, told in (health.parts or {}).items()
     ]
     head = f"[bold]Photogate {health.version}[/bold]  {now:%H:%M:%S} UTC  {health.policy or ''}"
+    if health.test_mode:
+        head += "  [yellow]test mode[/yellow]"
     return Text.from_markup("\n".join([head, "  ".join(marks)]))
 
 

@@ -109,6 +109,9 @@ def dashboard(
             description="`pagination.next_cursor` of the page before; replaces `page`.",
         ),
     ] = None,
+    test: Annotated[
+        bool, Query(description="Only test photos, which are else not among them.")
+    ] = False,
 ) -> Dashboard:
     """Page through photos, newest first."""
     listing = parts.reviews.dashboard(
@@ -117,6 +120,7 @@ def dashboard(
         limit=limit,
         cursor=cursor,
         failed=status == "failed",
+        test=test,
     )
     return Dashboard(
         media=[ReviewedPhoto.of(photo, url) for photo, url in listing.photos],

@@ -46,6 +46,7 @@ COLUMNS = (
     "value",
     "bound",
     "policy",
+    "test",
 )
 
 Viewer = Annotated[Principal, Depends(require(Role.VIEWER, signed_in))]
@@ -80,6 +81,9 @@ class Entry(BaseModel):
         examples=["probability of explicit content is 0.97, above 0.9"],
     )
     policy: str | None = Field(examples=["profile@2"])
+    test: bool = Field(
+        False, description="Of a photo that a marker gave a verdict.", examples=[False]
+    )
 
     @classmethod
     def of(cls, entry: HistoryEntry) -> Entry:
@@ -99,6 +103,7 @@ class Entry(BaseModel):
             failed=entry.failed,
             rule=entry.rule and rule_text(entry.rule),
             policy=entry.policy,
+            test=entry.test,
         )
 
 
@@ -250,4 +255,5 @@ def _cells(entry: HistoryEntry) -> tuple[str | int | float | bool | None, ...]:
         rule.value if rule else None,
         rule.bound if rule else None,
         entry.policy,
+        entry.test,
     )

@@ -37,6 +37,9 @@ class ListedPhoto(BaseModel):
     has_picture: bool = Field(description="False for what no decoder opened.")
     uploaded_at: datetime
     moderated_at: datetime | None
+    test: bool = Field(
+        False, description="A marker in the photo gave it a verdict.", examples=[False]
+    )
 
     @classmethod
     def of(cls, photo: PhotoRow) -> ListedPhoto:
@@ -53,6 +56,7 @@ class ListedPhoto(BaseModel):
             has_picture=photo.display_key is not None,
             uploaded_at=photo.created_at,
             moderated_at=photo.moderated_at,
+            test=photo.test,
         )
 
 

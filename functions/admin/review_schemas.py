@@ -19,6 +19,7 @@ from photogate.domain import (
     UserSummary,
     Verdict,
 )
+from photogate.domain.markers import reason_of
 from photogate.domain.policy import Policy, RuleResult, evaluate
 from photogate.domain.reviews import Filter, Hand, Holder, Kind, ReviewItem
 from photogate.service.reviewing import MAX_WORDS, Exposure, Owner, rejection
@@ -158,6 +159,9 @@ class Item(BaseModel):
     bounds_of: str = Field(description="The policy whose bounds these are.", examples=["profile@2"])
     size: str | None = Field(examples=["1600×1200 JPEG"])
     has_picture: bool = Field(description="False for what no decoder opened.")
+    test: bool = Field(
+        False, description="A marker in the photo gave it a verdict.", examples=[False]
+    )
     note: str | None = Field(description="Of an escalation.")
     raised_by: str | None
     uploaded_at: datetime
@@ -183,7 +187,7 @@ class Item(BaseModel):
             status=Status.REVIEW if item.folded else photo.status,
             title=_title(item, stopping),
             rule=rule_text(rule) if rule else None if item.folded else photo.error,
-            suggested_reason=stopping.threshold.reason.value if stopping else None,
+            suggested_reason=None if item.folded else _suggestion(photo, stopping),
             bars=[Bar.of(result, decided=result is stopping) for result in results],
             models=ModelScores.all_of(said, policy),
             boxes=Box.all_of(said, rule),
@@ -191,6 +195,7 @@ class Item(BaseModel):
             bounds_of=policy.id,
             size=_size(signals),
             has_picture=photo.display_key is not None,
+            test=photo.test,
             note=item.note,
             raised_by=item.raised_by,
             uploaded_at=photo.created_at,
@@ -210,7 +215,15 @@ def _title(item: ReviewItem, stopping: RuleResult | None) -> str:
         return "Automatic checking could not finish"
     if stopping is not None and stopping.value is not None:
         return doubt_text(stopping.threshold.reason)
-    return "Something was not measured"
+    return (
+        "Something was not measured" if item.photo.marker is None else "A marker asks for a person"
+    )
+
+
+def _suggestion(photo: PhotoRow, stopping: RuleResult | None) -> str | None:
+    if photo.marker is not None:
+        return reason_of(photo.marker)
+    return stopping.threshold.reason.value if stopping else None
 
 
 def _size(signals: Signals) -> str | None:

@@ -201,6 +201,9 @@ class ReviewedPhoto(BaseModel):
     verified_by: str | None = Field(description="Who confirmed the rejection.")
     created_at: datetime
     moderated_at: datetime | None
+    test: bool = Field(
+        False, description="A marker in the photo gave it a verdict.", examples=[False]
+    )
 
     @classmethod
     def of(cls, photo: PhotoRow, url: str | None = None) -> ReviewedPhoto:
@@ -224,6 +227,7 @@ class ReviewedPhoto(BaseModel):
             verified_by=photo.verified_by,
             created_at=photo.created_at,
             moderated_at=photo.moderated_at,
+            test=photo.test,
         )
 
 

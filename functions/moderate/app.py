@@ -23,6 +23,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from photogate.bootstrap import ModerateParts, moderate
 from photogate.domain import Delivery, Finding, OpenBatch
+from photogate.domain.markers import TEST_MODE_ON
 from photogate.domain.measures import read
 from photogate.errors import PartUnavailable, PhotogateError, RetryableError
 from photogate.messages import CopyJob, Job, decode
@@ -59,6 +60,8 @@ def parts() -> ModerateParts:
         policy=built.policy.id,
         gates={gate.name: "on" if gate.on else gate.why for gate in built.gates},
     )
+    if built.settings.test_mode:
+        logger.warning(TEST_MODE_ON)
     return built
 
 
@@ -127,7 +130,10 @@ class EventLog:
             duration_ms=signals.processing_time_ms,
             waited_ms=round(waited_ms, 1),
             error=finding.error,
+            marker=finding.marker,
         )
+        if finding.marker is not None:
+            return
         milliseconds = {"TimeToVerdict": waited_ms}
         if signals.processing_time_ms is not None:
             milliseconds["PhotoDuration"] = signals.processing_time_ms

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials
 
 from photogate import __version__
-from photogate.bootstrap import UploadParts, upload
+from photogate.bootstrap import UploadParts, markers_count, upload
 from photogate.domain import Principal, Role
 from photogate.file_keys import SUFFIXES
 from photogate.health import Health
@@ -49,7 +49,7 @@ def health(
     With `deep=1` every part is asked; 503 when one fails, or when no worker lives.
     """
     if not deep:
-        return Health(status="ok", version=__version__)
+        return Health(status="ok", version=__version__, test_mode=markers_count() or None)
     require(Role.ADMIN)(request, token)
     report = _parts(request).health.report()
     response.status_code = 200 if report.status == "ok" else 503

@@ -179,11 +179,18 @@ class Photo(BaseModel):
     scores: dict[str, Any] | None = Field(
         None, description="As `moderation_scores`, and where that is.", examples=[None]
     )
+    test: bool | None = Field(
+        None,
+        description="True where a marker in the photo gave it a verdict; else absent.",
+        examples=[True],
+    )
 
     @classmethod
     def of(cls, photo: PhotoRow, url: str, *, scores: bool) -> Photo:
         """Translate a row."""
-        told = {"moderation_scores": photo.scores, "scores": photo.scores} if scores else {}
+        told: dict[str, Any] = {"test": True} if photo.test else {}
+        if scores:
+            told |= {"moderation_scores": photo.scores, "scores": photo.scores}
         return cls(
             **told,
             id=photo.id,

@@ -70,17 +70,22 @@ def token(
 def smoke(
     count: Annotated[int, typer.Argument(min=1, max=10_000, help="Photos to upload.")] = 5,
     url: Annotated[str | None, typer.Option(help="Where the API answers.")] = None,
+    as_: Annotated[
+        str | None,
+        typer.Option("--as", help="A verdict, e.g. rejected:nsfw: send test photos that name it."),
+    ] = None,
 ) -> None:
     """Upload photos to a running stack and wait for their verdicts; 1 when some stay out."""
     from itertools import cycle, islice
 
     from local.demo import Demo
-    from local.samples import sample_photos
+    from local.samples import marked, sample_photos
 
     with stacks_settings():
         where = url or os.environ.get("PUBLIC_URL", "http://127.0.0.1:8000")
-        uploads = list(islice(cycle(sample_photos()), count))
-        if not Demo(where, _jwt_secret(), out).show(uploads):
+        photos = sample_photos() if as_ is None else [marked(sample_photos()[0], as_)]
+        uploads = list(islice(cycle(photos), count))
+        if not Demo(where, _jwt_secret(), out).show(uploads, test=as_ is not None):
             raise typer.Exit(1)
 
 

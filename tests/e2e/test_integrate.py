@@ -14,8 +14,11 @@ from pathlib import Path
 import requests
 from playwright.sync_api import Browser
 
+from local.client import PhotogateClient
 from local.home import free_port
 from local.samples import jpeg, photograph
+from photogate.auth import issue_token
+from photogate.domain import Role
 from tests.docs import ROOT, block
 from tests.e2e.running import RunningStack, clean_environment
 from tests.e2e.test_docs import folder, typed
@@ -91,6 +94,8 @@ def test_the_page(start: Callable[..., RunningStack], folder: Path, browser: Bro
     secrets = dict(zip(("JWT_SECRET", "WEBHOOK_SECRET"), said.split("\n"), strict=True))
     *settings, make, target = shlex.split(run.replace(BACKEND, backend).replace("\\\n", " "))
     assert (make, target) == ("make", "run")
+    (tests,) = block(PAGE, holding="PHOTOGATE_TEST_MODE").commands
+    settings += shlex.split(tests)[:-2]
     stack = start(**secrets, **dict(setting.split("=", 1) for setting in settings))
     here = {**secrets, "PHOTOGATE_HOME": str(stack.home)}
 
@@ -122,3 +127,21 @@ def test_the_page(start: Callable[..., RunningStack], folder: Path, browser: Bro
         expected = {"approved": 3, "rejected": 2}
         assert in_the_browser(browser, backend, folder) == expected
         eventually(lambda: told(backend) == expected, within_s=30)
+
+        # The same stack is in test mode, in which nothing of the above is another.
+        make_one, smoke = block(PAGE, holding="--as rejected:nsfw").commands
+        typed(make_one, **here)
+        sent = typed(f"{sys.executable} send.py rejected.jpg", **secrets)
+        assert sent.startswith("rejected nsfw ")
+        assert re.search(r"rejected .*nsfw", typed(smoke, **here))
+        eventually(lambda: told(backend)["rejected"] == 4, within_s=30)
+        assert requests.get(f"{stack.url}/api/v1/health", timeout=10).json()["test_mode"] is True
+        assert "warning: test mode is on" in stack.said()
+        token = issue_token("operator", secret=secrets["JWT_SECRET"], role=Role.ADMIN)
+        stats = PhotogateClient(stack.url, token).call("GET", "/admin/queue-stats")
+        last_day = stats["last_24h"]
+        assert (last_day["total"], last_day["rejection_reasons"]) == (5, {"no_face": 2})
+        assert "! settings test mode is on" in stack.run("doctor")
+        watched = stack.run("watch", "--once", COLUMNS="200")
+        assert "test mode" in watched
+        assert "nsfw" not in watched

@@ -123,6 +123,11 @@ def test_no_settings(change: Change) -> None:
         assert missing in words
 
 
+def test_test_mode(change: Change) -> None:
+    change(PHOTOGATE_TEST_MODE="1")
+    assert_only("settings", "test mode is on", Level.WARNING)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

@@ -15,7 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.moderate import app as moderate
 from functions.upload.app import handler
 from local.client import ApiRefused, Upload
-from photogate import bootstrap
+from photogate import __version__, bootstrap
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.auth import issue_token
@@ -356,10 +356,14 @@ def api_gateway_event(method: str, path: str, token: str | None = None) -> dict[
 class TestLambda:
     """The same app behind API Gateway."""
 
-    def test_health(self) -> None:
+    def test_health(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PHOTOGATE_TEST_MODE", "really")
+        answer = handler(api_gateway_event("GET", "/api/v1/health"), LambdaContext())
+        assert json.loads(answer["body"])["test_mode"] is True
+        monkeypatch.delenv("PHOTOGATE_TEST_MODE")
         answer = handler(api_gateway_event("GET", "/api/v1/health"), LambdaContext())
         assert answer["statusCode"] == 200
-        assert json.loads(answer["body"])["status"] == "ok"
+        assert json.loads(answer["body"]) == {"status": "ok", "version": __version__}
 
     def test_problems_come_as_text(self, installation: Installation) -> None:
         event = api_gateway_event("GET", "/api/v1/users/media/moderation-status")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
 
 import numpy as np
@@ -56,6 +57,23 @@ def test_intervals_hold_the_truth_as_often_as_they_say(rate: float, of: int) -> 
     error = NormalDist().inv_cdf(0.975) * (CONFIDENCE * (1 - CONFIDENCE) / RUNS) ** 0.5
     assert np.mean([held[int(n)] for n in counts]) >= CONFIDENCE - error
     assert np.mean([above[int(n)] for n in counts]) >= CONFIDENCE - error
+
+
+@pytest.mark.parametrize("of", [30, 300, 3000])
+@pytest.mark.parametrize("rate", [0.3, 0.01, 0.001, 0.0001])
+def test_the_same_counted_over_all_samples_there_are(rate: float, of: int) -> None:
+    """A simulation cannot tell .9499 from .95; here each count has its own probability."""
+    within = below = 0.0
+    for hits in range(of + 1):
+        log = math.log(math.comb(of, hits))
+        probability = math.exp(log + hits * math.log(rate) + (of - hits) * math.log1p(-rate))
+        if probability < 1e-15:
+            continue
+        share = Share(hits, of)
+        within += probability * (share.interval[0] <= rate <= share.interval[1])
+        below += probability * (rate <= share.at_most)
+    assert within >= CONFIDENCE
+    assert below >= CONFIDENCE
 
 
 def test_wilsons_interval_would_be_too_narrow_for_what_is_rare() -> None:

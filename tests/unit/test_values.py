@@ -235,6 +235,51 @@ class TestSettings:
         assert settings.database == ("postgresql://me:p%40ss@db:5432/photogate?sslmode=prefer")
         assert settings.redis == "redis://:s%2Fx@r:6379/0"
 
+    HERE = "postgresql://u:p@127.0.0.1/d"
+
+    @pytest.mark.parametrize(
+        ("words", "values"),
+        [
+            ("the database is at h: unset it", {}),
+            ("the database is at db", {"DATABASE_URL": "", "DB_HOST": "db"}),
+            ("this runs on AWS Lambda", {"AWS_LAMBDA_FUNCTION_NAME": "upload"}),
+            ("the bucket is at AWS", {"S3_BUCKET_PHOTOS": "b"}),
+            ("the bucket is at s3.example", {"S3_ENDPOINT": "https://s3.example"}),
+        ],
+    )
+    def test_test_mode_is_refused_where_others_may_upload(
+        self, monkeypatch: pytest.MonkeyPatch, words: str, values: dict[str, str]
+    ) -> None:
+        if "bucket" in words:
+            values = {
+                "DATABASE_URL": self.HERE,
+                "PHOTOS_DIR": "",
+                "S3_BUCKET_PHOTOS": "b",
+                **values,
+            }
+        with pytest.raises(ConfigError, match=words) as refusal:
+            self.read(monkeypatch, PHOTOGATE_TEST_MODE="1", **values)
+        assert "PHOTOGATE_TEST_MODE=really" in str(refusal.value)
+        assert self.read(monkeypatch, PHOTOGATE_TEST_MODE="really", **values).test_mode
+        assert not self.read(monkeypatch, PHOTOGATE_TEST_MODE="0", **values).test_mode
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {},
+            {"DATABASE_URL": "", "DB_HOST": "localhost"},
+            {"PHOTOS_DIR": "", "S3_BUCKET_PHOTOS": "b", "S3_ENDPOINT": "http://[::1]:9000"},
+        ],
+    )
+    def test_test_mode_is_for_one_machine(
+        self, monkeypatch: pytest.MonkeyPatch, values: dict[str, str]
+    ) -> None:
+        values = {"DATABASE_URL": self.HERE, **values}
+        assert self.read(monkeypatch, PHOTOGATE_TEST_MODE="1", **values).test_mode
+        assert not self.read(monkeypatch, PHOTOGATE_TEST_MODE="", **values).test_mode
+        with pytest.raises(ConfigError, match=r"PHOTOGATE_TEST_MODE: .*'really'"):
+            self.read(monkeypatch, PHOTOGATE_TEST_MODE="yes", **values)
+
     @pytest.mark.parametrize(
         ("name", "value", "words"),
         [

@@ -21,6 +21,11 @@ class Health(BaseModel):
 
     status: Literal["ok", "degraded"] = Field(examples=["ok"])
     version: str = Field(examples=["0.1.0"])
+    test_mode: bool | None = Field(
+        None,
+        description="True where a marker in a photo names its verdict; else absent.",
+        examples=[True],
+    )
     parts: dict[str, dict[str, Any]] | None = Field(
         None, examples=[{"database": {"ok": True, "version": "18.4"}}]
     )
@@ -51,10 +56,13 @@ class DeepHealth:
     workers: Workers
     #: Whether workers come only when there is work, on Lambda: that none lives is no failure then.
     workers_on_demand: bool
+    #: Whether markers count here.
+    test_mode: bool = False
 
     def report(self) -> Health:
         """Ask every part, in parallel; ``degraded`` when one fails."""
-        return _report(self.probes, self.workers, workers_on_demand=self.workers_on_demand)
+        report = _report(self.probes, self.workers, workers_on_demand=self.workers_on_demand)
+        return report.model_copy(update={"test_mode": self.test_mode or None})
 
 
 def _report(probes: Mapping[str, Probe], workers: Workers, *, workers_on_demand: bool) -> Health:

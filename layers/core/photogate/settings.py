@@ -391,8 +391,44 @@ class ServeSettings(PublicSettings):
     )
 
 
-class ServiceSettings(DatabaseSettings, QueueSettings, StorageSettings):
+class MarkerSettings(LogSettings):
+    """Whether markers in photos count."""
+
+    photogate_test_mode: Literal["0", "1", "really"] = Field(
+        "0",
+        description="`1`: photos that carry a marker get the verdict that it names"
+        " ([how](integrate.md#try-a-rejection)). Taken only where database and bucket are on this"
+        " machine; elsewhere only as `really`.",
+    )
+
+    @property
+    def test_mode(self) -> bool:
+        """Whether markers count."""
+        return self.photogate_test_mode != "0"
+
+
+class ServiceSettings(DatabaseSettings, QueueSettings, StorageSettings, MarkerSettings):
     """What every function needs."""
+
+    @model_validator(mode="after")
+    def _tests_only_here(self) -> ServiceSettings:
+        if self.photogate_test_mode == "1" and (where := self._elsewhere()):
+            raise ValueError(
+                f"PHOTOGATE_TEST_MODE=1 lets whoever uploads choose the verdict, and {where}: unset"
+                " it (or set PHOTOGATE_TEST_MODE=really where only developers upload)"
+            )
+        return self
+
+    def _elsewhere(self) -> str | None:
+        """Say what is not on this machine; None where all is."""
+        if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+            return "this runs on AWS Lambda"
+        if not _is_loopback(host := urlsplit(self.database).hostname or "localhost"):
+            return f"the database is at {host}"
+        if self.s3_bucket_photos is None:
+            return None
+        host = urlsplit(self.s3_endpoint or "").hostname or "AWS"
+        return None if _is_loopback(host) else f"the bucket is at {host}"
 
 
 class PolicySettings(LogSettings):

@@ -97,20 +97,24 @@ def emit(
 
 
 def report_change(service: str, outcome: Outcome) -> None:
-    """Count a change of a photo that was committed, and log it unless it is a machine's verdict."""
+    """Count a change of a photo that was committed, and log it unless it is a machine's verdict.
+
+    Those of test photos are not counted.
+    """
     change, after = outcome.change, outcome.after
     status = after.status.value if after else "deleted"
     reason = (after.reason if after else None) or "none"
-    emit(
-        service,
-        dimensions={
-            "status": status,
-            # A person's words would each be a metric of their own.
-            "reason": reason if reason in _REASONS else "other",
-            "by": change.by.value,
-        },
-        counts={"Photos": 1},
-    )
+    if not outcome.test:
+        emit(
+            service,
+            dimensions={
+                "status": status,
+                # A person's words would each be a metric of their own.
+                "reason": reason if reason in _REASONS else "other",
+                "by": change.by.value,
+            },
+            counts={"Photos": 1},
+        )
     if change.by is not By.MACHINE:
         _logger.info(
             "photo changed",
@@ -120,7 +124,8 @@ def report_change(service: str, outcome: Outcome) -> None:
                 "by": change.by.value,
                 "status": status,
                 "reason": reason,
-            },
+            }
+            | ({"test": True} if outcome.test else {}),
         )
 
 

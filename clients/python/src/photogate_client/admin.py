@@ -40,8 +40,12 @@ class PhotogateAdmin(Transport):
         page: int | None = None,
         limit: int = 20,
         cursor: str | None = None,
+        test: bool = False,
     ) -> Dashboard:
-        """Get one page of 1 to 100 photos, newest first. Needs viewer."""
+        """Get one page of 1 to 100 photos, newest first. Needs viewer.
+
+        With ``test`` test photos alone, which are else not among them.
+        """
         return self.get(
             Dashboard,
             "/admin/moderation/dashboard",
@@ -49,6 +53,7 @@ class PhotogateAdmin(Transport):
             page=page,
             limit=limit,
             cursor=cursor,
+            test=test or None,
         )
 
     def photos(self, *, status: Status | None = None) -> Iterator[ReviewedPhoto]:

@@ -124,6 +124,8 @@ class ReviewedPhoto(Answer):
     verified_by: str | None
     created_at: datetime
     moderated_at: datetime | None
+    #: A marker in the photo gave it a verdict.
+    test: bool = False
 
 
 class Pagination(Answer):
@@ -330,6 +332,8 @@ class Item(Answer):
     size: str | None
     #: False for what no decoder opened.
     has_picture: bool
+    #: A marker in the photo gave it a verdict.
+    test: bool = False
     #: Of an escalation.
     note: str | None
     raised_by: str | None
@@ -470,6 +474,8 @@ class ListedPhoto(Answer):
     has_picture: bool
     uploaded_at: datetime
     moderated_at: datetime | None
+    #: A marker in the photo gave it a verdict.
+    test: bool = False
 
 
 class Photos(Answer):
@@ -540,6 +546,8 @@ class Entry(Answer):
     #: The comparison that decided.
     rule: str | None
     policy: str | None
+    #: Of a photo that a marker gave a verdict.
+    test: bool = False
 
 
 class History(Answer):

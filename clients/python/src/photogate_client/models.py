@@ -23,6 +23,8 @@ class Health(Answer):
 
     status: Literal["ok", "degraded"]
     version: str
+    #: True where a marker in a photo names its verdict; else absent.
+    test_mode: bool | None = None
     parts: dict[str, dict[str, Any]] | None = None
     workers: tuple[dict[str, Any], ...] | None = None
     #: What the newest worker decides by.
@@ -111,6 +113,8 @@ class Photo(Answer):
     uploaded_at: datetime
     #: As `moderation_scores`, and where that is.
     scores: dict[str, Any] | None = None
+    #: True where a marker in the photo gave it a verdict; else absent.
+    test: bool | None = None
 
 
 class ModerationStatus(Answer):

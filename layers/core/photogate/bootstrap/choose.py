@@ -325,6 +325,7 @@ def deep_health(settings: s.UploadSettings | s.AdminSettings, store: Probe) -> D
         probes=probes,
         workers=PostgresWorkers(database),
         workers_on_demand="AWS_LAMBDA_FUNCTION_NAME" in os.environ,
+        test_mode=settings.test_mode,
     )
 
 

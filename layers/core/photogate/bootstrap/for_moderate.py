@@ -139,6 +139,7 @@ def moderate(
             watcher=watcher,
             faces=choose.faces_guard(settings) if policy.needs("faces") else None,
             sample_share=settings.sample_approved,
+            test_mode=settings.test_mode,
         ),
         copying=Copying(
             copies=ports.copies,

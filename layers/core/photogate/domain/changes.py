@@ -82,6 +82,8 @@ class State:
     batch_leased: bool = False
     #: Withheld for suspected abuse of a child.
     held: bool = False
+    #: A verdict of it came from a marker, once: nothing about it is in any figure.
+    test: bool = False
     #: What a decision can be taken back to, while that is allowed.
     undo: Undo | None = None
 
@@ -141,6 +143,8 @@ class Change:
     #: says is folded away where a person looks.
     sampled: bool = False
     folded: bool = False
+    #: For JUDGE: whether the verdict came from a marker.
+    test: bool = False
     #: For DECIDE: the state that the person saw; in another one it is refused. None allows any.
     seen: Status | None = None
     #: For LIFT: why.
@@ -180,6 +184,12 @@ class Outcome:
         """Whether something was written."""
         return self.before is not None
 
+    @property
+    def test(self) -> bool:
+        """Whether it is about a test photo: such changes are in no figure."""
+        state = self.after or self.before
+        return state is not None and state.test
+
 
 def judged(
     finding: Finding,
@@ -204,6 +214,7 @@ def judged(
         copies_wanted=finding.decoded,
         sampled=sampled,
         folded=folded,
+        test=finding.marker is not None,
     )
 
 

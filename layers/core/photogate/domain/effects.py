@@ -47,6 +47,8 @@ class HistoryRow:
     policy: str | None
     model: str | None
     correlation_id: str | None
+    #: Of a photo that a marker gave a verdict.
+    test: bool
 
 
 def history_row(outcome: Outcome, n: int) -> HistoryRow:
@@ -75,6 +77,7 @@ def history_row(outcome: Outcome, n: int) -> HistoryRow:
         policy=verdict.policy if verdict else None,
         model=change.model,
         correlation_id=change.correlation_id,
+        test=outcome.test,
     )
 
 

@@ -38,6 +38,8 @@ class HistoryEntry:
     rule: Rule | None
     #: ``name@version``.
     policy: str | None
+    #: Of a photo that a marker gave a verdict.
+    test: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

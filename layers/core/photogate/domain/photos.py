@@ -172,6 +172,8 @@ class PhotoRow:
     display_order: int
     #: Withheld for suspected abuse of a child: there is no copy of it that anybody may see.
     held: bool = False
+    #: A verdict of it came from a marker, once: it is in no figure.
+    test: bool = False
 
     @property
     def shown_key(self) -> str | None:
@@ -204,6 +206,11 @@ class PhotoRow:
         """What decided, as the scores keep it; None when no rule did."""
         rule = (self.scores or {}).get("rule")
         return None if rule is None else Rule.from_json(rule)
+
+    @property
+    def marker(self) -> str | None:
+        """What the marker says that gave the machine's verdict; None when a policy gave it."""
+        return (self.scores or {}).get("marker")
 
 
 @dataclass(frozen=True, kw_only=True)

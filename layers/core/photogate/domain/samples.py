@@ -32,7 +32,8 @@ class SampleOutcome(StrEnum):
 def is_drawn(outcome: Outcome) -> bool:
     """Tell whether the change makes its photo a sample."""
     after = outcome.after
-    return outcome.change.sampled and after is not None and after.status is Status.APPROVED
+    approved = after is not None and after.status is Status.APPROVED
+    return outcome.change.sampled and approved and not outcome.test
 
 
 def ended(outcome: Outcome) -> SampleOutcome | None:

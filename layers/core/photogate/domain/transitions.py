@@ -45,6 +45,7 @@ def _judge(change: Change, state: State) -> State | Refusal:
         reason=change.verdict.reason,
         error=change.error,
         reopened=False,
+        test=state.test or change.test,
     )
 
 

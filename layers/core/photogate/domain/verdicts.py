@@ -93,6 +93,8 @@ class Finding:
     error: str | None = None
     #: Where the bytes that were judged are kept; None when none were read.
     original_key: str | None = None
+    #: What the marker of a test photo says, which gave this verdict; None for a real one.
+    marker: str | None = None
 
     @property
     def decoded(self) -> bool:
@@ -108,4 +110,6 @@ class Finding:
             document["detail"] = self.verdict.detail
         if self.verdict.rule is not None:
             document["rule"] = self.verdict.rule.to_json()
+        if self.marker is not None:
+            document["marker"] = self.marker
         return document

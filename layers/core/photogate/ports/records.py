@@ -279,10 +279,12 @@ class Views(Protocol):
         skip: int = 0,
         after: Place | None = None,
         failed: bool = False,
+        test: bool = False,
     ) -> tuple[list[PhotoRow], Total]:
         """List up to ``limit`` photos, newest first, and count all of this status.
 
-        With ``failed`` only those that the machine could not finish.
+        With ``failed`` only those that the machine could not finish. Test photos are not among
+        them; with ``test`` they alone are.
 
         Begins after so many, or ``after`` that place, which costs the same however far it is.
 
@@ -294,7 +296,7 @@ class Views(Protocol):
         """List what waits for a person, oldest first."""
 
     def last_day(self) -> DayStats:
-        """Summarise the last 24 whole hours and the running one."""
+        """Summarise the last 24 whole hours and the running one, without test photos."""
 
 
 class Workers(Protocol):

@@ -17,6 +17,7 @@ export function evidence(item) {
     const why = "Of some photos, drawn at random, nobody is shown what the machine says before the decision.";
     parts.push(element("p", why, "quiet"));
   }
+  if (item.test) parts.push(element("p", "Test photo: a marker in it named its verdict", "test"));
   if (item.note !== null || item.raised_by !== null) {
     const note = element("blockquote", item.note ?? "(no words)", "clipped");
     const by = element("p", null, "by");

@@ -70,6 +70,7 @@ function row(entry) {
   const states = element("span", `${entry.before} → `);
   states.append(became);
   const why = element("div", entry.reason, "clipped");
+  if (entry.test) states.append(element("span", " test", "test"));
   const rule = element("div", entry.failed ? "checking could not finish" : entry.rule, "quiet clipped");
   for (const parts of [[when], [who], [entry.action], [states], [why, rule], [user], [photo]]) {
     const cell = element("td");

@@ -103,6 +103,7 @@ export class Tiles {
     tile.classList.toggle("hidden", !revealed);
     const problem = this.problems.get(item.photo_id);
     const lines = this.describe(item).map(([words, kind]) => element("span", words, kind));
+    if (item.test) lines.push(element("span", "test photo", "test"));
     if (problem !== undefined) lines.push(element("span", problem, "problem"));
     tile.querySelector(".words").replaceChildren(...lines);
   }

@@ -64,6 +64,7 @@ class Moderation:
         watcher: told of what happens, for logs and metrics.
         faces: guards the face service that the analyzer asks, if it asks one.
         sample_share: share, 0..1, of approved photos that a person looks at as well.
+        test_mode: whether a marker in a photo's bytes names its verdict.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Moderation:
         watcher: Watcher,
         faces: Guard | None = None,
         sample_share: float = 0.0,
+        test_mode: bool = False,
     ) -> None:
         self._sample_share = sample_share
         self._folded_share = FOLDED_SHARE if sample_share else 0.0
@@ -88,7 +90,12 @@ class Moderation:
         storage = Guard("storage", store)
         self._guards = (storage,) if faces is None else (storage, faces)
         self._looking = Looking(
-            store=store, storage=storage, analyzer=analyzer, policy=policy, max_bytes=max_bytes
+            store=store,
+            storage=storage,
+            analyzer=analyzer,
+            policy=policy,
+            max_bytes=max_bytes,
+            test_mode=test_mode,
         )
         self._waiting = Waiting(deliveries, sender)
         self._sender = sender

@@ -97,10 +97,12 @@ class Reviews:
         page: int = 1,
         cursor: str | None = None,
         failed: bool = False,
+        test: bool = False,
     ) -> Listing:
         """Give one page of photos with URLs, newest first: by its number, or after a place.
 
-        With ``failed`` only those that the machine could not finish.
+        With ``failed`` only those that the machine could not finish; with ``test`` test photos
+        alone, which are else not among them.
 
         Raises:
             InvalidRequest: the number is beyond ``MAX_PAGE``, or ``cursor`` no earlier answer's.
@@ -112,7 +114,12 @@ class Reviews:
                 " cursor=… instead, as pagination.next_cursor of the page before says"
             )
         photos, total = self._views.page(
-            status=status, skip=(page - 1) * limit, limit=limit + 1, after=after, failed=failed
+            status=status,
+            skip=(page - 1) * limit,
+            limit=limit + 1,
+            after=after,
+            failed=failed,
+            test=test,
         )
         found = Page.cut(photos, limit)
         return Listing(

@@ -125,6 +125,7 @@ class MemoryChanges:
                         created_at=now,
                         priority=priority_of(outcome),
                         folded=outcome.change.folded,
+                        test=outcome.test,
                     )
                 )
             return
@@ -185,6 +186,7 @@ def _state(row: Photo, batch: BatchRow | None, now: datetime) -> State:
         batch_open=bool(batch and batch.finished_at is None),
         batch_leased=bool(batch and batch.lease_until and batch.lease_until > now),
         held=row.held,
+        test=row.test,
         undo=row.undo if row.undo_until and row.undo_until > now else None,
     )
 
@@ -197,7 +199,7 @@ def _update(row: Photo, outcome: Outcome, after: State, now: datetime) -> None:
         after.verified_by,
         after.reopened,
     )
-    row.held = after.held
+    row.held, row.test = after.held, after.test
     if settles(change):
         row.moderated_at = now
     if change.scores is not None:

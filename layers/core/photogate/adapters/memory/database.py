@@ -56,6 +56,7 @@ class Photo:
     undo_until: datetime | None = None
     #: Withheld for suspected abuse of a child.
     held: bool = False
+    test: bool = False
 
     @property
     def open(self) -> bool:
@@ -94,6 +95,7 @@ class Photo:
             created_at=self.created_at,
             moderated_at=self.moderated_at,
             display_order=self.display_order,
+            test=self.test,
         )
 
 
@@ -186,6 +188,7 @@ class ReviewItem:
     lease_until: datetime | None = None
     note: str | None = None
     raised_by: str | None = None
+    test: bool = False
     id: int = field(default_factory=itertools.count(1).__next__)
 
 

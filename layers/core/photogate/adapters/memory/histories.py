@@ -62,4 +62,5 @@ def _told(entry: Entry) -> HistoryEntry:
         failed=row.failed,
         rule=Rule(name=row.rule, value=row.value, bound=row.bound) if row.rule else None,
         policy=row.policy,
+        test=row.test,
     )

@@ -138,7 +138,10 @@ class MemoryNotices:
             waited = sorted(
                 (item.closed_at - item.created_at).total_seconds() / 3600
                 for item in self._database.review_items
-                if item.kind == "doubt" and item.closed_at is not None and item.closed_at > since
+                if item.kind == "doubt"
+                and not item.test
+                and item.closed_at is not None
+                and item.closed_at > since
             )
             if not waited:
                 return None

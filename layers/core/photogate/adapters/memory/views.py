@@ -65,11 +65,16 @@ class MemoryViews:
         skip: int = 0,
         after: Place | None = None,
         failed: bool = False,
+        test: bool = False,
     ) -> tuple[list[PhotoRow], Total]:
         """See ``photogate.ports.records.Views.page``."""
         with self._database.lock:
             photos = self._photos(
-                lambda photo: status in (None, photo.status) and (not failed or _failed(photo))
+                lambda photo: (
+                    photo.test is test
+                    and status in (None, photo.status)
+                    and (not failed or _failed(photo))
+                )
             )
             total = Total.of(len(photos))
             photos.sort(key=lambda photo: (photo.created_at, photo.id), reverse=True)
@@ -90,7 +95,9 @@ class MemoryViews:
         with self._database.lock:
             now = self._database.clock.now()
             since = (now - timedelta(hours=24)).replace(minute=0, second=0, microsecond=0)
-            recent = self._photos(lambda p: p.moderated_at is not None and p.moderated_at >= since)
+            recent = self._photos(
+                lambda p: p.moderated_at is not None and p.moderated_at >= since and not p.test
+            )
             rejected = [photo for photo in recent if photo.status is Status.REJECTED]
             waiting = [
                 batch.created_at

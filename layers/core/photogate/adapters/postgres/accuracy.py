@@ -10,7 +10,7 @@ from photogate.domain.samples import SampleOutcome
 _SINCE = "now() - make_interval(days => :days)"
 _JUDGED = f"""
     SELECT policy, model, after AS status, reason, failed, count(*) AS n FROM history
-    WHERE at >= {_SINCE} AND action = 'judge'
+    WHERE at >= {_SINCE} AND action = 'judge' AND NOT test
     GROUP BY policy, model, after, reason, failed
 """
 #: A person's last word on each photo, beside the machine's last before it. ``action <> 'judge'``
@@ -20,6 +20,7 @@ _DECIDED = f"""
            said.after AS by_person, count(*) AS n
     FROM (SELECT DISTINCT ON (photo_id) photo_id, n, action, after FROM history
           WHERE at >= {_SINCE} AND action <> 'judge' AND action IN ('decide', 'verify', 'undo')
+            AND NOT test
           ORDER BY photo_id, n DESC) AS said
     CROSS JOIN LATERAL (SELECT policy, model, after, reason FROM history
           WHERE photo_id = said.photo_id AND n < said.n AND action = 'judge'

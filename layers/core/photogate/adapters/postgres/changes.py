@@ -179,6 +179,7 @@ def _state(row: dict[str, Any], batch: dict[str, Any] | None, photo: PhotoRow) -
         batch_open=bool(batch and batch["open"]),
         batch_leased=bool(batch and batch["leased"]),
         held=row["held"],
+        test=row["test"],
         undo=Undo(**undo | {"status": Status(undo["status"])}) if undo else None,
     )
 
@@ -193,7 +194,7 @@ def _write_photos(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Ph
         " verified_by = wanted.verifier, verified_at ="
         "   CASE WHEN wanted.verifier IS NOT NULL THEN coalesce(verified_at, now()) END,"
         " reopened = wanted.again,"
-        " held_at = CASE WHEN wanted.held THEN coalesce(held_at, now()) END,"
+        " held_at = CASE WHEN wanted.held THEN coalesce(held_at, now()) END, test = wanted.marked,"
         " moderated_at = CASE WHEN wanted.settled THEN now() ELSE moderated_at END,"
         " moderation_scores = coalesce(wanted.scores, moderation_scores),"
         f" upload_key = coalesce(upload_key, CASE WHEN {_TAKEN} THEN url END),"
@@ -210,7 +211,7 @@ def _write_photos(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Ph
         " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS wanted (photo text, status text,"
         "   reason text, error text, decider text, verifier text, again boolean,"
         "   settled boolean, scores jsonb, attempts integer, replaced jsonb, original text,"
-        "   taken boolean, copied boolean, held boolean)"
+        "   taken boolean, copied boolean, held boolean, marked boolean)"
         f" WHERE CAST(id AS text) = wanted.photo RETURNING {PHOTO_COLUMNS}",
         rows=json.dumps([_row(outcome) for outcome in outcomes], allow_nan=False),
         undo=UNDO_WITHIN_S,
@@ -238,6 +239,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "taken": ends_earlier_layout(outcome),
         "copied": wants_copies(outcome),
         "held": after.held,
+        "marked": after.test,
     }
 
 
@@ -281,7 +283,7 @@ def _made_before(session: Session, call: str, changes: Sequence[Change]) -> dict
     found = {
         row["photo_id"]: row
         for row in session.rows(
-            "SELECT photo_id, before, after, owner.user_id,"
+            "SELECT photo_id, before, after, test, owner.user_id,"
             " ARRAY(SELECT file_key FROM object_deletions WHERE media_id = photo_id"
             "   AND after IS NULL ORDER BY file_key) AS object_keys FROM history"
             " JOIN subjects AS owner ON owner.id = owner"
@@ -292,7 +294,7 @@ def _made_before(session: Session, call: str, changes: Sequence[Change]) -> dict
     }
 
     def state(row: dict[str, Any], status: str) -> State:
-        return State(user_id=row["user_id"], status=Status(status))
+        return State(user_id=row["user_id"], status=Status(status), test=row["test"])
 
     return {
         change.photo_id: Outcome(

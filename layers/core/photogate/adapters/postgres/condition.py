@@ -25,7 +25,7 @@ class Condition:
     size_bytes: int
     #: When a sweep ended last; None when none ever did, or when there are no tables.
     swept_at: datetime | None = None
-    #: When the oldest photo that waits for a person came; None when none waits.
+    #: When the oldest photo that waits for a person came, test photos aside; None when none waits.
     oldest_review_at: datetime | None = None
 
 
@@ -55,7 +55,7 @@ def condition(pool: Pool) -> Condition:
             swept_at = last["ended_at"] if last else None
             (row,) = session.rows(
                 "SELECT min(created_at) AS at FROM (SELECT created_at FROM review_items"
-                " WHERE closed_at IS NULL AND kind <> 'sample'"
+                " WHERE closed_at IS NULL AND kind <> 'sample' AND NOT test"
                 " ORDER BY created_at LIMIT 1) AS oldest"
             )
             oldest_at = row["at"]

@@ -34,7 +34,7 @@ class PostgresHistories:
             lambda s: s.rows(
                 "SELECT entry.*, person_of.user_id AS person_id, owner_of.user_id AS owner_id,"
                 " words FROM (SELECT at, photo_id, n, action, by, person, role, owner, before,"
-                "   after, reason, failed, rule, value, bound, policy"
+                "   after, reason, failed, rule, value, bound, policy, test"
                 f"   FROM history {where} ORDER BY at DESC, photo_id DESC, n DESC LIMIT :most"
                 " ) AS entry"
                 " LEFT JOIN subjects AS person_of ON person_of.id = person"
@@ -92,4 +92,5 @@ def _entry(row: dict[str, Any]) -> HistoryEntry:
         failed=row["failed"],
         rule=rule or None,
         policy=row["policy"],
+        test=row["test"],
     )

@@ -28,15 +28,15 @@ def write_history(
     )
     session.rows(
         "INSERT INTO history (photo_id, n, call, action, by, person, role, owner, generation,"
-        "   before, after, reason, failed, rule, value, bound, policy, model, correlation_id)"
+        "   before, after, reason, failed, rule, value, bound, policy, model, correlation_id, test)"
         " SELECT photo_id, n, CAST(:call AS uuid), action, by, person.id, role, owner.id,"
         "   generation, before, after, reason, failed, rule, value, bound, policy, model,"
-        "   correlation_id"
+        "   correlation_id, test"
         " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS wanted (photo_id text, n integer,"
         "   action text, by text, person text, role text, owner text, generation integer,"
         "   before text, after text, reason text, failed boolean, rule text,"
         "   value double precision, bound double precision, policy text, model text,"
-        "   correlation_id text)"
+        "   correlation_id text, test boolean)"
         " JOIN subjects AS owner ON owner.user_id = wanted.owner"
         " LEFT JOIN subjects AS person ON person.user_id = wanted.person",
         call=call,

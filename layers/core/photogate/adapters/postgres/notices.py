@@ -22,7 +22,7 @@ _REVIEW_TIME = (
     "SELECT percentile_cont(0.9) WITHIN GROUP ("
     "   ORDER BY extract(epoch FROM closed_at - created_at)) AS s FROM ("
     "   SELECT closed_at, created_at FROM review_items"
-    "   WHERE closed_at > now() - interval '7 days' AND kind = 'doubt'"
+    "   WHERE closed_at > now() - interval '7 days' AND kind = 'doubt' AND NOT test"
     "   ORDER BY closed_at DESC LIMIT 10000) AS newest"
 )
 

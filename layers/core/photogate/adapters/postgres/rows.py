@@ -13,6 +13,7 @@ PHOTO_COLUMNS = (
     " CASE WHEN upload_key IS NULL THEN url ELSE original_key END AS original_key,"
     # Of what is held there is no picture, whoever asks.
     " CASE WHEN held_at IS NULL THEN display_key END AS display_key, held_at IS NOT NULL AS held,"
+    " test,"
     " upload_key IS NULL AS earlier_layout, moderation_status, moderation_reason,"
     " moderation_scores, moderation_error, CAST(batch_id AS text) AS batch_id, decided_by,"
     " verified_by, created_at,"
@@ -66,4 +67,5 @@ def photo_from(row: dict[str, Any]) -> PhotoRow:
         moderated_at=row["moderated_at"],
         display_order=row["display_order"] or 0,
         held=row["held"],
+        test=row["test"],
     )

@@ -94,9 +94,12 @@ class PostgresViews:
         skip: int = 0,
         after: Place | None = None,
         failed: bool = False,
+        test: bool = False,
     ) -> tuple[list[PhotoRow], Total]:
         """See ``photogate.ports.records.Views.page``."""
-        conditions = [PHOTO] if status is None else [PHOTO, "moderation_status = :status"]
+        conditions = [PHOTO, "test" if test else "NOT test"]
+        if status is not None:
+            conditions.append("moderation_status = :status")
         if failed:
             conditions += ["moderation_status = 'review'", "moderation_error IS NOT NULL"]
         params: dict[str, object] = {} if status is None else {"status": status.value}
