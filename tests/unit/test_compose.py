@@ -39,7 +39,7 @@ MODELS: dict[str, tuple[type[s.LogSettings], ...]] = {
     "moderator-worker": (s.ModerateSettings,),
     "sweep": (s.SweepSettings, s.SenderSettings),
 }
-#: Settings of which compose.yaml decides, whatever compose.env says.
+#: Settings of which compose.yaml decides, whatever .env says.
 _CONTAINER = "the container's; DATABASE_URL names a server of one's own, and wins"
 _REDIS = "the container's; REDIS_URL names a server of one's own, and wins"
 _IMAGE = "in the image; layers/model/own takes a model of one's own"
@@ -89,10 +89,14 @@ class TestEveryService:
         check = SERVICES[name]["healthcheck"]
         # What runs once is known by its exit status.
         assert check == {"disable": True} if name == "migrate" else check["test"]
+        if name not in ("migrate", *COMPREFACE):
+            assert check["start_interval"] in ("1s", "3s")
+            assert check["start_period"]
 
     def test_it_starts_again(self, name: str) -> None:
         assert SERVICES[name]["restart"] == (
-            "on-failure" if name == "migrate" else "unless-stopped"
+            # A failed migration is told, and not tried for ever.
+            "no" if name == "migrate" else "unless-stopped"
         )
 
     def test_its_memory_and_logs_are_limited(self, name: str) -> None:
@@ -108,7 +112,7 @@ class TestEveryService:
 
     def test_its_ports_are_for_this_machine_only(self, name: str) -> None:
         for port in SERVICES[name].get("ports", []):
-            assert re.fullmatch(r"127\.0\.0\.1:\$\{(\w+_)?PORT:-\d+\}:\d+", port)
+            assert re.fullmatch(r"127\.0\.0\.1:\$\{\w+_PORT:-\d+\}:\d+", port)
 
     def test_no_password_stands_in_it(self, name: str) -> None:
         for variable, value in SERVICES[name].get("environment", {}).items():
@@ -159,9 +163,7 @@ class TestOurs:
 class TestSettings:
     def test_each_reaches_it_but_those_that_are_fixed(self, name: str) -> None:
         service = SERVICES[name]
-        assert [(FILE.parent / file).resolve() for file in service["env_file"]] == [
-            ROOT / ".photogate" / "compose.env"
-        ]
+        assert [(FILE.parent / file).resolve() for file in service["env_file"]] == [ROOT / ".env"]
         wanted = {field.upper() for model in MODELS[name] for field in model.model_fields}
         for setting in wanted & set(service["environment"]):
             passed = f"${{{setting}" in service["environment"][setting]
@@ -213,7 +215,7 @@ class TestWorkers:
 
     def test_there_are_four_of_half_a_gigabyte_to_one(self) -> None:
         assert self.worker["deploy"] == {
-            "replicas": 4,
+            "replicas": "${WORKERS:-4}",
             "resources": {"reservations": {"memory": "512M"}, "limits": {"memory": "1G"}},
         }
 
@@ -274,13 +276,13 @@ def test_docker_compose_takes_it(tmp_path: Path) -> None:
     )
     if not asked or asked.returncode:
         pytest.skip("docker compose is not here")
-    settings, copy = tmp_path / ".photogate/compose.env", tmp_path / "local/compose.yaml"
-    compose_env.complete(settings)
+    copy = tmp_path / "local/compose.yaml"
+    compose_env.complete(tmp_path / ".env")
     copy.parent.mkdir()
     copy.write_bytes(FILE.read_bytes())
-    options = ["--file", str(copy), "--env-file", str(settings), "--profile", "full"]
     done = subprocess.run(
-        ["docker", "compose", *options, "config", "--quiet"],
+        ["docker", "compose", "--profile", "full", "config", "--quiet"],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,

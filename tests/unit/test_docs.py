@@ -26,12 +26,12 @@ RUN_BY: dict[str, dict[str, str]] = {
     },
     "docs/compose.md": {
         "make up": "tests/compose/test_page.py::QUICK_START",
-        "alias stack=": "tests/compose/test_page.py::QUICK_START",
-        "stack ps": "tests/compose/test_page.py::QUICK_START",
+        "docker compose ps": "tests/compose/test_page.py::QUICK_START",
+        "curl http": "tests/compose/test_page.py::QUICK_START",
         "make setup": "tests/compose/test_page.py::SMOKE",
         "(set -a;": "tests/compose/test_page.py::SMOKE",
         "sed -i ": "tests/compose/test_page.py::THROUGH_MOTO",
-        "cat >> .photogate": "tests/compose/test_page.py::THROUGH_MOTO",
+        "cat >> .env": "tests/compose/test_page.py::THROUGH_MOTO",
     },
     "docs/integrate.md": dict.fromkeys(
         (
