@@ -25,8 +25,16 @@ _HEADER = """\
 # Settings of the containers, one a line: any of docs/settings.md (see docs/compose.md).
 # Keep this file as long as the volumes: the servers' passwords are in both.
 """
-#: What the servers in the containers are opened with, and what signs the photos' URLs.
-_ALWAYS = ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "COMPREFACE_DB_PASSWORD", "PHOTOS_URL_SECRET")
+#: What the servers in the containers are opened with, what Prometheus shows to the API, and what
+#: signs the photos' URLs.
+_ALWAYS = (
+    "POSTGRES_PASSWORD",
+    "REDIS_PASSWORD",
+    "COMPREFACE_DB_PASSWORD",
+    "GRAFANA_PASSWORD",
+    "METRICS_TOKEN",
+    "PHOTOS_URL_SECRET",
+)
 #: What docker compose reads by itself in this folder, and how many workers there are.
 _PLAIN = {"COMPOSE_FILE": "local/compose.yaml", "WORKERS": "4"}
 _LINE = re.compile(r"^[ \t]*(?:export[ \t]+)?(\w+)=(.*)$", re.MULTILINE)

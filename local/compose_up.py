@@ -35,6 +35,15 @@ _NOT_ALLOWED = (
 )
 
 
+_TLS_PORT = (
+    "the profile tls needs port {port} for itself: put another one for the API into .env, such as"
+    " HTTP_PORT=8000, then make up again"
+)
+_TLS_NAME = (
+    "SITE_ADDRESS must be a name such as photos.example.org, without https:// and without a path"
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Container:
     """One container of the stack, as the engine tells of it."""
@@ -63,23 +72,41 @@ def reason(containers: list[Container], last_lines: Mapping[str, str], port: str
         if one.service == "migrate" and one.status == "exited" and one.exit_code:
             return f"the database could not be migrated: {last_lines.get('migrate', '')}"
     for one in containers:
-        if "address already in use" in one.error or "already allocated" in one.error:
-            return _TAKEN.format(port=port) if one.service == "api" else one.error
-        if "privileged port" in one.error or "permission denied" in one.error:
-            return _NOT_ALLOWED.format(port=port) if one.service == "api" else one.error
+        of_api = one.service == "api"
+        if of_api and ("already in use" in one.error or "already allocated" in one.error):
+            return _TAKEN.format(port=port)
+        if of_api and ("privileged port" in one.error or "permission denied" in one.error):
+            return _NOT_ALLOWED.format(port=port)
         if one.error:
             return f"{one.service} cannot be started: {one.error}"
     for one in containers:
-        if hopeless(one):
+        if _ends(one):
             return f"{one.service} ends again and again: {last_lines.get(one.service, '')}"
         if one.health == "unhealthy":
             return f"{one.service} does not work: docker compose logs {one.service}"
     return None
 
 
+def _ends(one: Container) -> bool:
+    """Tell whether this one ended by itself, and does not work yet if it was started again."""
+    ended = one.exit_code != 0 and one.status in ("restarting", "exited")
+    return ended or (one.restarts > 0 and one.health != "healthy")
+
+
 def hopeless(one: Container) -> bool:
     """Tell whether this one will never work as it is set up."""
     return one.status == "restarting" and one.restarts >= _ENDED_AT_MOST
+
+
+def contradiction(settings: Mapping[str, str]) -> str | None:
+    """Say what cannot be right in these settings, before anything is built."""
+    profiles = {name.strip() for name in settings.get("COMPOSE_PROFILES", "").split(",")}
+    if {"/", ":"} & set(settings.get("SITE_ADDRESS", "")):
+        return _TLS_NAME
+    port = settings.get("SITE_HTTP_PORT") or _DEFAULT_PORT
+    if {"tls", "*"} & profiles and (settings.get("HTTP_PORT") or _DEFAULT_PORT) == port:
+        return _TLS_PORT.format(port=port)
+    return None
 
 
 def line_of(log: str) -> str:
@@ -138,7 +165,7 @@ def _why(port: str) -> str:
     containers = _containers()
     lines = {
         service: line_of(_asked("compose", "logs", "--no-log-prefix", "--tail", "5", service))
-        for service in {c.service for c in containers if c.exit_code or hopeless(c)}
+        for service in {c.service for c in containers if _ends(c)}
     }
     return reason(containers, lines, port) or "not everything started: docker compose ps --all"
 
@@ -171,6 +198,8 @@ def main() -> None:
     compose_env.main()
     settings = compose_env.values(compose_env.FILE.read_text(encoding="utf-8")) | os.environ
     port = settings.get("HTTP_PORT") or _DEFAULT_PORT
+    if problem := contradiction(settings):
+        sys.exit(problem)
     running = _asked("compose", "ps", "--status", "running", "--quiet", "api")
     if not running and is_taken(port):
         sys.exit(_TAKEN.format(port=port))

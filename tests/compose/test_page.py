@@ -20,8 +20,9 @@ from PIL import Image
 from local.client import ApiRefused, PhotogateClient, Upload
 from local.home import free_port
 from photogate.auth import issue_token
-from tests.compose.page import Checkout, written
+from tests.compose.page import DOCS, Checkout, written
 from tests.docs import blocks
+from tests.servers import eventually
 from tests.unit.test_compose import FIXED, MODELS
 from tests.unit.test_template import known_settings
 
@@ -29,7 +30,9 @@ pytestmark = pytest.mark.skipif(
     not os.environ.get("PHOTOGATE_COMPOSE"), reason="`make compose-test` runs it"
 )
 
-QUICK_START, SMOKE, THROUGH_MOTO = (b.script for b in blocks() if b.page == "docs/compose.md")
+QUICK_START, SMOKE, THROUGH_MOTO, HTTPS = (
+    b.script for b in blocks() if b.page == "docs/compose.md" and b.why_not_run is None
+)
 
 
 @pytest.fixture
@@ -43,7 +46,7 @@ def checkout(tmp_path: Path) -> Iterator[Checkout]:
     )
     yield made
     if made.file.exists():
-        made.run("docker compose --profile full down --volumes --timeout 5")
+        made.run("docker compose --profile '*' down --volumes --timeout 5")
 
 
 def caller(checkout: Checkout, user: str) -> PhotogateClient:
@@ -153,7 +156,48 @@ def test_nothing_is_started_that_was_not_asked_for(checkout: Checkout) -> None:
     assert everything("") == usual
     assert everything("--profile aws") == usual | {"moto", "moto-setup"}
     assert everything("--profile compreface") == usual | faces
+    assert everything("--profile tls") == usual | {"caddy"}
+    assert everything("--profile monitoring") == usual | {"prometheus", "grafana"}
     assert everything("--profile full") == usual | {"moto", "moto-setup"} | faces
+
+
+def test_https_and_metrics(checkout: Checkout, tmp_path: Path) -> None:
+    """But for Grafana, whose image nobody can make here; with a name that needs no internet."""
+    checkout.run("python3 local/compose_env.py")
+    mine = HTTPS.replace("SITE_ADDRESS=photos.example.org", "SITE_ADDRESS=localhost")
+    mine = mine.replace("\nEND", '\nSITE_TLS="tls internal"\nPROMETHEUS_PORT=$PROMETHEUS\nEND', 1)
+    ports = {"SITE_HTTP_PORT": free_port(), "SITE_HTTPS_PORT": free_port()}
+    checkout.environment |= {name: str(port) for name, port in ports.items()}
+    prometheus = f"http://127.0.0.1:{free_port()}"
+    checkout.environment["PROMETHEUS"] = prometheus.rpartition(":")[2]
+    url = f"https://localhost:{ports['SITE_HTTPS_PORT']}"
+    checkout.environment["PUBLIC_URL"] = url
+    checkout.run(mine)
+    root = tmp_path / "root.crt"
+    inside = "/data/caddy/pki/authorities/local/root.crt"
+    assert inside in DOCS
+    eventually(lambda: checkout.tried(f"docker compose exec -T caddy cat {inside}").returncode == 0)
+    root.write_text(checkout.run(f"docker compose exec -T caddy cat {inside}"))
+
+    def answered(path: str) -> int:
+        try:
+            return int(requests.get(f"{url}{path}", verify=str(root), timeout=10).status_code)
+        except requests.exceptions.SSLError:
+            return 0  # its certificate comes a moment later
+
+    eventually(lambda: answered("/api/v1/health") == 200)
+    assert answered("/metrics") == 404
+    checkout.environment["REQUESTS_CA_BUNDLE"] = str(root)
+    smoke = SMOKE.replace("http://localhost", url)
+    assert "5 photos; all verdicts" in checkout.run(smoke)
+
+    checkout.run("docker compose --profile monitoring up -d --wait prometheus")
+
+    def up() -> list[str]:
+        found = requests.get(f"{prometheus}/api/v1/query", {"query": "up"}, timeout=10).json()
+        return [one["value"][1] for one in found["data"]["result"]]
+
+    eventually(lambda: up() == ["1"])
 
 
 def test_what_does_not_start_is_said_in_one_line(checkout: Checkout) -> None:

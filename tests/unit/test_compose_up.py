@@ -67,12 +67,32 @@ def test_what_ends_again_and_again() -> None:
     assert not compose_up.hopeless(container("api", restarts=9)), "it ended earlier, and works now"
     said = compose_up.reason([api], {"api": "POLICY: there is no such file"}, "80")
     assert said == "api ends again and again: POLICY: there is no such file"
+    # Compose itself has given up, and looked at another moment.
+    again = container("api", health="starting", restarts=1)
+    assert compose_up.reason([again], {"api": "POLICY"}, "80") == "api ends again and again: POLICY"
 
 
 def test_what_runs_and_does_not_work() -> None:
     said = compose_up.reason([container("sweep", health="unhealthy")], {}, "80")
     assert said == "sweep does not work: docker compose logs sweep"
     assert compose_up.reason([container("api")], {}, "80") is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "begins"),
+    [
+        ({}, None),
+        ({"COMPOSE_PROFILES": "aws", "SITE_ADDRESS": "photos.example.org"}, None),
+        ({"COMPOSE_PROFILES": "tls"}, "the profile tls needs port 80 "),
+        ({"COMPOSE_PROFILES": "aws,tls", "HTTP_PORT": "80"}, "the profile tls needs port 80 "),
+        ({"COMPOSE_PROFILES": "tls", "HTTP_PORT": "8000"}, None),
+        ({"COMPOSE_PROFILES": "tls", "SITE_HTTP_PORT": "8080"}, None),
+        ({"SITE_ADDRESS": "https://photos.example.org"}, "SITE_ADDRESS must be a name "),
+    ],
+)
+def test_settings_that_cannot_be_right(settings: dict[str, str], begins: str | None) -> None:
+    said = compose_up.contradiction(settings)
+    assert said is None if begins is None else (said or "").startswith(begins)
 
 
 @pytest.mark.parametrize(
