@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from local.commands.backup import backup, remaining, restore
 from local.commands.check import check
 from local.commands.client import smoke, token
 from local.commands.doctor import doctor
@@ -38,6 +39,9 @@ for command in (
     watch,
     logs,
     metrics,
+    backup,
+    remaining,
+    restore,
 ):
     app.command()(command)
 app.add_typer(models, name="model")

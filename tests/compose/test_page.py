@@ -200,6 +200,32 @@ def test_https_and_metrics(checkout: Checkout, tmp_path: Path) -> None:
     eventually(lambda: up() == ["1"])
 
 
+def test_a_backup(checkout: Checkout, portrait: bytes) -> None:
+    """docs/backup.md in containers."""
+    save, bring_back = (
+        b for b in blocks() if b.page == "docs/backup.md" and "docker compose" in b.text
+    )
+    checkout.run("make up")
+    for user in ("keeps", "erased"):
+        client = caller(checkout, user)
+        key = client.put(Upload(name="mine.jpg", data=portrait))
+        client.complete([key])
+        client.wait([key])
+    eventually(lambda: photo(checkout) == ("approved", PORTRAIT_SIZE))
+    *files, list_ = save.commands
+    checkout.run("\n".join(files))
+    (gone,) = caller(checkout, "erased").photos()
+    caller(checkout, "erased").call("DELETE", f"/users/media/{gone['id']}")
+    checkout.run(list_)
+    checkout.run("docker compose down --volumes")
+    said = checkout.run(bring_back.script)
+    assert "photos that came back: 2; erased again: 1; withdrawn again: 0" in said
+    assert photo(checkout) == ("approved", PORTRAIT_SIZE)
+    assert caller(checkout, "erased").photos() == []
+    find = f"docker compose exec -T api find /photos -name '*{gone['id']}*'"
+    eventually(lambda: checkout.run(find) == "", within_s=150)
+
+
 def test_what_does_not_start_is_said_in_one_line(checkout: Checkout) -> None:
     checkout.run("python3 local/compose_env.py")
     made = checkout.file.read_text(encoding="utf-8")

@@ -24,6 +24,13 @@ RUN_BY: dict[str, dict[str, str]] = {
     "docs/aws.md": {
         ".venv/bin/photogate migrate --stack": "tests/functions/test_migrate_stack.py",
     },
+    "docs/backup.md": {
+        ".venv/bin/photogate backup": "tests/e2e/test_backup.py::test_the_page",
+        ".venv/bin/photogate remaining": "tests/e2e/test_backup.py::test_the_page",
+        ".venv/bin/photogate restore": "tests/e2e/test_backup.py::test_the_page",
+        "docker compose ": "tests/compose/test_page.py::test_a_backup",
+        "make up": "tests/compose/test_page.py::test_a_backup",
+    },
     "docs/compose.md": {
         "make up": "tests/compose/test_page.py::QUICK_START",
         "docker compose ps": "tests/compose/test_page.py::QUICK_START",
