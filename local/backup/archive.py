@@ -106,38 +106,57 @@ class Reader:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
+        head: dict[str, tarfile.TarInfo] = {}
+        last = ""
         try:
-            self._tar = tarfile.open(path, mode="r:")  # noqa: SIM115 - closed by ``close``
-            # The last member says that nothing is missing.
-            self._members = self._tar.getmembers()
+            self._tar = self._open()
+            for member in _members(self._tar):
+                last = member.name
+                if last in (MANIFEST, DUMP):
+                    head[last] = member
         except (OSError, tarfile.TarError) as error:
             raise ConfigError(f"{path} cannot be read as a backup: {error}") from error
-        names = [member.name for member in self._members]
-        if names[:2] != [MANIFEST, DUMP]:
+        if list(head) != [MANIFEST, DUMP]:
             raise ConfigError(f"{path} is no backup of Photogate")
-        if names[-1] != END:
+        # The last member says that nothing is missing.
+        if last != END:
             raise ConfigError(f"{path} is not complete: take another backup")
+        self._head = head
 
     def manifest(self) -> dict[str, Any]:
         """Give what the backup says of itself."""
-        document: dict[str, Any] = json.load(self._opened(self._members[0]))
+        document: dict[str, Any] = json.load(_opened(self._tar, self._head[MANIFEST]))
         return document
 
     def dump(self) -> IO[bytes]:
         """Give pg_dump's output."""
-        return self._opened(self._members[1])
+        return _opened(self._tar, self._head[DUMP])
 
     def photos(self) -> Iterator[tuple[str, IO[bytes]]]:
         """Give each object with its key."""
-        for member in self._members[2:-1]:
-            yield member.name.removeprefix(PHOTOS), self._opened(member)
+        with self._open() as tar:
+            for member in _members(tar):
+                if member.name.startswith(PHOTOS):
+                    yield member.name.removeprefix(PHOTOS), _opened(tar, member)
 
     def close(self) -> None:
         """Close the file."""
         self._tar.close()
 
-    def _opened(self, member: tarfile.TarInfo) -> IO[bytes]:
-        opened = self._tar.extractfile(member)
-        if opened is None:
-            raise ConfigError(f"{member.name} in the backup is not a file")
-        return opened
+    def _open(self) -> tarfile.TarFile:
+        return tarfile.open(self._path, mode="r:")
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Give one member after the other, and keep none: there may be millions."""
+    while (member := tar.next()) is not None:
+        yield member
+        tar.members.clear()  # type: ignore[attr-defined]  # where it keeps them
+
+
+def _opened(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    opened = tar.extractfile(member)
+    if opened is None:
+        raise ConfigError(f"{member.name} in the backup is not a file")
+    return opened

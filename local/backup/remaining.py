@@ -59,7 +59,7 @@ _FORGET = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Remaining:
     """One photo of the list."""
 
@@ -176,8 +176,12 @@ def forget(pool: Pool) -> None:
 
 def _check_kin(pool: Pool, listed: Listed) -> None:
     """Refuse a list that would erase everything."""
-    ids = [row["id"] for rows in _batches(pool) for row in rows]
-    if ids and listed.photos and not any(id_ in listed.photos for id_ in ids):
+    some = False
+    for rows in _batches(pool) if listed.photos else ():
+        some = True
+        if any(row["id"] in listed.photos for row in rows):
+            return
+    if some:
         raise ConfigError(
             "none of the restored photos is in the list of those that remain:"
             " it is of another installation"

@@ -113,11 +113,43 @@ def test_the_page(checkout: Checkout, portrait: bytes) -> None:
     with pytest.raises(ApiRefused, match="429"):
         client.complete([client.put(Upload(name="second.jpg", data=portrait))])
 
+    saved = save(checkout, portrait)
     checkout.run(written("docker compose down --volumes"))
     assert checkout.project not in checkout.run("docker volume ls")
+    bring_back(checkout, erased=saved)
+
+
+SAVE, BRING_BACK = (
+    b for b in blocks() if b.page == "docs/backup.md" and "docker compose" in b.text
+)
+
+
+def save(checkout: Checkout, portrait: bytes) -> str:
+    """Follow docs/backup.md; gives the id of a photo that is erased between backup and list."""
+    client = caller(checkout, "erased")
+    key = client.put(Upload(name="mine.jpg", data=portrait))
+    client.complete([key])
+    client.wait([key])
+    *files, list_ = SAVE.commands
+    checkout.run("\n".join(files))
+    (gone,) = client.photos()
+    client.call("DELETE", f"/users/media/{gone['id']}")
+    checkout.run(list_)
+    return str(gone["id"])
+
+
+def bring_back(checkout: Checkout, *, erased: str) -> None:
+    """Restore what was saved on a machine without volumes."""
+    said = checkout.run(BRING_BACK.script)
+    assert "erased again: 1; withdrawn again: 0" in said
+    assert photo(checkout) == ("approved", PORTRAIT_SIZE)
+    assert caller(checkout, "erased").photos() == []
+    find = f"docker compose exec -T api find /photos -name '*{erased}*'"
+    eventually(lambda: checkout.run(find) == "", within_s=150)
 
 
 def test_photos_and_jobs_through_moto(checkout: Checkout, portrait: bytes) -> None:
+    checkout.environment["WORKERS"] = "1"
     checkout.run("python3 local/compose_env.py")
     checkout.run(THROUGH_MOTO)
     assert containers(checkout, "moto")[0]["Health"] == "healthy"
@@ -163,6 +195,7 @@ def test_nothing_is_started_that_was_not_asked_for(checkout: Checkout) -> None:
 
 def test_https_and_metrics(checkout: Checkout, tmp_path: Path) -> None:
     """But for Grafana, whose image nobody can make here; with a name that needs no internet."""
+    checkout.environment["WORKERS"] = "1"
     checkout.run("python3 local/compose_env.py")
     mine = HTTPS.replace("SITE_ADDRESS=photos.example.org", "SITE_ADDRESS=localhost")
     mine = mine.replace("\nEND", '\nSITE_TLS="tls internal"\nPROMETHEUS_PORT=$PROMETHEUS\nEND', 1)
@@ -200,33 +233,8 @@ def test_https_and_metrics(checkout: Checkout, tmp_path: Path) -> None:
     eventually(lambda: up() == ["1"])
 
 
-def test_a_backup(checkout: Checkout, portrait: bytes) -> None:
-    """docs/backup.md in containers."""
-    save, bring_back = (
-        b for b in blocks() if b.page == "docs/backup.md" and "docker compose" in b.text
-    )
-    checkout.run("make up")
-    for user in ("keeps", "erased"):
-        client = caller(checkout, user)
-        key = client.put(Upload(name="mine.jpg", data=portrait))
-        client.complete([key])
-        client.wait([key])
-    eventually(lambda: photo(checkout) == ("approved", PORTRAIT_SIZE))
-    *files, list_ = save.commands
-    checkout.run("\n".join(files))
-    (gone,) = caller(checkout, "erased").photos()
-    caller(checkout, "erased").call("DELETE", f"/users/media/{gone['id']}")
-    checkout.run(list_)
-    checkout.run("docker compose down --volumes")
-    said = checkout.run(bring_back.script)
-    assert "photos that came back: 2; erased again: 1; withdrawn again: 0" in said
-    assert photo(checkout) == ("approved", PORTRAIT_SIZE)
-    assert caller(checkout, "erased").photos() == []
-    find = f"docker compose exec -T api find /photos -name '*{gone['id']}*'"
-    eventually(lambda: checkout.run(find) == "", within_s=150)
-
-
 def test_what_does_not_start_is_said_in_one_line(checkout: Checkout) -> None:
+    checkout.environment["WORKERS"] = "1"
     checkout.run("python3 local/compose_env.py")
     made = checkout.file.read_text(encoding="utf-8")
 

@@ -28,8 +28,8 @@ RUN_BY: dict[str, dict[str, str]] = {
         ".venv/bin/photogate backup": "tests/e2e/test_backup.py::test_the_page",
         ".venv/bin/photogate remaining": "tests/e2e/test_backup.py::test_the_page",
         ".venv/bin/photogate restore": "tests/e2e/test_backup.py::test_the_page",
-        "docker compose ": "tests/compose/test_page.py::test_a_backup",
-        "make up": "tests/compose/test_page.py::test_a_backup",
+        "docker compose ": "tests/compose/test_page.py::SAVE",
+        "make up": "tests/compose/test_page.py::BRING_BACK",
     },
     "docs/compose.md": {
         "make up": "tests/compose/test_page.py::QUICK_START",
