@@ -80,6 +80,10 @@ def test_commands_on_a_stack(start: Callable[..., RunningStack]) -> None:
     assert re.search(r"moderate .*rejected .*group_photo", told), told
     assert re.search(r"Photos .*reason=group_photo", told), told
     assert "nothing was given up" in says("docs/logs.md", "photogate dead")
+    told = says("docs/troubleshoot.md", "photogate watch --once")
+    assert "✓ workers" in told
+    assert "nothing was given up" in told
+    assert "nothing was given up" in says("docs/troubleshoot.md", "notices dead")
     links = says("docs/review.md", "token --admin").split()
     tokens = [link.removeprefix(f"{stack.url}/admin/sign-in#") for link in links]
     where = f"{stack.url}/api/v1/admin/session"

@@ -70,6 +70,9 @@ RUN_BY: dict[str, dict[str, str]] = {
         ".venv/bin/photogate up": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
         "curl ": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
     },
+    "docs/troubleshoot.md": dict.fromkeys(
+        (".venv/bin/photogate",), "tests/e2e/test_docs.py::test_commands_on_a_stack"
+    ),
     "docs/tutorial.md": dict.fromkeys(
         (".venv/bin/python", ".venv/bin/photogate", "sed ", "export TOKEN="),
         "tests/e2e/test_tutorial.py::test_it_holds",
