@@ -7,7 +7,6 @@ TEST_PROCESSES ?= 3
 STACK ?= photogate
 DIST ?= dist
 DOCKER_BUILD ?= docker build
-COMPOSE := docker compose --file local/compose.yaml --env-file .photogate/compose.env
 VENV := .venv
 BIN := $(VENV)/bin
 SAM := .venv-sam/bin/sam
@@ -37,8 +36,7 @@ screenshots: setup-dev model ## Take the pictures of the main pages for the docs
 	@PHOTOGATE_SCREENSHOTS=docs/images $(BIN)/pytest -m slow tests/browser/test_screenshots.py tests/browser/test_evaluate_page.py
 
 up: ## Run the whole stack in containers (docs/compose.md)
-	@$(PYTHON) local/compose_env.py
-	@$(COMPOSE) up --build --detach --wait
+	@$(PYTHON) -m local.compose_up
 
 faults: setup-dev model ## Break everything on purpose, and count what was lost (FAULTS_SEED=1)
 	@$(BIN)/pytest tests/faults --faults full $(if $(FAULTS_SEED),--faults-seed $(FAULTS_SEED)) \

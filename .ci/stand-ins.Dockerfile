@@ -1,6 +1,6 @@
 # Stand-ins of the servers in local/compose.yaml, for machines that can fetch no image. They take
 # the same variables, users, folders and commands as the images whose names they get; the
-# versions of PostgreSQL and Redis are Debian's.
+# versions of PostgreSQL, Redis, Caddy and Prometheus are Debian's.
 ARG BASE
 FROM ${BASE} AS debian
 LABEL photogate.stand-in=1
@@ -28,6 +28,20 @@ ENTRYPOINT ["sh", "-euc", "\
 
 FROM debian AS redis
 RUN install --directory --owner redis --group redis /data
+
+
+FROM ${BASE} AS of-debian
+LABEL photogate.stand-in=1
+RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet \
+      --no-install-recommends caddy prometheus netcat-openbsd
+
+
+FROM of-debian AS caddy
+ENV XDG_CONFIG_HOME=/config XDG_DATA_HOME=/data
+
+
+FROM of-debian AS prometheus
+RUN install --directory --owner 65534 --group 65534 /prometheus
 
 
 FROM ${BASE} AS moto

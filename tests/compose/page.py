@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -19,7 +18,17 @@ DOCS = (ROOT / "docs" / "compose.md").read_text(encoding="utf-8")
 
 #: Not what a clone holds.
 _LEFT_OUT = shutil.ignore_patterns(
-    *(".git", ".venv", ".venv-sam", ".cache", ".aws-sam", ".photogate", "__pycache__", ".*_cache")
+    *(
+        ".env",
+        ".git",
+        ".venv",
+        ".venv-sam",
+        ".cache",
+        ".aws-sam",
+        ".photogate",
+        "__pycache__",
+        ".*_cache",
+    )
 )
 
 
@@ -31,6 +40,20 @@ def written(command: str) -> str:
     """
     assert f"`{command}`" in DOCS or f"$ {command}\n" in DOCS, f"the page does not say {command}"
     return command
+
+
+def _for_this_engine(file: Path) -> None:
+    """Take out what Compose refuses to give to an engine below 25, such as Debian's."""
+    done = subprocess.run(
+        ["docker", "version", "--format", "{{.Server.Version}}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    if int(done.stdout.partition(".")[0]) < 25:
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if "start_interval:" not in line]
+        file.write_text("".join(kept), encoding="utf-8")
 
 
 @dataclass(kw_only=True)
@@ -51,40 +74,44 @@ class Checkout:
         for shared in (".venv", ".cache"):
             if (ROOT / shared).exists():
                 (self.folder / shared).symlink_to(ROOT / shared)
+        _for_this_engine(self.folder / "local" / "compose.yaml")
         # Nothing but the file is to decide; and make of make test is not make of the page.
         not_passed = known_settings() | {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "COMPOSE_PROFILES"}
         self.environment = {k: v for k, v in os.environ.items() if k not in not_passed} | {
             "COMPOSE_PROJECT_NAME": self.project,
-            "PORT": str(self.port),
+            "HTTP_PORT": str(self.port),
             "S3_PORT": str(self.s3_port),
         }
 
     @property
     def url(self) -> str:
         """Where its API answers."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://localhost:{self.port}"
 
     @property
     def file(self) -> Path:
         """Its settings."""
-        return self.folder / ".photogate" / "compose.env"
+        return self.folder / ".env"
 
     def settings(self) -> dict[str, str]:
         """What the file says."""
         return {name: value or "" for name, value in dotenv_values(self.file).items()}
 
     def run(self, commands: str) -> str:
-        """Run commands of the page in bash, with its alias and this copy's ports; gives stdout."""
-        ours = commands.replace("127.0.0.1:8000", f"127.0.0.1:{self.port}")
-        ours = ours.replace("127.0.0.1:5000", f"127.0.0.1:{self.s3_port}")
-        done = self._bash(ours)
+        """Run commands of the page in bash, with this copy's ports; gives stdout."""
+        done = self.tried(commands)
         if done.returncode:
-            logs = self._bash("stack logs --no-color --tail 10").stdout
+            logs = self.tried("docker compose logs --no-color --tail 10").stdout
             raise AssertionError(f"{commands}\n{done.stdout}\n{done.stderr}\n{logs}")
         return done.stdout
 
+    def tried(self, commands: str) -> subprocess.CompletedProcess[str]:
+        """Do the same for what may fail."""
+        ours = re.sub(r"http://localhost(?!:)\b", self.url, commands)
+        return self._bash(ours.replace("127.0.0.1:5000", f"127.0.0.1:{self.s3_port}"))
+
     def _bash(self, commands: str) -> subprocess.CompletedProcess[str]:
-        script = f"shopt -s expand_aliases; set -eu -o pipefail\n{self._alias}\n{commands}\n"
+        script = f"set -eu -o pipefail\n{commands}\n"
         return subprocess.run(
             ["bash", "-c", script],
             cwd=self.folder,
@@ -93,8 +120,3 @@ class Checkout:
             text=True,
             check=False,
         )
-
-    @cached_property
-    def _alias(self) -> str:
-        (line,) = re.findall(r"^\$ (alias stack=.*)$", DOCS, re.MULTILINE)
-        return str(line)

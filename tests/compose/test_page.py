@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -19,8 +20,9 @@ from PIL import Image
 from local.client import ApiRefused, PhotogateClient, Upload
 from local.home import free_port
 from photogate.auth import issue_token
-from tests.compose.page import Checkout, written
+from tests.compose.page import DOCS, Checkout, written
 from tests.docs import blocks
+from tests.servers import eventually
 from tests.unit.test_compose import FIXED, MODELS
 from tests.unit.test_template import known_settings
 
@@ -28,7 +30,9 @@ pytestmark = pytest.mark.skipif(
     not os.environ.get("PHOTOGATE_COMPOSE"), reason="`make compose-test` runs it"
 )
 
-QUICK_START, SMOKE, THROUGH_MOTO = (b.script for b in blocks() if b.page == "docs/compose.md")
+QUICK_START, SMOKE, THROUGH_MOTO, HTTPS = (
+    b.script for b in blocks() if b.page == "docs/compose.md" and b.why_not_run is None
+)
 
 
 @pytest.fixture
@@ -42,7 +46,7 @@ def checkout(tmp_path: Path) -> Iterator[Checkout]:
     )
     yield made
     if made.file.exists():
-        made.run("stack --profile full down --volumes --timeout 5")
+        made.run("docker compose --profile '*' down --volumes --timeout 5")
 
 
 def caller(checkout: Checkout, user: str) -> PhotogateClient:
@@ -68,7 +72,7 @@ def shown_size(url: str) -> tuple[int, int]:
 
 
 def containers(checkout: Checkout, service: str) -> list[dict[str, str]]:
-    lines = checkout.run(f"stack ps --format json {service}").splitlines()
+    lines = checkout.run(f"docker compose ps --format json {service}").splitlines()
     return [json.loads(line) for line in lines]
 
 
@@ -85,11 +89,11 @@ def test_the_page(checkout: Checkout, portrait: bytes) -> None:
     client.wait([key])
     assert photo(checkout) == ("approved", PORTRAIT_SIZE)
 
-    checkout.run(written("stack up --detach --wait --scale moderator-worker=6"))
+    checkout.run(written("docker compose up -d --wait --scale moderator-worker=6"))
     workers = containers(checkout, "moderator-worker")
     assert [worker["Health"] for worker in workers] == ["healthy"] * 6
     checkout.run(SMOKE)
-    assert "photo moderated" in checkout.run(written("stack logs api moderator-worker"))
+    assert "photo moderated" in checkout.run(written("docker compose logs api moderator-worker"))
 
     # A second time: the same passwords, and what was there is there.
     checkout.run(QUICK_START)
@@ -97,7 +101,7 @@ def test_the_page(checkout: Checkout, portrait: bytes) -> None:
     checkout.run(SMOKE)
     assert photo(checkout) == ("approved", PORTRAIT_SIZE)
 
-    checkout.run(written("stack down"))
+    checkout.run(written("docker compose down"))
     assert containers(checkout, "") == []
     checkout.run(written("make up"))
     assert photo(checkout) == ("approved", PORTRAIT_SIZE)
@@ -105,20 +109,52 @@ def test_the_page(checkout: Checkout, portrait: bytes) -> None:
 
     with checkout.file.open("a", encoding="utf-8") as file:
         file.write("PHOTOS_PER_DAY=1\n")
-    checkout.run(written("stack up --detach --wait"))
+    checkout.run(written("docker compose up -d --wait"))
     with pytest.raises(ApiRefused, match="429"):
         client.complete([client.put(Upload(name="second.jpg", data=portrait))])
 
-    checkout.run(written("stack down --volumes"))
+    saved = save(checkout, portrait)
+    checkout.run(written("docker compose down --volumes"))
     assert checkout.project not in checkout.run("docker volume ls")
+    bring_back(checkout, erased=saved)
+
+
+SAVE, BRING_BACK = (
+    b for b in blocks() if b.page == "docs/backup.md" and "docker compose" in b.text
+)
+
+
+def save(checkout: Checkout, portrait: bytes) -> str:
+    """Follow docs/backup.md; gives the id of a photo that is erased between backup and list."""
+    client = caller(checkout, "erased")
+    key = client.put(Upload(name="mine.jpg", data=portrait))
+    client.complete([key])
+    client.wait([key])
+    *files, list_ = SAVE.commands
+    checkout.run("\n".join(files))
+    (gone,) = client.photos()
+    client.call("DELETE", f"/users/media/{gone['id']}")
+    checkout.run(list_)
+    return str(gone["id"])
+
+
+def bring_back(checkout: Checkout, *, erased: str) -> None:
+    """Restore what was saved on a machine without volumes."""
+    said = checkout.run(BRING_BACK.script)
+    assert "erased again: 1; withdrawn again: 0" in said
+    assert photo(checkout) == ("approved", PORTRAIT_SIZE)
+    assert caller(checkout, "erased").photos() == []
+    find = f"docker compose exec -T api find /photos -name '*{erased}*'"
+    eventually(lambda: checkout.run(find) == "", within_s=150)
 
 
 def test_photos_and_jobs_through_moto(checkout: Checkout, portrait: bytes) -> None:
+    checkout.environment["WORKERS"] = "1"
     checkout.run("python3 local/compose_env.py")
     checkout.run(THROUGH_MOTO)
     assert containers(checkout, "moto")[0]["Health"] == "healthy"
     # Jobs go through SQS: nothing else is there to carry them.
-    checkout.run("stack stop redis")
+    checkout.run("docker compose stop redis")
     checkout.run(SMOKE)
     client = caller(checkout, "s3")
     key = client.put(Upload(name="mine.jpg", data=portrait))
@@ -126,7 +162,7 @@ def test_photos_and_jobs_through_moto(checkout: Checkout, portrait: bytes) -> No
     settled = client.wait([key])
     assert settled[key]["url"].startswith(f"http://127.0.0.1:{checkout.s3_port}/photos/")
     assert shown_size(settled[key]["url"]) == PORTRAIT_SIZE
-    assert checkout.run("stack exec api find /photos -type f") == ""
+    assert checkout.run("docker compose exec api find /photos -type f") == ""
 
 
 def test_every_setting_reaches_the_containers(checkout: Checkout) -> None:
@@ -134,7 +170,7 @@ def test_every_setting_reaches_the_containers(checkout: Checkout) -> None:
     wanted = {name: f"value-of-{name}" for name in known_settings()}
     with checkout.file.open("a", encoding="utf-8") as file:
         file.writelines(f"{name}={value}\n" for name, value in wanted.items())
-    services = json.loads(checkout.run("stack config --format json"))["services"]
+    services = json.loads(checkout.run("docker compose config --format json"))["services"]
     for service, models in MODELS.items():
         passed = services[service]["environment"]
         for name in {field.upper() for model in models for field in model.model_fields}:
@@ -145,11 +181,85 @@ def test_nothing_is_started_that_was_not_asked_for(checkout: Checkout) -> None:
     checkout.run("python3 local/compose_env.py")
 
     def everything(options: str) -> set[str]:
-        return set(checkout.run(f"stack {options} config --services").split())
+        return set(checkout.run(f"docker compose {options} config --services").split())
 
     usual = {"postgres", "redis", "migrate", "api", "moderator-worker", "sweep"}
     faces = {f"compreface-{part}" for part in ("postgres-db", "core", "api", "admin", "fe")}
     assert everything("") == usual
     assert everything("--profile aws") == usual | {"moto", "moto-setup"}
     assert everything("--profile compreface") == usual | faces
+    assert everything("--profile tls") == usual | {"caddy"}
+    assert everything("--profile monitoring") == usual | {"prometheus", "grafana"}
     assert everything("--profile full") == usual | {"moto", "moto-setup"} | faces
+
+
+def test_https_and_metrics(checkout: Checkout, tmp_path: Path) -> None:
+    """But for Grafana, whose image nobody can make here; with a name that needs no internet."""
+    checkout.environment["WORKERS"] = "1"
+    checkout.run("python3 local/compose_env.py")
+    mine = HTTPS.replace("SITE_ADDRESS=photos.example.org", "SITE_ADDRESS=localhost")
+    mine = mine.replace("\nEND", '\nSITE_TLS="tls internal"\nPROMETHEUS_PORT=$PROMETHEUS\nEND', 1)
+    ports = {"SITE_HTTP_PORT": free_port(), "SITE_HTTPS_PORT": free_port()}
+    checkout.environment |= {name: str(port) for name, port in ports.items()}
+    prometheus = f"http://127.0.0.1:{free_port()}"
+    checkout.environment["PROMETHEUS"] = prometheus.rpartition(":")[2]
+    url = f"https://localhost:{ports['SITE_HTTPS_PORT']}"
+    checkout.environment["PUBLIC_URL"] = url
+    checkout.run(mine)
+    root = tmp_path / "root.crt"
+    inside = "/data/caddy/pki/authorities/local/root.crt"
+    assert inside in DOCS
+    eventually(lambda: checkout.tried(f"docker compose exec -T caddy cat {inside}").returncode == 0)
+    root.write_text(checkout.run(f"docker compose exec -T caddy cat {inside}"))
+
+    def answered(path: str) -> int:
+        try:
+            return int(requests.get(f"{url}{path}", verify=str(root), timeout=10).status_code)
+        except requests.exceptions.SSLError:
+            return 0  # its certificate comes a moment later
+
+    eventually(lambda: answered("/api/v1/health") == 200)
+    assert answered("/metrics") == 404
+    checkout.environment["REQUESTS_CA_BUNDLE"] = str(root)
+    smoke = SMOKE.replace("http://localhost", url)
+    assert "5 photos; all verdicts" in checkout.run(smoke)
+
+    checkout.run("docker compose --profile monitoring up -d --wait prometheus")
+
+    def up() -> list[str]:
+        found = requests.get(f"{prometheus}/api/v1/query", {"query": "up"}, timeout=10).json()
+        return [one["value"][1] for one in found["data"]["result"]]
+
+    eventually(lambda: up() == ["1"])
+
+
+def test_what_does_not_start_is_said_in_one_line(checkout: Checkout) -> None:
+    checkout.environment["WORKERS"] = "1"
+    checkout.run("python3 local/compose_env.py")
+    made = checkout.file.read_text(encoding="utf-8")
+
+    def last_words(line: str) -> str:
+        checkout.file.write_text(f"{made}{line}\n", encoding="utf-8")
+        done = checkout.tried("make up")
+        assert done.returncode != 0
+        said = [text for text in done.stderr.splitlines() if not text.startswith("make: ***")]
+        return said[-1]
+
+    with socket.create_server(("127.0.0.1", checkout.port)):
+        said = last_words("")
+        assert said.startswith(f"port {checkout.port} of this machine is taken: "), said
+    wrong = f"postgresql://photogate:{'0' * 8}@postgres/photogate"
+    said = last_words(f"MIGRATE_DATABASE_URL={wrong}")
+    assert said.startswith("make up: the database could not be migrated: "), said
+    assert "password" in said
+    assert containers(checkout, "api") == [], "nothing runs on an old schema"
+    said = last_words("POLICY=unheard-of")
+    assert " ends again and again: POLICY" in said, said
+    assert last_words_are_mended(checkout, made)
+
+
+def last_words_are_mended(checkout: Checkout, settings: str) -> bool:
+    """Tell whether the same stack starts once its settings are right."""
+    checkout.file.write_text(settings, encoding="utf-8")
+    checkout.run("make up")
+    return requests.get(f"{checkout.url}/api/v1/health", timeout=10).ok

@@ -83,6 +83,10 @@ def test_commands_on_a_stack(start: Callable[..., RunningStack]) -> None:
     told = says("docs/accuracy.md", "photogate accuracy")
     assert "Nobody has looked at approved photos drawn at random" in told
     assert "profile@4" in told
+    told = says("docs/troubleshoot.md", "photogate watch --once")
+    assert "✓ workers" in told
+    assert "nothing was given up" in told
+    assert "nothing was given up" in says("docs/troubleshoot.md", "notices dead")
     links = says("docs/review.md", "token --admin").split()
     tokens = [link.removeprefix(f"{stack.url}/admin/sign-in#") for link in links]
     where = f"{stack.url}/api/v1/admin/session"

@@ -24,13 +24,16 @@ COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [n for n, service in SERVICES.items() if service["image"].startswith("photogate-")]
 COMPREFACE = [name for name in SERVICES if name.startswith("compreface-")]
+MONITORING = ["prometheus", "grafana"]
+#: Not run where this was written: nothing is taken away from them.
+OPEN = [*COMPREFACE, "grafana"]
 
 MOTO = ["moto", "moto-setup"]
 
 #: Of the SDK, which reads them by itself.
 SDK_NAMES = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"}
 #: In the file for the servers; ours are given an empty one instead.
-SERVERS_OWN = {"POSTGRES_PASSWORD", "COMPREFACE_DB_PASSWORD"}
+SERVERS_OWN = {"POSTGRES_PASSWORD", "COMPREFACE_DB_PASSWORD", "GRAFANA_PASSWORD"}
 
 #: What each of ours reads.
 MODELS: dict[str, tuple[type[s.LogSettings], ...]] = {
@@ -39,7 +42,7 @@ MODELS: dict[str, tuple[type[s.LogSettings], ...]] = {
     "moderator-worker": (s.ModerateSettings,),
     "sweep": (s.SweepSettings, s.SenderSettings),
 }
-#: Settings of which compose.yaml decides, whatever compose.env says.
+#: Settings of which compose.yaml decides, whatever .env says.
 _CONTAINER = "the container's; DATABASE_URL names a server of one's own, and wins"
 _REDIS = "the container's; REDIS_URL names a server of one's own, and wins"
 _IMAGE = "in the image; layers/model/own takes a model of one's own"
@@ -66,6 +69,8 @@ def test_the_whole_stack_is_there() -> None:
         "api",
         "moderator-worker",
         "sweep",
+        "caddy",
+        *MONITORING,
         *(f"compreface-{part}" for part in ("postgres-db", "core", "api", "admin", "fe")),
     }
 
@@ -73,8 +78,13 @@ def test_the_whole_stack_is_there() -> None:
 @pytest.mark.parametrize("name", SERVICES)
 class TestEveryService:
     def test_it_belongs_to_its_profile(self, name: str) -> None:
-        own = "aws" if name in MOTO else "compreface" if name in COMPREFACE else None
-        assert SERVICES[name].get("profiles", []) == ([own, "full"] if own else [])
+        profiles = {
+            **{name: ["aws", "full"] for name in MOTO},
+            **{name: ["compreface", "full"] for name in COMPREFACE},
+            **{name: ["monitoring"] for name in MONITORING},
+            "caddy": ["tls"],
+        }
+        assert SERVICES[name].get("profiles", []) == profiles.get(name, [])
 
     def test_its_image_is_pinned(self, name: str) -> None:
         service = SERVICES[name]
@@ -83,16 +93,20 @@ class TestEveryService:
             assert (ROOT / build["dockerfile"]).is_file()
             assert (FILE.parent / build["context"]).resolve() == ROOT
         else:
-            assert re.fullmatch(r"[a-z/-]+:\d+\.\d+(\.\d+)?(-[a-z]+)?", service["image"])
+            assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+(\.\d+)?(-[a-z]+)?", service["image"])
 
     def test_it_says_whether_it_works(self, name: str) -> None:
         check = SERVICES[name]["healthcheck"]
         # What runs once is known by its exit status.
         assert check == {"disable": True} if name == "migrate" else check["test"]
+        if name not in ("migrate", *COMPREFACE):
+            assert check["start_interval"] in ("1s", "3s")
+            assert check["start_period"]
 
     def test_it_starts_again(self, name: str) -> None:
         assert SERVICES[name]["restart"] == (
-            "on-failure" if name == "migrate" else "unless-stopped"
+            # A failed migration is told, and not tried for ever.
+            "no" if name == "migrate" else "unless-stopped"
         )
 
     def test_its_memory_and_logs_are_limited(self, name: str) -> None:
@@ -107,13 +121,15 @@ class TestEveryService:
         assert "container_name" not in SERVICES[name]
 
     def test_its_ports_are_for_this_machine_only(self, name: str) -> None:
+        if name == "caddy":
+            return  # for everybody
         for port in SERVICES[name].get("ports", []):
-            assert re.fullmatch(r"127\.0\.0\.1:\$\{(\w+_)?PORT:-\d+\}:\d+", port)
+            assert re.fullmatch(r"127\.0\.0\.1:\$\{\w+_PORT:-\d+\}:\d+", port)
 
     def test_no_password_stands_in_it(self, name: str) -> None:
         for variable, value in SERVICES[name].get("environment", {}).items():
             empty = value == "" or name in MOTO  # which takes any password
-            if re.search("PASSWORD|SECRET", variable) and not empty:
+            if re.search("PASSWORD|SECRET|TOKEN", variable) and not empty:
                 assert re.fullmatch(r"\$\{[A-Z0-9_]+:\?[^}]+\}", value), variable
 
     def test_it_waits_for_what_exists(self, name: str) -> None:
@@ -126,9 +142,11 @@ class TestEveryService:
             assert how.get("required", True) is not optional
 
 
-@pytest.mark.parametrize("name", [n for n in SERVICES if n not in COMPREFACE])
-def test_all_but_compreface_are_closed(name: str) -> None:
+@pytest.mark.parametrize("name", [n for n in SERVICES if n not in OPEN])
+def test_all_but_those_of_others_are_closed(name: str) -> None:
     service = SERVICES[name]
+    # Root's folders are in its image; it may open a port below 1024, and nothing else.
+    assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "caddy" else [])
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert "/tmp" in service["tmpfs"]  # noqa: S108
@@ -159,9 +177,7 @@ class TestOurs:
 class TestSettings:
     def test_each_reaches_it_but_those_that_are_fixed(self, name: str) -> None:
         service = SERVICES[name]
-        assert [(FILE.parent / file).resolve() for file in service["env_file"]] == [
-            ROOT / ".photogate" / "compose.env"
-        ]
+        assert [(FILE.parent / file).resolve() for file in service["env_file"]] == [ROOT / ".env"]
         wanted = {field.upper() for model in MODELS[name] for field in model.model_fields}
         for setting in wanted & set(service["environment"]):
             passed = f"${{{setting}" in service["environment"][setting]
@@ -213,7 +229,7 @@ class TestWorkers:
 
     def test_there_are_four_of_half_a_gigabyte_to_one(self) -> None:
         assert self.worker["deploy"] == {
-            "replicas": 4,
+            "replicas": "${WORKERS:-4}",
             "resources": {"reservations": {"memory": "512M"}, "limits": {"memory": "1G"}},
         }
 
@@ -249,10 +265,19 @@ def test_a_policy_of_ones_own_goes_to_those_who_follow_it() -> None:
         assert volume.split(":")[1] == service["environment"]["POLICY"]
 
 
-def test_clients_reach_the_api_the_photos_and_compreface_and_nothing_else() -> None:
+def test_clients_reach_the_api_the_photos_and_pages_and_nothing_else() -> None:
     published = [name for name, service in SERVICES.items() if service.get("ports")]
     # Signed URLs lead to moto; CompreFace's page makes its API key.
-    assert published == ["moto", "api", "compreface-fe"]
+    assert published == ["moto", "api", "caddy", "prometheus", "grafana", "compreface-fe"]
+
+
+def test_what_is_in_front_and_beside_reaches_the_api_alone() -> None:
+    def inside(network: str) -> set[str]:
+        return {n for n, service in SERVICES.items() if network in service["networks"]}
+
+    assert inside("front") == {"api", "caddy"}
+    assert inside("monitoring") == {"api", *MONITORING}
+    assert inside("photogate").isdisjoint({"caddy", *MONITORING})
 
 
 def test_compreface_is_of_one_version() -> None:
@@ -274,13 +299,13 @@ def test_docker_compose_takes_it(tmp_path: Path) -> None:
     )
     if not asked or asked.returncode:
         pytest.skip("docker compose is not here")
-    settings, copy = tmp_path / ".photogate/compose.env", tmp_path / "local/compose.yaml"
-    compose_env.complete(settings)
+    copy = tmp_path / "local/compose.yaml"
+    compose_env.complete(tmp_path / ".env")
     copy.parent.mkdir()
     copy.write_bytes(FILE.read_bytes())
-    options = ["--file", str(copy), "--env-file", str(settings), "--profile", "full"]
     done = subprocess.run(
-        ["docker", "compose", *options, "config", "--quiet"],
+        ["docker", "compose", "--profile", "*", "config", "--quiet"],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,

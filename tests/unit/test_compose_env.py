@@ -17,10 +17,14 @@ MADE = {
     "POSTGRES_PASSWORD",
     "REDIS_PASSWORD",
     "COMPREFACE_DB_PASSWORD",
+    "GRAFANA_PASSWORD",
+    "METRICS_TOKEN",
     "PHOTOS_URL_SECRET",
     "JWT_SECRET",
     "FILE_KEY_SECRET",
     "PHOTOS_DIR",
+    "COMPOSE_FILE",
+    "WORKERS",
 }
 
 
@@ -52,7 +56,7 @@ def mode(file: Path) -> int:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    return tmp_path / "home" / "compose.env"
+    return tmp_path / "home" / ".env"
 
 
 def test_it_makes_what_compose_needs(file: Path) -> None:
@@ -60,6 +64,8 @@ def test_it_makes_what_compose_needs(file: Path) -> None:
     made = values(file)
     assert set(made) == MADE
     assert made.pop("PHOTOS_DIR") == "/photos"
+    assert made.pop("COMPOSE_FILE") == "local/compose.yaml"
+    assert made.pop("WORKERS") == "4"
     assert all(len(bytes.fromhex(value)) == MIN_SECRET_BYTES for value in made.values())
     assert len(set(made.values())) == len(made)
     assert not [value for value in made.values() if value in said]
@@ -133,8 +139,63 @@ def test_nobody_else_can_read_it_at_any_time(file: Path) -> None:
 
 def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    command = [sys.executable, compose_env.__file__, str(tmp_path / "taken" / "compose.env")]
+    command = [sys.executable, compose_env.__file__, str(tmp_path / "taken" / ".env")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.count(os.linesep) == 1
-    assert done.stderr.startswith(f"cannot write {tmp_path}/taken/compose.env: ")
+    assert done.stderr.startswith(f"cannot write {tmp_path}/taken: ")
+
+
+EARLIER = "# mine\nPOSTGRES_PASSWORD=kept\nPHOTOS_DIR=/photos\nJWT_SECRET=signs\n"
+
+
+class TestAnEarlierVersionsFile:
+    @pytest.fixture
+    def earlier(self, tmp_path: Path) -> Path:
+        path = tmp_path / "compose.env"
+        path.write_text(EARLIER)
+        return path
+
+    def test_it_is_taken_over_once(self, file: Path, earlier: Path) -> None:
+        compose_env.complete(file, earlier)
+        made = values(file)
+        assert file.read_text().startswith(EARLIER)
+        assert made["HTTP_PORT"] == "8000", "the API goes on answering where it did"
+        assert set(made) == MADE - {"FILE_KEY_SECRET"} | {"HTTP_PORT"}
+        assert mode(file) == 0o600
+        assert not earlier.exists()
+        before = file.read_bytes()
+        assert compose_env.complete(file, earlier) == []
+        assert file.read_bytes() == before
+
+    def test_the_port_keeps_its_value_under_its_new_name(self, file: Path, earlier: Path) -> None:
+        earlier.write_text(f"{EARLIER}PORT=9000\nS3_PORT=5001\n")
+        compose_env.complete(file, earlier)
+        made = values(file)
+        assert (made["HTTP_PORT"], made["S3_PORT"]) == ("9000", "5001")
+        assert "PORT" not in made
+
+    def test_what_is_there_already_stays(self, file: Path, earlier: Path) -> None:
+        file.parent.mkdir()
+        file.write_text("OTHER=1\nPOSTGRES_PASSWORD=kept")
+        compose_env.complete(file, earlier)
+        assert file.read_text().startswith("OTHER=1\nPOSTGRES_PASSWORD=kept\n# mine\nPHOTOS_DIR=")
+        assert values(file)["JWT_SECRET"] == "signs"
+
+    def test_where_both_set_a_name_a_person_decides(self, file: Path, earlier: Path) -> None:
+        file.parent.mkdir()
+        file.write_text("POSTGRES_PASSWORD=another\n")
+        with pytest.raises(compose_env.Contradiction, match=r"^POSTGRES_PASSWORD$"):
+            compose_env.complete(file, earlier)
+        assert file.read_text() == "POSTGRES_PASSWORD=another\n"
+        assert earlier.exists()
+
+    def test_one_that_was_killed_is_repeated(self, file: Path, earlier: Path) -> None:
+        """Between writing the one file and removing the other."""
+        earlier.write_text(f"{EARLIER}PORT=9000\n")
+        compose_env.complete(file, earlier)
+        written = file.read_text()
+        earlier.write_text(f"{EARLIER}PORT=9000\n")
+        compose_env.complete(file, earlier)
+        assert file.read_text() == written
+        assert not earlier.exists()

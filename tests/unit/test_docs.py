@@ -25,14 +25,21 @@ RUN_BY: dict[str, dict[str, str]] = {
     "docs/aws.md": {
         ".venv/bin/photogate migrate --stack": "tests/functions/test_migrate_stack.py",
     },
+    "docs/backup.md": {
+        ".venv/bin/photogate backup": "tests/e2e/test_backup.py::test_the_page",
+        ".venv/bin/photogate remaining": "tests/e2e/test_backup.py::test_the_page",
+        ".venv/bin/photogate restore": "tests/e2e/test_backup.py::test_the_page",
+        "docker compose ": "tests/compose/test_page.py::SAVE",
+        "make up": "tests/compose/test_page.py::BRING_BACK",
+    },
     "docs/compose.md": {
         "make up": "tests/compose/test_page.py::QUICK_START",
-        "alias stack=": "tests/compose/test_page.py::QUICK_START",
-        "stack ps": "tests/compose/test_page.py::QUICK_START",
+        "docker compose ps": "tests/compose/test_page.py::QUICK_START",
+        "curl http": "tests/compose/test_page.py::QUICK_START",
         "make setup": "tests/compose/test_page.py::SMOKE",
         "(set -a;": "tests/compose/test_page.py::SMOKE",
         "sed -i ": "tests/compose/test_page.py::THROUGH_MOTO",
-        "cat >> .photogate": "tests/compose/test_page.py::THROUGH_MOTO",
+        "cat >> .env": "tests/compose/test_page.py::THROUGH_MOTO",
     },
     "docs/install.md": dict.fromkeys(
         (
@@ -76,6 +83,9 @@ RUN_BY: dict[str, dict[str, str]] = {
         ".venv/bin/photogate up": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
         "curl ": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
     },
+    "docs/troubleshoot.md": dict.fromkeys(
+        (".venv/bin/photogate",), "tests/e2e/test_docs.py::test_commands_on_a_stack"
+    ),
     "docs/tutorial.md": dict.fromkeys(
         (".venv/bin/python", ".venv/bin/photogate", "sed ", "export TOKEN="),
         "tests/e2e/test_tutorial.py::test_it_holds",

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pg8000.exceptions import DatabaseError, InterfaceError
-from pg8000.native import Connection
+from pg8000.native import Connection as Connection
 
 from photogate.adapters.postgres.session import Session as Session
 from photogate.errors import ConfigError, DatabaseUnavailable, InvalidRequest, PhotogateError

@@ -1,0 +1,115 @@
+"""Takes a backup: the database, and the photos of a folder store."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+from local.backup import programs
+from local.backup.archive import DUMP, END, MANIFEST, PHOTOS, Writer, written_whole
+from local.backup.installation import Installation, names_of_secrets
+from photogate import __version__
+from photogate.adapters.photos_files import FilePhotoStore
+from photogate.adapters.postgres.pool import Connection, Pool
+from photogate.errors import ConfigError, NotFound
+
+#: What a photo's row names. An upload that no worker has kept yet is among them.
+_KEYS = """
+    COPY (SELECT DISTINCT key FROM media, LATERAL (VALUES
+              (upload_key), (original_key), (display_key),
+              (replace(display_key, '/display/', '/thumb/')),
+              (replace(display_key, '/display/', '/preview/')),
+              (CASE WHEN upload_key IS NULL THEN url END)) AS named (key)
+          WHERE media_type = 'photo' AND key IS NOT NULL) TO STDOUT WITH (FORMAT csv)
+"""
+_STATE = """
+    SELECT now(), current_setting('server_version'), pg_export_snapshot(),
+        (SELECT max(number) FROM schema_migrations)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What is in a backup."""
+
+    file: Path
+    size_bytes: int
+    objects: int
+    #: The bucket that it does not hold.
+    bucket: str | None
+
+
+def back_up(place: Path, of: Installation) -> Made:
+    """Write a backup; it has its name only once it is complete. Changes nothing.
+
+    Args:
+        place: a folder, in which it gets a name with the time, or a file that is not there.
+        of: may be at work meanwhile: all of it is of one moment.
+
+    Raises:
+        ConfigError: it cannot be written, or the database cannot be dumped.
+    """
+    if place.is_dir():
+        place = place / f"photogate-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar"
+    pool = Pool(of.database_url, size=1)
+    with (
+        written_whole(place) as file,
+        TemporaryFile(dir=place.parent) as dump,
+        TemporaryFile(dir=place.parent) as keys,
+        pool.patient() as connection,
+    ):
+        at, server, snapshot, schema = _begin(connection)
+        program = programs.find("pg_dump", at_least=programs.major_of(server))
+        options = ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}"]
+        programs.run(program, options, of.database_url, stdout=dump)
+        connection.run(_KEYS, stream=keys)
+        connection.run("ROLLBACK")
+        tar = Writer(file)
+        tar.document(
+            MANIFEST,
+            {
+                "photogate": __version__,
+                "at": at.isoformat(),
+                "postgres": server,
+                "schema": schema,
+                "photos": f"bucket {of.bucket}" if of.bucket else "in this file",
+                "secrets": names_of_secrets(),
+            },
+        )
+        dump.seek(0)
+        tar.file(DUMP, dump)
+        objects = _add_photos(tar, of.store, keys) if of.store else 0
+        tar.document(END, {"objects": objects})
+        tar.close()
+        size_bytes = file.tell()
+    return Made(file=place, size_bytes=size_bytes, objects=objects, bucket=of.bucket)
+
+
+def _begin(connection: Connection) -> tuple[datetime, str, str, int]:
+    """Begin a transaction whose view of the database pg_dump shares."""
+    if connection.run("SELECT to_regclass('schema_migrations') IS NULL")[0][0]:
+        raise ConfigError("this database has no tables of Photogate's: there is nothing to save")
+    connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    connection.run("SET LOCAL statement_timeout = 0")
+    connection.run("SET LOCAL idle_in_transaction_session_timeout = 0")
+    ((at, server, snapshot, schema),) = connection.run(_STATE)
+    return at, server, snapshot, schema
+
+
+def _add_photos(tar: Writer, store: FilePhotoStore, keys: IO[bytes]) -> int:
+    """Add the objects that are there; one that was removed meanwhile is gone for good."""
+    keys.seek(0)
+    added = 0
+    for (key,) in csv.reader(io.TextIOWrapper(keys, encoding="utf-8", newline="")):
+        try:
+            with store.path(key).open("rb") as photo:
+                tar.file(PHOTOS + key, photo)
+        except (NotFound, FileNotFoundError):
+            continue
+        added += 1
+    return added

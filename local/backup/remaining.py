@@ -1,0 +1,241 @@
+"""The list of photos that remain: what a restored backup is held against.
+
+A backup brings back what was erased or withdrawn after it. So an installation writes, as often as
+wanted, which photos it has and what became of each; a restore then removes what is not in the
+newest list, and withdraws what is not approved there any more. No row says that something was
+erased: another program may delete rows as well, and history ends some day.
+
+``python -m local.backup.remaining write|replay`` does both over standard output and input, for
+containers.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import IO
+
+from local.process import begin, run_main
+from photogate.adapters.postgres.changes import PostgresChanges
+from photogate.adapters.postgres.pool import Connection, Pool, Session
+from photogate.domain import Principal, Role, Status, Verdict
+from photogate.domain.changes import Change, decided, held, withdrawn
+from photogate.domain.verdicts import Reason
+from photogate.errors import ConfigError
+from photogate.settings import DatabaseSettings, read
+
+_HEAD, _END = "photogate-remaining-1", "end"
+#: Who withdraws photos again, as history has it.
+RESTORER = Principal(user_id="photogate restore", role=Role.ADMIN)
+_AT_ONCE = 200
+
+_PHOTOS = """
+    COPY (SELECT CAST(id AS text), moderation_status,
+              CASE WHEN moderation_reason = ANY ('{reasons}') THEN moderation_reason END,
+              held_at IS NOT NULL
+          FROM media WHERE media_type = 'photo') TO STDOUT WITH (FORMAT csv)
+"""
+_BATCH = """
+    SELECT CAST(id AS text) AS id, CAST(user_id AS text) AS user_id,
+        CAST(moderation_status AS text) AS status, held_at IS NOT NULL AS held
+    FROM media WHERE media_type = 'photo' AND CAST(id AS text) > :after
+    ORDER BY CAST(id AS text) LIMIT :n
+"""
+
+
+#: No worker holds anything any more, and each job is sent anew.
+_FORGET = (
+    "DELETE FROM sessions",
+    "DELETE FROM sign_in_links",
+    "DELETE FROM workers",
+    "DELETE FROM jobs",
+    "DELETE FROM sweeps",
+    "UPDATE batches SET queued = false, next_enqueue_at = now(), lease_job_id = NULL,"
+    " lease_until = NULL, attempt_id = NULL WHERE finished_at IS NULL",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remaining:
+    """One photo of the list."""
+
+    status: Status
+    #: A ``Reason``; a person's own words are not written down again.
+    reason: str | None
+    held: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A list that was read."""
+
+    #: By the clock of the database.
+    at: datetime
+    photos: dict[str, Remaining]
+
+
+@dataclass(kw_only=True)
+class Replayed:
+    """What became of the photos of a restored database."""
+
+    photos: int = 0
+    erased: int = 0
+    withdrawn: int = 0
+    #: Photos that the list does not have, and that are held: a person decides.
+    refused: list[str] = field(default_factory=list)
+    #: Objects of what was erased.
+    object_keys: set[str] = field(default_factory=set)
+
+
+def write(connection: Connection, file: IO[bytes]) -> int:
+    """Write the list of this moment; gives how many photos there are.
+
+    Raises:
+        ConfigError: the database has no tables of Photogate's.
+    """
+    connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    try:
+        if connection.run("SELECT to_regclass('holds') IS NULL")[0][0]:
+            raise ConfigError("there are no photos in this database, or of an earlier version")
+        # Of all photos, which may take a while.
+        connection.run("SET LOCAL statement_timeout = 0")
+        ((now,),) = connection.run("SELECT now()")
+        file.write(f"{_HEAD},{now.isoformat()}\n".encode())
+        reasons = "{" + ",".join(Reason) + "}"
+        connection.run(_PHOTOS.format(reasons=reasons), stream=file)
+        count = max(0, int(connection.row_count))
+        file.write(f"{_END},{count}\n".encode())
+    finally:
+        connection.run("ROLLBACK")
+    return count
+
+
+def parsed(lines: Iterable[str]) -> Listed:
+    """Read a list.
+
+    Raises:
+        ConfigError: it is none, or not a complete one.
+    """
+    rows = csv.reader(lines)
+    head = next(rows, [])
+    if len(head) != 2 or head[0] != _HEAD:
+        raise ConfigError("this is no list of remaining photos: `photogate remaining` writes one")
+    photos: dict[str, Remaining] = {}
+    for row in rows:
+        if len(row) == 2 and row[0] == _END and int(row[1]) == len(photos):
+            return Listed(at=datetime.fromisoformat(head[1]), photos=photos)
+        if len(row) != 4:
+            break
+        id_, status, reason, is_held = row
+        photos[id_] = Remaining(
+            status=Status(status), reason=reason or None, held=is_held in ("t", "true")
+        )
+    raise ConfigError("the list of remaining photos is not complete: write another")
+
+
+def replay(pool: Pool, listed: Listed) -> Replayed:
+    """Erase and withdraw, in a restored database, whatever is gone according to the list.
+
+    Safe to repeat. Objects are noted for the sweep, which removes them.
+
+    Raises:
+        ConfigError: the list is of another installation; nothing was changed.
+    """
+    _check_kin(pool, listed)
+    done, changes = Replayed(), PostgresChanges(pool)
+    for rows in _batches(pool):
+        done.photos += len(rows)
+        wanted = [change for row in rows if (change := _change(row, listed)) is not None]
+        for outcome in changes.make(wanted):
+            if outcome.refusal is not None:
+                done.refused.append(outcome.change.photo_id)
+            elif outcome.after is None:
+                done.erased += 1
+                done.object_keys.update(outcome.object_keys)
+            else:
+                done.withdrawn += 1
+    return done
+
+
+def forget(pool: Pool) -> None:
+    """Let a restored database forget who was signed in, and what processes were at.
+
+    Safe to repeat, while nothing runs on it.
+    """
+
+    def work(session: Session) -> None:
+        for statement in _FORGET:
+            session.rows(statement)
+
+    pool.transaction(work)
+
+
+def _check_kin(pool: Pool, listed: Listed) -> None:
+    """Refuse a list that would erase everything."""
+    some = False
+    for rows in _batches(pool) if listed.photos else ():
+        some = True
+        if any(row["id"] in listed.photos for row in rows):
+            return
+    if some:
+        raise ConfigError(
+            "none of the restored photos is in the list of those that remain:"
+            " it is of another installation"
+        )
+
+
+def _batches(pool: Pool) -> Iterator[list[dict[str, str]]]:
+    after = ""
+    while rows := pool.transaction(lambda s, a=after: s.rows(_BATCH, after=a, n=_AT_ONCE)):  # type: ignore[misc]  # bound now
+        yield rows
+        after = rows[-1]["id"]
+
+
+def _change(row: dict[str, str], listed: Listed) -> Change | None:
+    id_, known = row["id"], listed.photos.get(row["id"])
+    if known is None:
+        return withdrawn(id_, by=Principal(user_id=row["user_id"]))
+    if known.held and not row["held"]:
+        return held(id_, by=RESTORER)
+    if row["status"] == Status.APPROVED and known.status is not Status.APPROVED:
+        rejected = known.status is Status.REJECTED
+        status = Status.REJECTED if rejected else Status.REVIEW
+        verdict = Verdict(status=status, reason=known.reason if rejected else None)
+        return decided(id_, verdict, by=RESTORER)
+    return None
+
+
+def main() -> None:
+    """Write a list to standard output, or replay the one on standard input."""
+    begin()
+    pool = Pool(read(DatabaseSettings).database, size=2)
+    match sys.argv[1:]:
+        case ["write"]:
+            with pool.patient() as connection:
+                write(connection, sys.stdout.buffer)
+        case ["replay"]:
+            text = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", newline="")
+            done = replay(pool, parsed(text))
+            forget(pool)
+            sys.stdout.write(f"{summary(done)}\n")
+        case _:
+            raise ConfigError("say write or replay")
+
+
+def summary(done: Replayed) -> str:
+    """Say what a replay did, in one line."""
+    line = (
+        f"photos that came back: {done.photos}; erased again: {done.erased};"
+        f" withdrawn again: {done.withdrawn}"
+    )
+    if done.refused:
+        line += f"; held, and left as they are: {', '.join(done.refused[:5])}"
+    return line
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,213 @@
+"""Starts the whole stack in containers: ``python3 -m local.compose_up``, which ``make up`` runs.
+
+Makes the settings, then builds, starts and waits; what does not start is said in one line. Needs
+Docker and Python alone, no environment and no package.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from local import compose_env
+
+#: Between two looks at what has started.
+_LOOK_S = 3.0
+#: Who ended so often, and waits to be started again, will not work.
+_ENDED_AT_MOST = 5
+_DEFAULT_PORT = "80"
+
+_TAKEN = (
+    "port {port} of this machine is taken: end what listens there, or put another one into .env,"
+    " such as HTTP_PORT=8080, then make up again"
+)
+_NOT_ALLOWED = (
+    "this Docker may not open port {port}: put one from 1024 on into .env, such as HTTP_PORT=8080,"
+    " then make up again"
+)
+
+
+_TLS_PORT = (
+    "the profile tls needs port {port} for itself: put another one for the API into .env, such as"
+    " HTTP_PORT=8000, then make up again"
+)
+_TLS_NAME = (
+    "SITE_ADDRESS must be a name such as photos.example.org, without https:// and without a path"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """One container of the stack, as the engine tells of it."""
+
+    service: str
+    #: created, running, restarting, exited …
+    status: str
+    #: healthy, unhealthy, starting, or empty where nothing is checked.
+    health: str
+    exit_code: int
+    #: How often it was started again by itself.
+    restarts: int
+    #: Why the engine could not start it.
+    error: str
+
+
+def reason(containers: list[Container], last_lines: Mapping[str, str], port: str) -> str | None:
+    """Say in one line why the stack does not start; None when these do not tell.
+
+    Args:
+        containers: all of the stack, also those that ended.
+        last_lines: the last line of a service's log.
+        port: where the API is to answer.
+    """
+    for one in containers:
+        if one.service == "migrate" and one.status == "exited" and one.exit_code:
+            return f"the database could not be migrated: {last_lines.get('migrate', '')}"
+    for one in containers:
+        of_api = one.service == "api"
+        if of_api and ("already in use" in one.error or "already allocated" in one.error):
+            return _TAKEN.format(port=port)
+        if of_api and ("privileged port" in one.error or "permission denied" in one.error):
+            return _NOT_ALLOWED.format(port=port)
+        if one.error:
+            return f"{one.service} cannot be started: {one.error}"
+    for one in containers:
+        if _ends(one):
+            return f"{one.service} ends again and again: {last_lines.get(one.service, '')}"
+        if one.health == "unhealthy":
+            return f"{one.service} does not work: docker compose logs {one.service}"
+    return None
+
+
+def _ends(one: Container) -> bool:
+    """Tell whether this one ended by itself, and does not work yet if it was started again."""
+    ended = one.exit_code != 0 and one.status in ("restarting", "exited")
+    return ended or (one.restarts > 0 and one.health != "healthy")
+
+
+def hopeless(one: Container) -> bool:
+    """Tell whether this one will never work as it is set up."""
+    return one.status == "restarting" and one.restarts >= _ENDED_AT_MOST
+
+
+def contradiction(settings: Mapping[str, str]) -> str | None:
+    """Say what cannot be right in these settings, before anything is built."""
+    profiles = {name.strip() for name in settings.get("COMPOSE_PROFILES", "").split(",")}
+    if {"/", ":"} & set(settings.get("SITE_ADDRESS", "")):
+        return _TLS_NAME
+    port = settings.get("SITE_HTTP_PORT") or _DEFAULT_PORT
+    if {"tls", "*"} & profiles and (settings.get("HTTP_PORT") or _DEFAULT_PORT) == port:
+        return _TLS_PORT.format(port=port)
+    return None
+
+
+def line_of(log: str) -> str:
+    """Give the last line of a log that tells something; of an event in JSON its message."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    last = lines[-1] if lines else "its log is empty"
+    try:
+        event = json.loads(last)
+    except ValueError:
+        return last.removeprefix("photogate: ")
+    return str(event.get("message", last)) if isinstance(event, dict) else last
+
+
+def is_taken(port: str) -> bool:
+    """Tell whether something listens on this port of the machine, whoever may open it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", int(port)))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+        except (ValueError, OverflowError):
+            return False  # compose says what is wrong with it
+    return False
+
+
+def _asked(*command: str) -> str:
+    """Give what a command of docker says, and nothing when it fails."""
+    done = subprocess.run(  # noqa: S603 - our own arguments, no shell
+        ["docker", *command],  # noqa: S607 - the user's own
+        cwd=compose_env.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _containers() -> list[Container]:
+    ids = _asked("compose", "ps", "--all", "--quiet").split()
+    found = json.loads((_asked("inspect", *ids) if ids else "") or "[]")
+    return [
+        Container(
+            service=one["Config"]["Labels"]["com.docker.compose.service"],
+            status=one["State"]["Status"],
+            health=one["State"].get("Health", {}).get("Status", ""),
+            exit_code=one["State"]["ExitCode"],
+            restarts=one["RestartCount"],
+            error=one["State"]["Error"],
+        )
+        for one in found
+    ]
+
+
+def _why(port: str) -> str:
+    containers = _containers()
+    lines = {
+        service: line_of(_asked("compose", "logs", "--no-log-prefix", "--tail", "5", service))
+        for service in {c.service for c in containers if _ends(c)}
+    }
+    return reason(containers, lines, port) or "not everything started: docker compose ps --all"
+
+
+def _start() -> bool:
+    """Build, start and wait; ends early when something will never work."""
+    up = subprocess.Popen(
+        ["docker", "compose", "up", "--build", "--detach", "--wait"],  # noqa: S607 - the user's own
+        cwd=compose_env.ROOT,
+    )
+    while True:
+        try:
+            return up.wait(_LOOK_S) == 0
+        except subprocess.TimeoutExpired:
+            if any(hopeless(one) for one in _containers()):
+                up.send_signal(signal.SIGINT)
+                up.wait()
+                return False
+        except KeyboardInterrupt:
+            up.wait()
+            sys.exit(130)
+
+
+def main() -> None:
+    """Start everything, or end with 1 and the reason."""
+    if shutil.which("docker") is None or not _asked("compose", "version"):
+        sys.exit("make up needs Docker with Compose 2.24 or newer: docs.docker.com/engine/install")
+    if not _asked("version", "--format", "{{.Server.Version}}").strip():
+        sys.exit("the Docker engine does not answer: start it, or see whether you may use it")
+    compose_env.main()
+    settings = compose_env.values(compose_env.FILE.read_text(encoding="utf-8")) | os.environ
+    port = settings.get("HTTP_PORT") or _DEFAULT_PORT
+    if problem := contradiction(settings):
+        sys.exit(problem)
+    running = _asked("compose", "ps", "--status", "running", "--quiet", "api")
+    if not running and is_taken(port):
+        sys.exit(_TAKEN.format(port=port))
+    if not _start():
+        sys.exit(f"make up: {_why(port)}")
+    where = "http://localhost" if port == _DEFAULT_PORT else f"http://localhost:{port}"
+    sys.stdout.write(f"· Photogate answers: {where}/api/v1/health, {where}/api/v1/docs\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,335 @@
+"""Backups over real PostgreSQL: complete or not there, and nothing erased comes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from local.backup import programs
+from local.backup.archive import Reader, written_whole
+from local.backup.remaining import RESTORER, parsed, replay
+from photogate.adapters.postgres.changes import PostgresChanges
+from photogate.adapters.postgres.migrate import migrate
+from photogate.adapters.postgres.pool import Pool, connect, connect_arguments
+from photogate.domain import Principal, Status, Verdict
+from photogate.domain.changes import Change, decided, held, lifted, withdrawn
+from photogate.errors import ConfigError
+from tests.e2e.running import PHOTOGATE, clean_environment
+from tests.servers import eventually
+
+MODERATOR = Principal(user_id="moderator")
+
+
+class Place:
+    """One installation without processes: a database, a folder of photos, an empty home."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.photos = folder / "photos"
+        self.url = url
+        self.pool = Pool(url, size=2)
+        self.environment = {
+            **clean_environment(),
+            "PHOTOGATE_HOME": str(folder / "home"),
+            "DATABASE_URL": url,
+            "PHOTOS_DIR": str(self.photos),
+            "JWT_SECRET": "0123456789abcdef-a-secret-of-the-tests",
+        }
+
+    def run(self, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [PHOTOGATE, *arguments],
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def did(self, *arguments: str | Path, **environment: str) -> str:
+        done = self.run(*arguments, **environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def refused(self, *arguments: str | Path, **environment: str) -> str:
+        done = self.run(*arguments, **environment)
+        assert done.returncode == 1, done.stdout
+        lines = [line for line in done.stderr.splitlines() if not line.startswith("· ")]
+        assert len(lines) == 1, done.stderr
+        return lines[0]
+
+    def photo(self, user: str, status: str = "approved") -> str:
+        """Add a photo with its objects; gives its id."""
+
+        def work(session: Any) -> str:
+            (row,) = session.rows(
+                "INSERT INTO media (user_id, url, upload_key, original_key, display_key,"
+                "   moderation_status, moderation_scores, moderated_at)"
+                " SELECT :u, 'withheld/' || id, 'incoming/' || id, 'kept/' || id || '-0',"
+                "   'copies/display/' || id || '-0.jpg', :status, '{\"n\": 1}', now()"
+                " FROM (SELECT CAST(gen_random_uuid() AS text) AS id) AS made RETURNING"
+                " CAST(id AS text) AS id, original_key, display_key",
+                u=user,
+                status=status,
+            )
+            for key in (row["original_key"], row["display_key"]):
+                (self.photos / key).parent.mkdir(parents=True, exist_ok=True)
+                (self.photos / key).write_text(f"{user} {key}")
+            return str(row["id"])
+
+        return self.pool.transaction(work)
+
+    def change(self, change: Change) -> None:
+        (outcome,) = PostgresChanges(self.pool).make([change])
+        assert outcome.refusal is None
+
+    def states(self) -> dict[str, str]:
+        rows = self.pool.transaction(
+            lambda s: s.rows("SELECT CAST(id AS text) AS id, moderation_status AS m FROM media")
+        )
+        return {row["id"]: row["m"] for row in rows}
+
+    def objects(self) -> dict[str, str]:
+        files = [path for path in self.photos.rglob("*") if path.is_file()]
+        return {str(path.relative_to(self.photos)): path.read_text() for path in files}
+
+
+@pytest.fixture
+def make_place(postgres_url: str, tmp_path: Path) -> Iterator[Callable[[], Place]]:
+    """Make installations, each with a new database."""
+    connection = connect(connect_arguments(postgres_url))
+    names: list[str] = []
+    made: list[Place] = []
+
+    def make() -> Place:
+        names.append(f"place_{time.time_ns()}")
+        connection.run(f"CREATE DATABASE {names[-1]}")
+        folder = tmp_path / names[-1]
+        folder.mkdir()
+        url = urlsplit(postgres_url)._replace(path=f"/{names[-1]}").geturl()
+        made.append(Place(folder, url))
+        return made[-1]
+
+    yield make
+    for place in made:
+        place.pool.close()
+    for name in names:
+        connection.run(f"DROP DATABASE {name} WITH (FORCE)")
+    connection.close()
+
+
+@pytest.fixture
+def here(make_place: Callable[[], Place]) -> Place:
+    """One with tables."""
+    place = make_place()
+    migrate(place.pool)
+    return place
+
+
+@pytest.fixture
+def there(make_place: Callable[[], Place]) -> Place:
+    """An empty one."""
+    return make_place()
+
+
+@pytest.fixture
+def backups(tmp_path: Path) -> Path:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    return folder
+
+
+def taken(place: Place, backups: Path) -> Path:
+    place.did("backup", backups)
+    (made,) = backups.glob("photogate-*.tar")
+    return made
+
+
+def test_what_was_erased_and_withdrawn_since_does_not_come_back(
+    here: Place, there: Place, backups: Path
+) -> None:
+    stays, by_owner = here.photo("stays"), here.photo("erased")
+    here.photo("erased")
+    in_review, suspected = here.photo("stays"), here.photo("stays")
+    rejected, waits = here.photo("stays"), here.photo("stays", "review")
+    file = taken(here, backups)
+
+    here.change(withdrawn(by_owner, by=Principal(user_id="erased")))
+    # The other one by another program, which writes no history.
+    here.pool.transaction(lambda s: s.rows("DELETE FROM media WHERE user_id = 'erased'"))
+    here.change(decided(rejected, Verdict(status=Status.REJECTED, reason="nsfw"), by=MODERATOR))
+    here.change(held(in_review, by=MODERATOR))
+    here.change(lifted(in_review, because="a mistake", by=MODERATOR))
+    here.change(held(suspected, by=MODERATOR))
+    # Approving again is for people: a machine brings nothing back.
+    here.change(decided(waits, Verdict(status=Status.APPROVED), by=MODERATOR))
+    here.photo("came later")
+    remaining = backups / "remaining.csv"
+    assert here.did("remaining", remaining) == f"{remaining}: 6 photos remain\n"
+
+    said = there.did("restore", file, "--remaining", remaining)
+    assert "photos that came back: 7; erased again: 2; withdrawn again: 3" in said
+    assert there.states() == {
+        stays: "approved",
+        in_review: "review",
+        suspected: "rejected",
+        rejected: "rejected",
+        waits: "review",
+    }
+    assert not [text for text in there.objects().values() if text.startswith("erased ")]
+    kept = {key: text for key, text in here.objects().items() if text.startswith("stays ")}
+    assert there.objects() == kept
+    scores = there.pool.transaction(lambda s: s.rows("SELECT moderation_scores AS m FROM media"))
+    assert [row["m"] for row in scores] == [{"n": 1}] * 5
+    who = there.pool.transaction(
+        lambda s: s.rows(
+            "SELECT user_id, reason FROM history JOIN subjects ON person = subjects.id"
+            " WHERE photo_id = :id",
+            id=rejected,
+        )
+    )
+    assert who == [{"user_id": RESTORER.user_id, "reason": "nsfw"}]
+    # A second time changes nothing.
+    listed = parsed(remaining.read_text().splitlines())
+    again = replay(there.pool, listed)
+    assert (again.photos, again.erased, again.withdrawn) == (5, 0, 0)
+
+
+def test_a_backup_is_for_its_owner_and_has_names_of_secrets_only(
+    here: Place, backups: Path
+) -> None:
+    here.photo("u")
+    (here.photos / "incoming").mkdir()
+    (here.photos / "incoming" / "of-nobody").write_text("was never handed in")
+    file = taken(here, backups)
+    assert file.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(file) as tar:
+        names = tar.getnames()
+        manifest = json.load(tar.extractfile("manifest.json") or pytest.fail("no manifest"))
+    assert names[:2] == ["manifest.json", "database.dump"]
+    assert len(names) == 2 + 2 + 1
+    assert "JWT_SECRET" in manifest["secrets"]
+    assert manifest["schema"] == 16
+    assert here.environment["JWT_SECRET"].encode() not in file.read_bytes()
+
+
+def test_photos_in_a_bucket_stay_there(here: Place, backups: Path) -> None:
+    here.photo("u")
+    bucket = {"PHOTOS_DIR": "", "S3_BUCKET_PHOTOS": "own-photos"}
+    said = here.did("backup", backups / "b.tar", **bucket)
+    assert "b.tar: 0 objects of photos" in said
+    assert "photos are in the bucket own-photos, which this file does not hold" in said
+
+
+@pytest.mark.slow
+class TestRefusals:
+    @pytest.fixture
+    def file(self, here: Place, backups: Path) -> Path:
+        here.photo("u")
+        return taken(here, backups)
+
+    def test_one_has_to_say_what_is_with_erased_photos(self, there: Place, file: Path) -> None:
+        said = there.refused("restore", file)
+        assert "--remaining FILE, or say --with-erased" in said
+        assert "all photos came back" in there.did("restore", file, "--with-erased")
+        assert len(there.states()) == 1
+
+    def test_only_an_empty_installation_takes_it(
+        self, here: Place, there: Place, file: Path
+    ) -> None:
+        assert "the database is not empty" in here.refused("restore", file, "--with-erased")
+        there.photos.mkdir()
+        (there.photos / "mine").write_text("x")
+        assert "holds photos already" in there.refused("restore", file, "--with-erased")
+        assert there.pool.transaction(lambda s: s.row("SELECT to_regclass('media') AS m")) == {
+            "m": None
+        }
+
+    def test_half_a_file_is_none(self, there: Place, file: Path, backups: Path) -> None:
+        half = backups / "half.tar"
+        half.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        assert str(half) in there.refused("restore", half, "--with-erased")
+        other = backups / "other.tar"
+        other.write_text("no tar")
+        assert "cannot be read as a backup" in there.refused("restore", other, "--with-erased")
+
+    def test_a_list_that_does_not_fit(
+        self, here: Place, there: Place, file: Path, backups: Path
+    ) -> None:
+        old, whole = backups / "old.csv", backups / "whole.csv"
+        here.did("remaining", whole)
+        head, _, rest = whole.read_text().partition("\n")
+        old.write_text(f"{head.partition(',')[0]},2020-01-01T00:00:00+00:00\n{rest}")
+        said = there.refused("restore", file, "--remaining", old)
+        assert "was written before the backup" in said
+        old.write_text(whole.read_text().rpartition("end,")[0])
+        assert "is not complete" in there.refused("restore", file, "--remaining", old)
+        # Of an installation that has none of these photos.
+        photo = next(iter(here.states()))
+        old.write_text(whole.read_text().replace(photo, photo[::-1]))
+        said = there.refused("restore", file, "--remaining", old)
+        assert "it is of another installation" in said
+        assert there.objects() == {}
+
+    def test_a_file_is_not_replaced(self, here: Place, file: Path) -> None:
+        before = file.read_bytes()
+        assert "is there already" in here.refused("backup", file)
+        assert file.read_bytes() == before
+
+    def test_nothing_to_save(self, there: Place, backups: Path) -> None:
+        assert "there is nothing to save" in there.refused("backup", backups / "none.tar")
+        assert list(backups.glob("none*")) == []
+
+    def test_no_stack_has_run(self, there: Place, tmp_path: Path) -> None:
+        there.environment.pop("DATABASE_URL")
+        assert "no stack has run in" in there.refused("backup", tmp_path)
+
+
+def test_a_killed_backup_leaves_no_file_under_its_name(here: Place, backups: Path) -> None:
+    here.photo("u")
+    with here.pool.patient() as blocking:
+        blocking.run("BEGIN")
+        blocking.run("LOCK TABLE notices IN ACCESS EXCLUSIVE MODE")
+        running = subprocess.Popen(
+            [PHOTOGATE, "backup", backups / "b.tar"], env=here.environment, start_new_session=True
+        )
+        eventually(
+            lambda: blocking.run(
+                "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'notices'::regclass"
+            )
+        )
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        blocking.run("ROLLBACK")
+    (part,) = backups.iterdir()
+    assert part.name.startswith(".photogate-part-")
+    os.utime(part, (0, 0))
+    here.did("backup", backups / "b.tar")
+    assert [path.name for path in backups.iterdir()] == ["b.tar"]
+    Reader(backups / "b.tar").close()
+
+
+def test_one_that_still_writes_keeps_its_part(backups: Path) -> None:
+    with written_whole(backups / "one") as file:
+        file.write(b"1")
+        (part,) = backups.iterdir()
+        os.utime(part, (0, 0))
+        with written_whole(backups / "two"):
+            pass
+    assert {path.name for path in backups.iterdir()} == {"one", "two"}
+
+
+def test_a_program_of_the_servers_version_or_newer() -> None:
+    assert programs.major_of("pg_dump (PostgreSQL) 17.6 (Debian 17.6-1.pgdg12+1)") == 17
+    assert programs.major_of("18.4") == 18
+    with pytest.raises(ConfigError, match="pg_dump of PostgreSQL 99 or newer"):
+        programs.find("pg_dump", at_least=99)

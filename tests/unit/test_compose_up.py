@@ -1,0 +1,130 @@
+"""What ``make up`` says of a stack that does not start: one line, with the way out."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local import compose_up
+from local.compose_up import Container
+from tests.docs import ROOT
+
+
+def container(service: str, **told: str | int) -> Container:
+    usual = {"status": "running", "health": "healthy", "exit_code": 0, "restarts": 0, "error": ""}
+    return Container(service=service, **(usual | told))  # type: ignore[arg-type]  # of two types
+
+
+#: As engines 20.10 and 28 word it, the last two without root.
+TAKEN = (
+    "driver failed programming external connectivity on endpoint photogate-api-1: Error starting"
+    " userland proxy: listen tcp4 127.0.0.1:80: bind: address already in use",
+    "Bind for 127.0.0.1:80 failed: port is already allocated",
+)
+NOT_ALLOWED = (
+    "error while calling PortManager.AddPort(): cannot expose privileged port 80, you can add"
+    " 'net.ipv4.ip_unprivileged_port_start=80' to /etc/sysctl.conf",
+    "listen tcp4 127.0.0.1:80: bind: permission denied",
+)
+
+
+@pytest.mark.parametrize("error", TAKEN)
+def test_a_taken_port(error: str) -> None:
+    stack = [container("migrate", status="exited"), container("api", status="created", error=error)]
+    said = compose_up.reason(stack, {}, "80")
+    assert said is not None
+    assert said.startswith("port 80 of this machine is taken: ")
+    assert "HTTP_PORT=8080" in said
+
+
+@pytest.mark.parametrize("error", NOT_ALLOWED)
+def test_a_port_that_docker_may_not_open(error: str) -> None:
+    said = compose_up.reason([container("api", status="created", error=error)], {}, "80")
+    assert said is not None
+    assert said.startswith("this Docker may not open port 80: ")
+    assert "HTTP_PORT=8080" in said
+
+
+def test_a_migration_that_failed_comes_before_all_else() -> None:
+    stack = [
+        container("api", status="created", health=""),
+        container("moderator-worker", health="unhealthy"),
+        container("migrate", status="exited", exit_code=1),
+    ]
+    said = compose_up.reason(stack, {"migrate": "the encoding is LATIN1"}, "80")
+    assert said == "the database could not be migrated: the encoding is LATIN1"
+
+
+def test_what_ends_again_and_again() -> None:
+    api = container("api", status="restarting", exit_code=1, restarts=5)
+    assert compose_up.hopeless(api)
+    assert not compose_up.hopeless(container("api", status="restarting", restarts=1))
+    assert not compose_up.hopeless(container("api", restarts=9)), "it ended earlier, and works now"
+    said = compose_up.reason([api], {"api": "POLICY: there is no such file"}, "80")
+    assert said == "api ends again and again: POLICY: there is no such file"
+    # Compose itself has given up, and looked at another moment.
+    again = container("api", health="starting", restarts=1)
+    assert compose_up.reason([again], {"api": "POLICY"}, "80") == "api ends again and again: POLICY"
+
+
+def test_what_runs_and_does_not_work() -> None:
+    said = compose_up.reason([container("sweep", health="unhealthy")], {}, "80")
+    assert said == "sweep does not work: docker compose logs sweep"
+    assert compose_up.reason([container("api")], {}, "80") is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "begins"),
+    [
+        ({}, None),
+        ({"COMPOSE_PROFILES": "aws", "SITE_ADDRESS": "photos.example.org"}, None),
+        ({"COMPOSE_PROFILES": "tls"}, "the profile tls needs port 80 "),
+        ({"COMPOSE_PROFILES": "aws,tls", "HTTP_PORT": "80"}, "the profile tls needs port 80 "),
+        ({"COMPOSE_PROFILES": "tls", "HTTP_PORT": "8000"}, None),
+        ({"COMPOSE_PROFILES": "tls", "SITE_HTTP_PORT": "8080"}, None),
+        ({"SITE_ADDRESS": "https://photos.example.org"}, "SITE_ADDRESS must be a name "),
+    ],
+)
+def test_settings_that_cannot_be_right(settings: dict[str, str], begins: str | None) -> None:
+    said = compose_up.contradiction(settings)
+    assert said is None if begins is None else (said or "").startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("log", "line"),
+    [
+        ("begin\nphotogate: POLICY: wrong\n\n", "POLICY: wrong"),
+        ('{"level": "ERROR", "message": "no database"}\n', "no database"),
+        ("12\n", "12"),
+        ("", "its log is empty"),
+    ],
+)
+def test_the_last_line_of_a_log(log: str, line: str) -> None:
+    assert compose_up.line_of(log) == line
+
+
+def test_a_port_is_taken_while_something_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        assert compose_up.is_taken(port)
+    assert not compose_up.is_taken(port)
+    assert not compose_up.is_taken("eighty")
+
+
+def test_without_docker_it_says_what_is_needed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "local.compose_up"],
+        cwd=ROOT,
+        env={**os.environ, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("make up needs Docker with Compose 2.24 or newer: ")
+    assert done.stderr.count("\n") == 1
