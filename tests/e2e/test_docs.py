@@ -79,7 +79,9 @@ def test_commands_on_a_stack(start: Callable[..., RunningStack]) -> None:
     told = says("docs/logs.md", "photogate logs")
     assert re.search(r"moderate .*rejected .*group_photo", told), told
     assert re.search(r"Photos .*reason=group_photo", told), told
-    assert "nothing was given up" in says("docs/logs.md", "photogate dead")
+    assert "nothing was given up" in says("docs/logs.md", "photogate queue dead")
+    told = says("docs/operate.md", "photogate queue stats")
+    assert re.search(r"given up .*nothing was given up\s+redriven: photos 0", told, re.DOTALL), told
     links = says("docs/review.md", "token --admin").split()
     tokens = [link.removeprefix(f"{stack.url}/admin/sign-in#") for link in links]
     where = f"{stack.url}/api/v1/admin/session"

@@ -25,7 +25,14 @@ from photogate.bootstrap.for_moderate import (
 )
 from photogate.bootstrap.for_notices import channels, notice_desk, notifying, sending
 from photogate.bootstrap.for_sessions import sessions
-from photogate.bootstrap.for_sweep import handing_over, redrive, remove_parts, sweep
+from photogate.bootstrap.for_sweep import (
+    backlog,
+    handing_over,
+    job_monitor,
+    redrive,
+    remove_parts,
+    sweep,
+)
 from photogate.bootstrap.for_upload import UploadParts, upload
 
 __all__ = [
@@ -35,11 +42,13 @@ __all__ = [
     "UploadParts",
     "admin",
     "analyzer",
+    "backlog",
     "check_settings",
     "copy_maker",
     "cors_origins",
     "file_store",
     "handing_over",
+    "job_monitor",
     "max_photo_bytes",
     "migrate",
     "moderate",
