@@ -13,6 +13,7 @@ from local.commands.model import models
 from local.commands.notices import notices
 from local.commands.parts import migrate, worker
 from local.commands.queue import dead, queue, redrive
+from local.commands.report import report, results
 from local.commands.sessions import sessions
 from local.commands.up import up
 from local.commands.watch import watch
@@ -34,6 +35,8 @@ for command in (
     sessions,
     doctor,
     watch,
+    report,
+    results,
     logs,
     metrics,
 ):

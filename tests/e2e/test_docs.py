@@ -82,6 +82,8 @@ def test_commands_on_a_stack(start: Callable[..., RunningStack]) -> None:
     assert "nothing was given up" in says("docs/logs.md", "photogate queue dead")
     told = says("docs/operate.md", "photogate queue stats")
     assert re.search(r"given up .*nothing was given up\s+redriven: photos 0", told, re.DOTALL), told
+    told = says("docs/operate.md", "photogate results")
+    assert re.search(r"rejected .*too_small.*verdicts of the machine by day", told, re.DOTALL), told
     links = says("docs/review.md", "token --admin").split()
     tokens = [link.removeprefix(f"{stack.url}/admin/sign-in#") for link in links]
     where = f"{stack.url}/api/v1/admin/session"

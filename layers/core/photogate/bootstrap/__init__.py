@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from photogate import settings as s
 from photogate.bootstrap import choose
-from photogate.bootstrap.for_admin import AdminParts, admin
+from photogate.bootstrap.for_admin import AdminParts, admin, lists
 from photogate.bootstrap.for_files import (
     cors_origins,
     file_store,
@@ -31,6 +31,7 @@ from photogate.bootstrap.for_sweep import (
     job_monitor,
     redrive,
     remove_parts,
+    report,
     sweep,
 )
 from photogate.bootstrap.for_upload import UploadParts, upload
@@ -49,6 +50,7 @@ __all__ = [
     "file_store",
     "handing_over",
     "job_monitor",
+    "lists",
     "max_photo_bytes",
     "migrate",
     "moderate",
@@ -57,6 +59,7 @@ __all__ = [
     "plan_migration",
     "redrive",
     "remove_parts",
+    "report",
     "reset",
     "sending",
     "sessions",

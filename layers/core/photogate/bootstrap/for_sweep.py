@@ -1,4 +1,4 @@
-"""What the sweep, and what operators do with jobs, are made of."""
+"""What the sweep, and what operators ask and do, are made of."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from photogate.bootstrap.for_notices import hand_over
 
 if TYPE_CHECKING:
     from photogate.adapters.postgres.backlog import Work
+    from photogate.adapters.postgres.report import Report
     from photogate.ports.queue import JobMonitor
     from photogate.service.handing_over import HandingOver
     from photogate.service.redrive import Redrive
@@ -82,3 +83,10 @@ def backlog() -> list[Work]:
     from photogate.adapters.postgres.backlog import backlog
 
     return backlog(choose.pool(choose.settings_of(s.SweepSettings)))
+
+
+def report(*, days: int) -> Report:
+    """Read what happened in the last days, today among them."""
+    from photogate.adapters.postgres.report import report
+
+    return report(choose.pool(choose.settings_of(s.DatabaseSettings)), days=days)
