@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from local.commands.alerts import alerts
 from local.commands.check import check
 from local.commands.client import smoke, token
 from local.commands.doctor import doctor
@@ -44,6 +45,7 @@ for command in (
 app.add_typer(models, name="model")
 app.add_typer(notices, name="notices")
 app.add_typer(queue, name="queue")
+app.add_typer(alerts, name="alerts")
 # Their names before there was a group.
 app.command(hidden=True)(dead)
 app.command(hidden=True)(redrive)

@@ -109,6 +109,7 @@ _PROCESSES: dict[str, type[s.LogSettings]] = {
     "worker": s.ModerateSettings,
     "sweep": s.SweepSettings,
     "notices": s.SenderSettings,
+    "alerts": s.AlertSettings,
 }
 
 

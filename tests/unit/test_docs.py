@@ -59,6 +59,8 @@ RUN_BY: dict[str, dict[str, str]] = {
     "docs/operate.md": {
         "export METRICS_TOKEN=": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
         ".venv/bin/photogate queue": "tests/e2e/test_docs.py::test_commands_on_a_stack",
+        "ALERT_COMMAND=": "tests/e2e/test_alerts.py::test_the_pages_commands",
+        ".venv/bin/photogate alerts": "tests/e2e/test_alerts.py::test_the_pages_commands",
         ".venv/bin/photogate results": "tests/e2e/test_docs.py::test_commands_on_a_stack",
         ".venv/bin/photogate report": "tests/e2e/test_docs.py::test_commands_on_a_stack",
         ".venv/bin/photogate watch": "tests/e2e/test_metrics_page.py::test_watch_and_metrics",

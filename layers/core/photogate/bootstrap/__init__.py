@@ -23,7 +23,7 @@ from photogate.bootstrap.for_moderate import (
     copy_maker,
     moderate,
 )
-from photogate.bootstrap.for_notices import channels, notice_desk, notifying, sending
+from photogate.bootstrap.for_notices import channels, notice_desk, notifying, sending, telegram
 from photogate.bootstrap.for_sessions import sessions
 from photogate.bootstrap.for_sweep import (
     backlog,
@@ -64,6 +64,7 @@ __all__ = [
     "sending",
     "sessions",
     "sweep",
+    "telegram",
     "trusted_proxies",
     "upload",
 ]
@@ -82,7 +83,13 @@ def check_settings() -> None:
     Raises:
         ConfigError: some entry point would not start.
     """
-    for model in (s.UploadSettings, s.AdminSettings, s.SweepSettings, s.SenderSettings):
+    for model in (
+        s.UploadSettings,
+        s.AdminSettings,
+        s.SweepSettings,
+        s.SenderSettings,
+        s.AlertSettings,
+    ):
         choose.settings_of(model)
     channels(choose.settings_of(s.NoticeSettings))
     settings = choose.settings_of(s.ModerateSettings)
