@@ -110,6 +110,7 @@ _PROCESSES: dict[str, type[s.LogSettings]] = {
     "worker": s.ModerateSettings,
     "sweep": s.SweepSettings,
     "notices": s.SenderSettings,
+    "alerts": s.AlertSettings,
 }
 
 
@@ -222,7 +223,7 @@ class _Examination:
                 part="queue",
                 level=Level.WARNING,
                 says=f"{stats.dead} jobs were given up; their photos wait for a person",
-                mend="photogate dead says why; photogate redrive tries them once more",
+                mend="photogate queue dead says why; photogate queue redrive tries them once more",
             )
 
     def storage(self) -> Iterator[Finding]:

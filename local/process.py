@@ -45,7 +45,7 @@ def start_server(
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - our own arguments, no shell
             [str(part) for part in command],
-            env={n: v for n, v in _without_secrets(os.environ).items() if not n.startswith("AWS_")},
+            env={n: v for n, v in without_secrets(os.environ).items() if not n.startswith("AWS_")},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -77,7 +77,7 @@ def start_module(
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - our own arguments, no shell
             [sys.executable, "-m", module, *arguments],
-            env={**_without_secrets(given), SUPERVISED: "1", _SECRETS_COME: "1"},
+            env={**without_secrets(given), SUPERVISED: "1", _SECRETS_COME: "1"},
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -91,7 +91,8 @@ def start_module(
     return process
 
 
-def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what is secret."""
     hidden = secret_names()
     return {name: value for name, value in environment.items() if name not in hidden}
 

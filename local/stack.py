@@ -29,6 +29,7 @@ from photogate.errors import ConfigError, FacesUnavailable
 from photogate.secrecy import hide
 from photogate.settings import (
     AdminSettings,
+    AlertSettings,
     MetricsSettings,
     ModerateSettings,
     PolicySettings,
@@ -45,7 +46,7 @@ logger = logging.getLogger(__name__)
 #: The secret settings that each of our modules reads.
 _OF_API = secret_names(UploadSettings, AdminSettings, MetricsSettings)
 _OF_WORKER = secret_names(ModerateSettings)
-_OF_SWEEP = secret_names(SweepSettings, SenderSettings)
+_OF_SWEEP = secret_names(SweepSettings, SenderSettings, AlertSettings)
 
 _SERVER_STARTS = 5
 #: All of them together.
@@ -241,7 +242,7 @@ class Stack:
         return (os.environ.get("QUEUE_BACKEND") or "redis") == "redis"
 
     def _fill_in_settings(self) -> None:
-        own = {"PUBLIC_URL": self.url}
+        own = {"PUBLIC_URL": self.url, "ALERT_STATE": str(self.home.path / "alerts.json")}
         if not os.environ.get("S3_BUCKET_PHOTOS"):
             own["PHOTOS_DIR"] = str(self.home.folder("photos"))
             own["PHOTOS_URL_SECRET"] = self.home.secret("photos_url")

@@ -1,4 +1,7 @@
-"""The sweep as a process of its own; it also tells people and backends of decisions."""
+"""The sweep as a process of its own; it also tells people and backends of decisions.
+
+And operators what is wrong.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import threading
 import time
 
 from functions.sweep.app import report
+from local.alerts.watch import watch
 from local.notifier import Notifier
 from local.process import begin, on_termination, run_main
 from photogate import bootstrap
@@ -23,10 +27,11 @@ def main() -> None:
     begin()
     make_logger("sweep")
     sweep, settings = bootstrap.sweep(), read(SweepSettings)
-    notifier = Notifier(bootstrap.sending())
+    notifier, alerts = Notifier(bootstrap.sending()), watch()
     stopping = threading.Event()
     on_termination(stopping.set)
     notifier.start()
+    alerts.start()
     while not stopping.is_set():
         began = time.monotonic()
 
@@ -39,6 +44,7 @@ def main() -> None:
         except PhotogateError as error:
             logger.error("%s", error)
         stopping.wait(began + settings.sweep_interval_s - time.monotonic())
+    alerts.stop()
     notifier.stop()
 
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from local.durations import age
 from local.verdicts import coloured
 from photogate.bootstrap import AdminParts
 from photogate.domain import PhotoRow
@@ -56,7 +57,7 @@ def _work(report: QueueReport) -> Table:
         "at work": str(queue.in_flight),
         "delayed": str(queue.delayed),
         "given up": _if_any(queue.dead),
-        "oldest": _age(day.oldest_age_s),
+        "oldest": age(day.oldest_age_s),
         "approved": str(day.approved),
         "rejected": str(day.rejected),
         "for people": str(day.in_review),
@@ -80,8 +81,8 @@ def _workers(workers: Sequence[WorkerInfo], now: datetime) -> Table:
         table.add_row(
             escape(worker.id),
             escape(worker.policy),
-            _age((now - worker.started_at).total_seconds()),
-            "" if last is None else f"{_age((now - last).total_seconds())} ago",
+            age((now - worker.started_at).total_seconds()),
+            "" if last is None else f"{age((now - last).total_seconds())} ago",
         )
     return table
 
@@ -97,19 +98,10 @@ def _photos(photos: Sequence[tuple[PhotoRow, str]], now: datetime) -> Table:
             coloured(photo.status),
             escape(photo.reason or photo.error or ""),
             "" if took is None else f"{took:.0f}",
-            f"{_age((now - photo.created_at).total_seconds())} ago",
+            f"{age((now - photo.created_at).total_seconds())} ago",
         )
     return table
 
 
 def _if_any(count: int) -> str:
     return f"[red]{count}[/red]" if count else "0"
-
-
-def _age(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    for unit, of in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= of:
-            return f"{seconds / of:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"

@@ -227,7 +227,7 @@ def _fitting(head: str, entries: Iterable[HistoryEntry]) -> tuple[str, HistoryEn
     """Give as many rows as an answer may have, at least one, and the last of them."""
     rows, size, last = [head], len(head), None
     for entry in entries:
-        row = csv_row(_cells(entry))
+        row = csv_row(cells(entry))
         size += len(row.encode())
         if last is not None and size > MAX_BYTES:
             break
@@ -236,7 +236,8 @@ def _fitting(head: str, entries: Iterable[HistoryEntry]) -> tuple[str, HistoryEn
     return "".join(rows), last
 
 
-def _cells(entry: HistoryEntry) -> tuple[str | int | float | bool | None, ...]:
+def cells(entry: HistoryEntry) -> tuple[str | int | float | bool | None, ...]:
+    """Give an entry's cells, by ``COLUMNS``."""
     rule = entry.rule
     return (
         entry.at.isoformat(),

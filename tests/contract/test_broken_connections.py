@@ -319,6 +319,10 @@ def redrive(pool: Pool, given: Given) -> Any:
     return PostgresQueue(pool).redrive(limit=2)
 
 
+def purge(pool: Pool, given: Given) -> Any:
+    return PostgresQueue(pool).purge(dead=True)
+
+
 def stats(pool: Pool, given: Given) -> Any:
     return PostgresQueue(pool).stats()
 
@@ -354,6 +358,7 @@ STEPS: list[tuple[Callable[[Pool], Given], Callable[[Pool, Given], Any]]] = [
     (taken, nack),
     (taken, extend),
     (dead, redrive),
+    (dead, purge),
     (taken, stats),
 ]
 

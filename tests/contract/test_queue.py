@@ -23,7 +23,13 @@ from photogate.adapters import sqs_client as client_module
 from photogate.adapters.memory.queue import MemoryQueue
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.queue import PostgresQueue
-from photogate.adapters.queue_redis import QUEUE_NAME, READ_TIMEOUT_S, RedisQueue, connect
+from photogate.adapters.queue_redis import (
+    PURGED_AT_ONCE,
+    QUEUE_NAME,
+    READ_TIMEOUT_S,
+    RedisQueue,
+    connect,
+)
 from photogate.adapters.queue_sqs import SqsQueue
 from photogate.domain import Delivery
 from photogate.errors import ConfigError, QueueUnavailable
@@ -56,6 +62,8 @@ class Kind:
     tells_handed_back: bool
     #: Whether dead jobs keep why they died, their id and their deliveries.
     keeps_dead: bool
+    #: Whether a job that is at work stays when the queue is emptied.
+    spares_work: bool
     #: How many jobs the stand-in can carry in reasonable time.
     crowd: int
 
@@ -69,6 +77,7 @@ REDIS = Kind(
     detects_stale=True,
     tells_handed_back=True,
     keeps_dead=True,
+    spares_work=True,
     crowd=200,
 )
 POSTGRES = replace(REDIS, name="postgres")
@@ -83,6 +92,7 @@ SQS = Kind(
     detects_stale=False,
     tells_handed_back=False,
     keeps_dead=False,
+    spares_work=False,
     crowd=40,
 )
 
@@ -313,6 +323,48 @@ def test_a_job_dies_after_its_last_delivery_and_can_be_redriven(
     assert counts(queue) == (0, 0, 0, 0)
 
 
+def test_purging_removes_what_waits_and_nothing_else(queue: Queue, kind: Kind) -> None:
+    queue.send("at work")
+    at_work = queue.receive(wait_s=1)
+    assert at_work is not None
+    assert queue.extend(at_work, visibility_s=30)
+    for number in range(5):
+        queue.send(str(number))
+    queue.send("later", delay_s=900)
+    assert queue.purge(dead=True) == 0
+    assert counts(queue) == (5, 1, 1, 0)
+    assert queue.purge(dead=False) == (6 if kind.spares_work else 7)
+    assert counts(queue) == (0, 1 if kind.spares_work else 0, 0, 0)
+    assert queue.receive(wait_s=0) is None
+    queue.ack(at_work)
+    assert counts(queue) == (0, 0, 0, 0)
+    queue.send("and on")
+    again = queue.receive(wait_s=1)
+    assert again is not None
+    assert again.body == "and on"
+
+
+def test_dead_jobs_are_purged_by_themselves(queue: Queue) -> None:
+    queue.send("poison")
+    for _ in range(MAX_RECEIVES):
+        delivery = queue.receive(wait_s=3)
+        assert delivery is not None
+        queue.nack(delivery, delay_s=0, error="it is poison")
+
+    def died() -> bool:
+        assert queue.receive(wait_s=0) is None
+        return counts(queue) == (0, 0, 0, 1)
+
+    eventually(died)
+    queue.send("sound")
+    assert queue.purge(dead=False) == 1
+    assert counts(queue) == (0, 0, 0, 1)
+    queue.send("sound")
+    assert queue.purge(dead=True) == 1
+    assert counts(queue) == (1, 0, 0, 0)
+    assert (queue.dead(limit=5), queue.redrive(limit=5)) == ([], 0)
+
+
 def test_many_workers_share_without_doubling(queue: Queue, kind: Kind) -> None:
     taken: list[str] = []
     lock = threading.Lock()
@@ -359,9 +411,20 @@ class TestRedis:
             redis_queue.send("x")
         while (delivery := redis_queue.receive(wait_s=0)) is not None:
             redis_queue.ack(delivery)
+        self.nothing_is_left(redis_client)
+
+    def nothing_is_left(self, redis_client: redis.Redis) -> None:
         left = {str(key) for key in redis_client.scan_iter()}
         assert left <= {f"{{{QUEUE_NAME}}}:wake"}
         assert int(redis_client.llen(f"{{{QUEUE_NAME}}}:wake")) <= 64
+
+    def test_more_than_a_portion_is_purged_and_none_is_left_behind(
+        self, redis_queue: RedisQueue, redis_client: redis.Redis
+    ) -> None:
+        for number in range(2 * PURGED_AT_ONCE + 10):
+            redis_queue.send("x", delay_s=900 if number < PURGED_AT_ONCE + 5 else 0)
+        assert redis_queue.purge(dead=False) == 2 * PURGED_AT_ONCE + 10
+        self.nothing_is_left(redis_client)
 
     def test_a_dead_job_that_was_evicted_is_no_job(
         self, redis_client: redis.Redis, redis_queue: RedisQueue
@@ -459,6 +522,7 @@ class TestPostgres:
             queue.stats,
             lambda: queue.dead(limit=1),
             lambda: queue.redrive(limit=1),
+            lambda: queue.purge(dead=False),
             queue.check,
         ]
         for call in calls:
@@ -549,6 +613,7 @@ class TestSqs:
         url = sqs_client.create_queue(QueueName=f"jobs-{uuid4()}")["QueueUrl"]
         queue = SqsQueue(sqs_client, url, visibility_s=SQS.visibility_s)
         assert (queue.dead(limit=10), queue.redrive(limit=10)) == ([], 0)
+        assert queue.purge(dead=True) == 0
         assert counts(queue) == (0, 0, 0, 0)
         assert queue.check()["max_receives"] is None
         assert sqs_queue.check()["max_receives"] == MAX_RECEIVES
@@ -567,6 +632,12 @@ class TestSqs:
         assert len(queue.dead(limit=12)) == 12
         assert queue.redrive(limit=12) == 12
         assert counts(queue) == (12, 0, 0, 11)
+
+    def test_sqs_empties_a_queue_once_a_minute(self, sqs_queue: SqsQueue) -> None:
+        assert sqs_queue.purge(dead=False) == 0
+        with pytest.raises(QueueUnavailable, match="try again in a minute") as caught:
+            sqs_queue.purge(dead=False)
+        assert caught.value.retry_after_s == 60
 
     def test_a_queue_that_is_not_there(self, sqs_client: SQSClient, moto_server: str) -> None:
         queue = SqsQueue(sqs_client, f"{moto_server}/1/none", visibility_s=1)
@@ -620,6 +691,7 @@ class TestSqs:
             queue.stats,
             lambda: queue.dead(limit=1),
             lambda: queue.redrive(limit=1),
+            lambda: queue.purge(dead=True),
         ]
         with closing(queue):
             for call in calls:

@@ -131,6 +131,14 @@ class Model:
             self._show(job_id, 0)
         return len(chosen)
 
+    def purge(self, *, dead: bool) -> int:
+        gone = [*self.dead] if dead else [*self.visible, *self.delayed]
+        for job_id in gone:
+            del self.jobs[job_id]
+        for place in [self.dead] if dead else [self.visible, self.delayed]:
+            place.clear()  # type: ignore[attr-defined]
+        return len(gone)
+
     def _current(self, delivery: Delivery) -> bool:
         job = self.jobs.get(delivery.job_id)
         return job is not None and job.token == delivery.token
@@ -273,6 +281,11 @@ class Comparison(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 3))
     def redrive(self, limit: int) -> None:
         assert self.queue.redrive(limit=limit) == self.model.redrive(limit)
+
+    @precondition(lambda self: len(self.model.jobs) > 3)
+    @rule(dead=st.booleans())
+    def purge(self, dead: bool) -> None:
+        assert self.queue.purge(dead=dead) == self.model.purge(dead=dead)
 
     def teardown(self) -> None:
         """Whatever happened, what is left is the same."""

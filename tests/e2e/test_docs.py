@@ -79,7 +79,6 @@ def test_commands_on_a_stack(start: Callable[..., RunningStack]) -> None:
     told = says("docs/logs.md", "photogate logs")
     assert re.search(r"moderate .*rejected .*group_photo", told), told
     assert re.search(r"Photos .*reason=group_photo", told), told
-    assert "nothing was given up" in says("docs/logs.md", "photogate dead")
     told = says("docs/accuracy.md", "photogate accuracy")
     assert "Nobody has looked at approved photos drawn at random" in told
     assert "profile@4" in told
@@ -87,6 +86,11 @@ def test_commands_on_a_stack(start: Callable[..., RunningStack]) -> None:
     assert "✓ workers" in told
     assert "nothing was given up" in told
     assert "nothing was given up" in says("docs/troubleshoot.md", "notices dead")
+    assert "nothing was given up" in says("docs/logs.md", "photogate queue dead")
+    told = says("docs/operate.md", "photogate queue stats")
+    assert re.search(r"given up .*nothing was given up\s+redriven: photos 0", told, re.DOTALL), told
+    told = says("docs/operate.md", "photogate results")
+    assert re.search(r"rejected .*too_small.*verdicts of the machine by day", told, re.DOTALL), told
     links = says("docs/review.md", "token --admin").split()
     tokens = [link.removeprefix(f"{stack.url}/admin/sign-in#") for link in links]
     where = f"{stack.url}/api/v1/admin/session"

@@ -74,14 +74,18 @@ class TestADatabaseOfSomebodyElse:
             assert (status, said.splitlines()[0]) == (0, "0001_core.sql")
 
     def test_without_its_tables_a_command_says_what_to_run(self, say: Say, fresh_url: str) -> None:
-        status, said = say("dead", DATABASE_URL=fresh_url, PHOTOS_DIR="x", QUEUE_BACKEND="postgres")
+        status, said = say(
+            "queue", "dead", DATABASE_URL=fresh_url, PHOTOS_DIR="x", QUEUE_BACKEND="postgres"
+        )
         assert (status, len(said.splitlines())) == (1, 1)
         assert "does not exist; run `photogate migrate`" in said
 
 
-@pytest.mark.parametrize("command", ["worker", "dead", "redrive", "migrate"])
+@pytest.mark.parametrize(
+    "command", ["worker", "dead", "queue redrive", "queue stats", "queue purge", "migrate"]
+)
 def test_where_no_stack_ran(say: Say, command: str) -> None:
-    status, said = say(command)
+    status, said = say(*command.split())
     assert (status, len(said.splitlines())) == (1, 1)
     assert said.startswith("photogate: no stack has run in ")
     assert "start one with `photogate up`" in said

@@ -70,7 +70,7 @@ def test_photos_in_a_bucket_and_jobs_in_sqs(
             assert "5 photos" in stack.run("smoke", "5")
         assert len(uploads(s3)) == 5
         assert not (stack.home / "photos").exists()
-        assert stack.run("dead", **CREDENTIALS) == "nothing was given up\n"
+        assert stack.run("queue", "dead", **CREDENTIALS) == "nothing was given up\n"
         assert not remembered(stack).keys() & {"PHOTOS_DIR", "REDIS_URL", *CREDENTIALS}
         assert stack.stop() == 0
 
@@ -114,6 +114,6 @@ def test_rows_and_jobs_elsewhere(
     with stack.one_more_worker():
         assert "5 photos" in stack.run("smoke", "5")
         assert stack.run("doctor").endswith("nothing is wrong\n")
-    assert stack.run("dead") == "nothing was given up\n"
+    assert stack.run("queue", "dead") == "nothing was given up\n"
     assert stack.run("migrate") == "the schema is up to date\n"
     assert not (stack.home / "postgres").exists()

@@ -262,14 +262,14 @@ def test_what_was_given_up_is_redriven(start: Callable[..., RunningStack]) -> No
             return bool(client.photos()[0]["moderation_status"] == "review")
 
         eventually(concluded)
-    said = stack.run("dead")
+    said = stack.run("queue", "dead")
     assert "there is no object" in said
     assert re.search(r"│ 1 +│ [5-9] +│", said), said
 
     away.rename(stored)
-    assert stack.run("redrive").startswith("redriven: photos 1, batches 1,")
+    assert stack.run("queue", "redrive").startswith("redriven: photos 1, batches 1,")
     eventually(lambda: client.photos()[0]["moderation_status"] == "approved")
-    assert stack.run("dead") == "nothing was given up\n"
+    assert stack.run("queue", "dead") == "nothing was given up\n"
     client.close()
 
 

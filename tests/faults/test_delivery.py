@@ -73,7 +73,7 @@ def test_a_job_that_can_never_succeed(
         ("approved", False, MAX_DELIVERIES): 4 * len(batches),
         ("review", True, MAX_DELIVERIES): len(batches),
     }
-    told = _command(installation, "dead")
+    told = _command(installation, "queue", "dead")
     assert [batch for batch in batches if batch not in told] == []
     assert told.count("there is no object") >= len(batches)
 
@@ -82,7 +82,9 @@ def test_a_job_that_can_never_succeed(
     ids = {key: row["id"] for key, row in _photos(installation, keys).items()}
     with Moderator(installation, ledger) as moderator:
         moderator.reject(ids[gone[0].key], "decided before the second chance")
-        found = re.fullmatch(r"redriven: photos (\d+), .*\n", _command(installation, "redrive"))
+        found = re.fullmatch(
+            r"redriven: photos (\d+), .*\n", _command(installation, "queue", "redrive")
+        )
         assert found
         assert int(found[1]) >= len(gone) - 1
         moderator.reject(ids[gone[1].key], "decided before the machine could")
@@ -94,7 +96,7 @@ def test_a_job_that_can_never_succeed(
         *["rejected"] * 2,
         *[EXPECTED[photo.truth] for photo in gone[2:]],
     ]
-    assert not [batch for batch in batches if batch in _command(installation, "dead")]
+    assert not [batch for batch in batches if batch in _command(installation, "queue", "dead")]
     close("delivery: a job that can never succeed, redriven", injected=len(batches))
 
 
@@ -111,10 +113,10 @@ def _hand_in_and_lose_one(
     return _Gone(batch_id=batch_id, key=key, truth=photo.truth, data=photo.data)
 
 
-def _command(installation: Installation, name: str) -> str:
+def _command(installation: Installation, *words: str) -> str:
     """Run ``photogate`` as an operator would; gives what it prints."""
     done = subprocess.run(
-        [PHOTOGATE, name, "--limit", "10000"],
+        [PHOTOGATE, *words, "--limit", "10000"],
         env=os.environ
         | installation.environment()
         | {"COLUMNS": "200", "PHOTOGATE_HOME": str(installation.servers.home.path / "none")},

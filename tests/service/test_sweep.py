@@ -47,6 +47,14 @@ def bodies(queue: UnsteadyQueue) -> list[str]:
     return found
 
 
+def die(queue: UnsteadyQueue, job: Job) -> None:
+    queue.send(job.encode())
+    for _ in range(5):
+        delivery = queue.receive(wait_s=0)
+        assert delivery is not None
+        queue.nack(delivery, delay_s=0, error="the model failed")
+
+
 class Failing:
     """A port of which one method fails."""
 
@@ -242,6 +250,57 @@ class TestBacklog:
         assert sweep.run().resent == 599
 
 
+class TestPurge:
+    """An operator empties the queue: nothing is lost."""
+
+    def test_what_waited_is_sent_again(
+        self, records: Records, sweep: Sweep, queue: UnsteadyQueue, job: Job
+    ) -> None:
+        jobs = [job, *TestBacklog().accept(records, queue, 5)]
+        queue.send(job.encode(), delay_s=60)
+        records.outbox.sent([job.batch_id])
+        held = queue.receive(wait_s=0)
+        assert held
+        known = handed_in(records, "incoming/a", "incoming/b")
+        ids = {id_ for key, id_ in known.items() if key.startswith("incoming/")}
+        for id_ in ids:
+            judge(records, id_)
+        queue.send(CopyJob(photo_ids=tuple(ids)).encode())
+        assert queue.purge(dead=False) == 6
+        records.due_now()
+        records.end_copy_leases()
+        assert sweep.run().copies == 2
+        found = [decode(body) for body in bodies(queue)]
+        copies = [one for one in found if isinstance(one, CopyJob)]
+        assert {id_ for one in copies for id_ in one.photo_ids} == ids
+        verdicts = {one.batch_id for one in found if isinstance(one, Job)}
+        # What is at work is no more lost than what was sent again.
+        assert verdicts | {Job.decode(held.body).batch_id} >= {one.batch_id for one in jobs}
+
+    def test_what_was_given_up_can_still_be_redriven(
+        self, records: Records, sweep: Sweep, redrive: Redrive, queue: UnsteadyQueue, job: Job
+    ) -> None:
+        die(queue, job)
+        records.deliver_too_often()
+        sweep.run()
+        assert queue.purge(dead=True) == 1
+        (batch,) = redrive.given_up(limit=5).batches
+        assert (batch.batch_id, batch.photos) == (job.batch_id, 3)
+        done = redrive.run(limit=5)
+        assert (done.photos, done.jobs) == (3, 0)
+        assert bodies(queue) == [Job(batch_id=job.batch_id, generation=2).encode()]
+
+    def test_a_job_that_died_early_is_sent_again(
+        self, records: Records, sweep: Sweep, queue: UnsteadyQueue, job: Job
+    ) -> None:
+        records.outbox.sent([job.batch_id])
+        die(queue, job)
+        assert queue.purge(dead=True) == 1
+        records.due_now()
+        assert sweep.run().resent == 1
+        assert bodies(queue) == [job.encode()]
+
+
 class TestParts:
     """One part that fails keeps none of the others from its work."""
 
@@ -429,11 +488,7 @@ class TestRedrive:
     def test_dead_jobs_are_visible_again(
         self, redrive: Redrive, queue: UnsteadyQueue, job: Job
     ) -> None:
-        queue.send(job.encode())
-        for _ in range(5):
-            delivery = queue.receive(wait_s=0)
-            assert delivery is not None
-            queue.nack(delivery, delay_s=0, error="the model failed")
+        die(queue, job)
         (dead,) = redrive.given_up(limit=5).jobs
         assert (dead.body, dead.last_error) == (job.encode(), "the model failed")
         assert redrive.run(limit=5).jobs == 1

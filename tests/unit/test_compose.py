@@ -40,7 +40,7 @@ MODELS: dict[str, tuple[type[s.LogSettings], ...]] = {
     "migrate": (s.MigrateSettings,),
     "api": (s.UploadSettings, s.AdminSettings, s.ServeSettings, s.MetricsSettings),
     "moderator-worker": (s.ModerateSettings,),
-    "sweep": (s.SweepSettings, s.SenderSettings),
+    "sweep": (s.SweepSettings, s.SenderSettings, s.AlertSettings),
 }
 #: Settings of which compose.yaml decides, whatever .env says.
 _CONTAINER = "the container's; DATABASE_URL names a server of one's own, and wins"
@@ -56,6 +56,7 @@ FIXED = {
     "REDIS_PORT": _REDIS,
     "MODEL_DIR": _IMAGE,
     "FACES_DIR": _IMAGE,
+    "ALERT_STATE": "in a volume",
 }
 
 
@@ -193,7 +194,7 @@ class TestSettings:
             "METRICS_TOKEN",
             "OIDC_CLIENT_SECRET",
         }
-        of_sweep = s.secret_names(s.NoticeSettings)
+        of_sweep = s.secret_names(s.AlertSettings)
         assert empty == (SERVERS_OWN | of_api | of_sweep | {"MIGRATE_DATABASE_URL"}) - wanted
 
 
@@ -215,13 +216,21 @@ def test_photos_are_in_a_volume_that_the_api_the_workers_and_the_sweep_share() -
     assert mounted == {
         "api": ["photos:/photos"],
         "moderator-worker": ["photos:/photos"],
-        "sweep": ["photos:/photos"],
+        "sweep": ["photos:/photos", "alerts:/alerts"],
     }
     assert "photos" in COMPOSE["volumes"]
     for name in mounted:
         dockerfile = (ROOT / SERVICES[name]["build"]["dockerfile"]).read_text(encoding="utf-8")
         last_stage = dockerfile.rpartition("\nFROM ")[2]
         assert "install --directory --owner 65534 --group 65534 /photos\n" in last_stage
+
+
+def test_what_operators_were_told_outlives_the_sweep() -> None:
+    place = SERVICES["sweep"]["environment"]["ALERT_STATE"]
+    assert place.startswith("/alerts/")
+    assert "alerts" in COMPOSE["volumes"]
+    dockerfile = (ROOT / "local" / "Dockerfile").read_text(encoding="utf-8")
+    assert "install --directory --owner 65534 --group 65534 /alerts\n" in dockerfile
 
 
 class TestWorkers:

@@ -69,8 +69,7 @@ RUN_BY: dict[str, dict[str, str]] = {
         ".venv/bin/photogate doctor": "tests/e2e/test_own_servers.py::test_rows_and_jobs_elsewhere",
         ".venv/bin/photogate logs": "tests/e2e/test_docs.py::test_commands_on_a_stack",
         ".venv/bin/photogate metrics": "tests/e2e/test_docs.py::test_commands_on_a_stack",
-        ".venv/bin/photogate dead": "tests/e2e/test_docs.py::test_commands_on_a_stack",
-        ".venv/bin/photogate redrive": "tests/e2e/test_docs.py::test_commands_on_a_stack",
+        ".venv/bin/photogate queue": "tests/e2e/test_docs.py::test_commands_on_a_stack",
     },
     "docs/notices.md": {
         ".venv/bin/photogate notices": (
@@ -79,6 +78,11 @@ RUN_BY: dict[str, dict[str, str]] = {
     },
     "docs/operate.md": {
         "export METRICS_TOKEN=": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
+        ".venv/bin/photogate queue": "tests/e2e/test_docs.py::test_commands_on_a_stack",
+        "ALERT_COMMAND=": "tests/e2e/test_alerts.py::test_the_pages_commands",
+        ".venv/bin/photogate alerts": "tests/e2e/test_alerts.py::test_the_pages_commands",
+        ".venv/bin/photogate results": "tests/e2e/test_docs.py::test_commands_on_a_stack",
+        ".venv/bin/photogate report": "tests/e2e/test_docs.py::test_commands_on_a_stack",
         ".venv/bin/photogate watch": "tests/e2e/test_metrics_page.py::test_watch_and_metrics",
         ".venv/bin/photogate up": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
         "curl ": "tests/e2e/test_metrics_page.py::test_the_pages_commands",

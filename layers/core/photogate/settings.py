@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from base64 import b64decode
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
@@ -652,6 +653,70 @@ class NoticeSettings(LogSettings):
     def _has_webhook(self) -> NoticeSettings:
         if (self.webhook_url is None) != (self.webhook_secret is None):
             raise ValueError("WEBHOOK_URL and WEBHOOK_SECRET go together")
+        return self
+
+
+def _is_hook(url: SecretStr) -> SecretStr:
+    parts = urlsplit(url.get_secret_value())
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        # Not quoted: it may hold a secret.
+        raise ValueError("must be like https://chat.example.com/hooks/…")
+    return url
+
+
+def _is_command(command: str) -> str:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ValueError(f"cannot be read as a command: {error}") from None
+    if not words:
+        raise ValueError("must be a command with its arguments")
+    return command
+
+
+class AlertSettings(NoticeSettings):
+    """What operators are told by the local sweep, and how. 0 turns a bound off."""
+
+    alert_webhook_url: Annotated[SecretStr, AfterValidator(_is_hook)] | None = Field(
+        None,
+        description="Where operators are told what is wrong, as JSON with `text`"
+        " ([operate](operate.md#alerts-without-prometheus)).",
+    )
+    alert_telegram_chat: str | None = Field(
+        None, description="A chat that is told the same by the bot of `TELEGRAM_BOT_TOKEN`: its id."
+    )
+    alert_command: Annotated[str, AfterValidator(_is_command)] | None = Field(
+        None,
+        description="A command that gets the same on standard input, such as `mail -s Photogate"
+        " me@example.com`.",
+    )
+    alert_state: Path | None = Field(
+        None,
+        description="File that keeps over a restart what was told; in the folder of `photogate up`"
+        " `alerts.json`.",
+    )
+    alert_queue_s: float = Field(
+        600.0, ge=0, description="Told when a batch has waited longer for its verdicts, in seconds."
+    )
+    alert_dead_jobs: int = Field(1, ge=0, description="Told from so many given-up jobs on.")
+    alert_failed_percent: float = Field(
+        5.0,
+        ge=0,
+        le=100,
+        description="Told when checking failed for more of the last hour's photos, and for 10.",
+    )
+    alert_workers: int = Field(1, ge=0, description="Told when fewer workers announce themselves.")
+    alert_free_gb: float = Field(
+        2.0, ge=0, description="Told when less is free where photos are kept, in GB."
+    )
+    alert_review_h: float = Field(
+        24.0, ge=0, description="Told when a photo has waited longer for a person, in hours."
+    )
+
+    @model_validator(mode="after")
+    def _has_bot(self) -> AlertSettings:
+        if self.alert_telegram_chat is not None and self.telegram_bot_token is None:
+            raise ValueError("ALERT_TELEGRAM_CHAT needs TELEGRAM_BOT_TOKEN, the bot that tells it")
         return self
 
 

@@ -176,4 +176,25 @@ function operations.redrive(limit)
     return redriven
 end
 
+-- A portion, so that Redis answers others meanwhile.
+function operations.purge(of, most)
+    local ids
+    if of == 'dead' then
+        ids = redis.call('ZRANGE', dead, 0, most - 1)
+    else
+        ids = redis.call('LRANGE', list, -most, -1)
+        if #ids == 0 then
+            ids = redis.call('ZRANGE', delayed, 0, most - 1)
+        else
+            redis.call('LTRIM', list, 0, -#ids - 1)
+        end
+    end
+    for _, id in ipairs(ids) do
+        redis.call('ZREM', dead, id)
+        redis.call('ZREM', delayed, id)
+        redis.call('DEL', job(id))
+    end
+    return #ids
+end
+
 return operations[operation](ARGV[5], ARGV[6], ARGV[7], ARGV[8])

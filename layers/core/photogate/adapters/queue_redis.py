@@ -29,6 +29,8 @@ T = TypeVar("T")
 #: The predecessor's name; operators know it.
 QUEUE_NAME = "photo_moderation_queue"
 
+#: Jobs that are removed in one call; Redis does nothing else meanwhile.
+PURGED_AT_ONCE = 1000
 #: A worker that misses a wake hint waits this much longer.
 _BLOCK_S = 1.0
 READ_TIMEOUT_S = 5.0
@@ -171,6 +173,14 @@ class RedisQueue:
     def redrive(self, *, limit: int) -> int:
         """See ``photogate.ports.queue.JobMonitor.redrive``."""
         return int(self._run("redrive", limit))
+
+    @_translated
+    def purge(self, *, dead: bool) -> int:
+        """See ``photogate.ports.queue.JobMonitor.purge``."""
+        purged = 0
+        while some := int(self._run("purge", "dead" if dead else "waiting", PURGED_AT_ONCE)):
+            purged += some
+        return purged
 
     @_translated
     def check(self) -> dict[str, Any]:

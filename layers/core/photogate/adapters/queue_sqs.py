@@ -170,6 +170,24 @@ class SqsQueue:
         return moved
 
     @translated
+    def purge(self, *, dead: bool) -> int:
+        """See ``photogate.ports.queue.JobMonitor.purge``; the number is approximate.
+
+        It takes up to a minute until nothing is given any more.
+        """
+        url = self._dead_url if dead else self._url
+        if url is None:
+            return 0
+        purged = sum(self._counts(url))
+        try:
+            self._sqs.purge_queue(QueueUrl=url)
+        except self._sqs.exceptions.PurgeQueueInProgress as error:
+            raise QueueUnavailable(
+                "SQS empties a queue once in 60 s: try again in a minute", retry_after_s=60.0
+            ) from error
+        return purged
+
+    @translated
     def check(self) -> dict[str, Any]:
         """Answer a health probe; says after how many deliveries a job is dead.
 

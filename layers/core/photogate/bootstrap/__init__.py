@@ -9,7 +9,7 @@ from __future__ import annotations
 from photogate import settings as s
 from photogate.bootstrap import choose
 from photogate.bootstrap.for_accuracy import accuracy
-from photogate.bootstrap.for_admin import AdminParts, admin
+from photogate.bootstrap.for_admin import AdminParts, admin, lists
 from photogate.bootstrap.for_files import (
     cors_origins,
     file_store,
@@ -24,9 +24,17 @@ from photogate.bootstrap.for_moderate import (
     copy_maker,
     moderate,
 )
-from photogate.bootstrap.for_notices import channels, notice_desk, notifying, sending
+from photogate.bootstrap.for_notices import channels, notice_desk, notifying, sending, telegram
 from photogate.bootstrap.for_sessions import sessions
-from photogate.bootstrap.for_sweep import handing_over, redrive, remove_parts, sweep
+from photogate.bootstrap.for_sweep import (
+    backlog,
+    handing_over,
+    job_monitor,
+    redrive,
+    remove_parts,
+    report,
+    sweep,
+)
 from photogate.bootstrap.for_upload import UploadParts, upload
 
 __all__ = [
@@ -37,11 +45,14 @@ __all__ = [
     "accuracy",
     "admin",
     "analyzer",
+    "backlog",
     "check_settings",
     "copy_maker",
     "cors_origins",
     "file_store",
     "handing_over",
+    "job_monitor",
+    "lists",
     "markers_count",
     "max_photo_bytes",
     "migrate",
@@ -51,10 +62,12 @@ __all__ = [
     "plan_migration",
     "redrive",
     "remove_parts",
+    "report",
     "reset",
     "sending",
     "sessions",
     "sweep",
+    "telegram",
     "trusted_proxies",
     "upload",
 ]
@@ -78,7 +91,13 @@ def check_settings() -> None:
     Raises:
         ConfigError: some entry point would not start.
     """
-    for model in (s.UploadSettings, s.AdminSettings, s.SweepSettings, s.SenderSettings):
+    for model in (
+        s.UploadSettings,
+        s.AdminSettings,
+        s.SweepSettings,
+        s.SenderSettings,
+        s.AlertSettings,
+    ):
         choose.settings_of(model)
     channels(choose.settings_of(s.NoticeSettings))
     settings = choose.settings_of(s.ModerateSettings)

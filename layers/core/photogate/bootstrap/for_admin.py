@@ -10,6 +10,7 @@ from photogate import settings as s
 from photogate.bootstrap import choose
 
 if TYPE_CHECKING:
+    from photogate.adapters.postgres.pool import Pool
     from photogate.auth import TokenVerifier
     from photogate.health import DeepHealth
     from photogate.ports.accuracy import AccuracyCounts
@@ -47,18 +48,16 @@ def admin() -> AdminParts:
     """Build, once per process, what the admin function needs."""
     from photogate.adapters.postgres.accuracy import PostgresAccuracy
     from photogate.adapters.postgres.copies import PostgresCopies
-    from photogate.adapters.postgres.histories import PostgresHistories
     from photogate.adapters.postgres.holds import PostgresHolds
     from photogate.adapters.postgres.notice_desk import PostgresAddresses, PostgresNoticeDesk
     from photogate.adapters.postgres.outbox import PostgresOutbox
     from photogate.adapters.postgres.reviews import PostgresReviewItems
-    from photogate.adapters.postgres.selections import PostgresRejections, PostgresSelections
+    from photogate.adapters.postgres.selections import PostgresSelections
     from photogate.adapters.postgres.sessions import PostgresSessions
     from photogate.adapters.postgres.views import PostgresViews
     from photogate.adapters.postgres.workers import PostgresWorkers
     from photogate.service.changes import ReportedChanges
     from photogate.service.holding import Holding
-    from photogate.service.listing import Lists
     from photogate.service.notices import reminder
     from photogate.service.review import Reviews
     from photogate.service.reviewing import Reviewing
@@ -103,17 +102,31 @@ def admin() -> AdminParts:
             outbox=outbox,
             reveals_per_day=settings.reveals_per_day,
         ),
-        lists=Lists(
-            views=views,
-            rejections=PostgresRejections(pool),
-            histories=PostgresHistories(pool),
-        ),
+        lists=_lists(pool),
         holding=Holding(holds=holds, changes=changes),
         notices=PostgresNoticeDesk(pool),
         accuracy=PostgresAccuracy(pool),
         addresses=PostgresAddresses(pool),
         sign_ins=sign_ins,
         oidc=_oidc(settings, sign_ins),
+    )
+
+
+def lists() -> Lists:
+    """Build the reads behind lists; the database alone is needed."""
+    return _lists(choose.pool(choose.settings_of(s.DatabaseSettings)))
+
+
+def _lists(pool: Pool) -> Lists:
+    from photogate.adapters.postgres.histories import PostgresHistories
+    from photogate.adapters.postgres.selections import PostgresRejections
+    from photogate.adapters.postgres.views import PostgresViews
+    from photogate.service.listing import Lists
+
+    return Lists(
+        views=PostgresViews(pool),
+        rejections=PostgresRejections(pool),
+        histories=PostgresHistories(pool),
     )
 
 

@@ -11,6 +11,7 @@ from photogate.bootstrap import choose
 from photogate.errors import ConfigError
 
 if TYPE_CHECKING:
+    from photogate.adapters.channels.telegram import TelegramChannel
     from photogate.domain.notices import Notice
     from photogate.ports.notices import Addresses, Channel, Kind, NoticeDesk
     from photogate.service.handing_over import HandingOver, Notifying
@@ -44,7 +45,8 @@ def _webhook(settings: s.NoticeSettings) -> Channel | None:
     return channel
 
 
-def _telegram(settings: s.NoticeSettings) -> Channel | None:
+def telegram(settings: s.NoticeSettings) -> TelegramChannel | None:
+    """Make the bot that tells users, and operators where ``ALERT_TELEGRAM_CHAT`` is set."""
     from photogate.adapters.channels.telegram import TelegramChannel
     from photogate.texts.notices import notice_words
 
@@ -65,7 +67,7 @@ def _telegram(settings: s.NoticeSettings) -> Channel | None:
 #: Every channel: made from settings, or None where it is not set up.
 CHANNELS: dict[str, Callable[[s.NoticeSettings], Channel | None]] = {
     "log": _log,
-    "telegram": _telegram,
+    "telegram": telegram,
     "webhook": _webhook,
 }
 

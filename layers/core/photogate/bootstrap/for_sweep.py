@@ -1,4 +1,4 @@
-"""What the sweep, and redriving by hand, are made of."""
+"""What the sweep, and what operators ask and do, are made of."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from photogate.bootstrap import choose
 from photogate.bootstrap.for_notices import hand_over
 
 if TYPE_CHECKING:
+    from photogate.adapters.postgres.backlog import Work
+    from photogate.adapters.postgres.report import Report
+    from photogate.ports.queue import JobMonitor
     from photogate.service.handing_over import HandingOver
     from photogate.service.redrive import Redrive
     from photogate.service.sweep import Sweep
@@ -68,3 +71,22 @@ def redrive() -> Redrive:
         monitor=choose.queue(settings),
         sweep=sweep(),
     )
+
+
+def job_monitor() -> JobMonitor:
+    """Build what looks at the queue from outside."""
+    return choose.queue(choose.settings_of(s.SweepSettings))
+
+
+def backlog() -> list[Work]:
+    """Read what is to be done, by kind."""
+    from photogate.adapters.postgres.backlog import backlog
+
+    return backlog(choose.pool(choose.settings_of(s.SweepSettings)))
+
+
+def report(*, days: int) -> Report:
+    """Read what happened in the last days, today among them."""
+    from photogate.adapters.postgres.report import report
+
+    return report(choose.pool(choose.settings_of(s.DatabaseSettings)), days=days)

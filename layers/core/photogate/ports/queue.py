@@ -49,6 +49,13 @@ class JobMonitor(Protocol):
     def redrive(self, *, limit: int) -> int:
         """Make up to ``limit`` dead jobs visible again, as if new; return how many."""
 
+    def purge(self, *, dead: bool) -> int:
+        """Remove the jobs that wait, delayed ones too, or the dead ones only; return how many.
+
+        Those at work go on, except on SQS, which empties a queue as a whole: what they do counts,
+        and they do not come back when it fails. What is sent meanwhile may be removed as well.
+        """
+
 
 class Queue(JobSender, JobReceiver, JobMonitor, Probe, Protocol):
     """All sides of one queue: what an adapter gives to ``bootstrap``."""

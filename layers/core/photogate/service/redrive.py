@@ -32,7 +32,7 @@ class Redriven:
 
 
 class Redrive:
-    """The use case behind ``photogate dead`` and ``photogate redrive``. Safe to repeat."""
+    """The use case behind ``photogate queue dead`` and ``redrive``. Safe to repeat."""
 
     def __init__(
         self, *, unfinished: Unfinished, changes: Changes, monitor: JobMonitor, sweep: Sweep

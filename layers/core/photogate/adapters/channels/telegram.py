@@ -67,8 +67,13 @@ class TelegramChannel:
         if parcel.address is None:
             return Receipt(told=0, failure=Failure(kind=Failing.GONE, error="no chat is known"))
         told, text = self._message(parcel)
+        failure = self.send(parcel.address, text, deadline)
+        return Receipt(told=told if failure is None else 0, failure=failure)
+
+    def send(self, chat: str, text: str, deadline: Deadline) -> Failure | None:
+        """Send one message to a chat; gives why it was not taken, or None."""
         message = {
-            "chat_id": parcel.address,
+            "chat_id": chat,
             "text": text,
             # A moderator's words may hold an address.
             "link_preview_options": {"is_disabled": True},
@@ -77,11 +82,8 @@ class TelegramChannel:
             answer = deadline.within(self._timeout_s).bound(lambda: self._post(message))
         # An error's own words may hold the address, and with it the token.
         except (HTTPError, OSError) as error:
-            failure = Failure(kind=Failing.DOWN, error=f"no answer: {type(error).__name__}")
-            return Receipt(told=0, failure=failure)
-        if answer.ok:
-            return Receipt(told=told)
-        return Receipt(told=0, failure=_failure(answer))
+            return Failure(kind=Failing.DOWN, error=f"no answer: {type(error).__name__}")
+        return None if answer.ok else _failure(answer)
 
     def close(self) -> None:
         """Close the connections that are kept; they are opened again when needed."""

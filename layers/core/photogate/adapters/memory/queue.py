@@ -148,6 +148,19 @@ class MemoryQueue:
                 self._show(job_id, 0)
             return len(chosen)
 
+    def purge(self, *, dead: bool) -> int:
+        """See ``photogate.ports.queue.JobMonitor.purge``."""
+        with self._changed:
+            gone = list(self._dead) if dead else [*self._visible, *self._delayed]
+            for job_id in gone:
+                del self._jobs[job_id]
+            if dead:
+                self._dead.clear()
+            else:
+                self._visible.clear()
+                self._delayed.clear()
+            return len(gone)
+
     def check(self) -> dict[str, Any]:
         """Answer a health probe."""
         return {"jobs": len(self._jobs)}

@@ -71,3 +71,19 @@ def condition(pool: Pool) -> Condition:
         )
 
     return pool.transaction(work)
+
+
+def lately_failed(pool: Pool) -> tuple[int, int]:
+    """Count photos of the last one to two hours: those that could not be finished, and all.
+
+    Raises:
+        DatabaseUnavailable: it does not answer.
+    """
+    (row,) = pool.transaction(
+        lambda s: s.rows(
+            "SELECT coalesce(sum(n) FILTER (WHERE status = 'review' AND failed), 0) AS failed,"
+            " coalesce(sum(n), 0) AS photos FROM hourly_counts"
+            " WHERE hour >= date_trunc('hour', now() - interval '1 hour', 'UTC')"
+        )
+    )
+    return int(row["failed"]), int(row["photos"])

@@ -103,6 +103,12 @@ _REDRIVE = """
     UPDATE jobs SET state = 'visible', due_at = NULL, receives = 0, place = chosen.place
     FROM chosen WHERE jobs.id = chosen.id RETURNING jobs.id
 """
+_PURGE = f"""
+    DELETE FROM jobs WHERE id = ANY (ARRAY(
+        SELECT id FROM jobs WHERE state = ANY (CAST(:states AS text[])) LIMIT {_MOST}
+        FOR UPDATE SKIP LOCKED))
+    RETURNING id
+"""
 
 
 def _translated(call: Callable[P, T]) -> Callable[P, T]:
@@ -221,6 +227,21 @@ class PostgresQueue:
 
         self._pool.transaction(work)
         return len(redriven)
+
+    @_translated
+    def purge(self, *, dead: bool) -> int:
+        """See ``photogate.ports.queue.JobMonitor.purge``."""
+        states = ["dead"] if dead else ["visible", "delayed"]
+        purged: set[str] = set()
+
+        def work(session: Session) -> int:
+            rows = session.rows(_PURGE, states=states)
+            purged.update(row["id"] for row in rows)
+            return len(rows)
+
+        while self._pool.transaction(work):
+            pass
+        return len(purged)
 
     @_translated
     def check(self) -> dict[str, Any]:
