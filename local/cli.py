@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from local.commands.aws import stacks
 from local.commands.check import check
 from local.commands.client import smoke, token
 from local.commands.doctor import doctor
@@ -42,3 +43,4 @@ for command in (
     app.command()(command)
 app.add_typer(models, name="model")
 app.add_typer(notices, name="notices")
+app.add_typer(stacks, name="stack")
