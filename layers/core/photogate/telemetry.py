@@ -78,6 +78,7 @@ def emit(
     dimensions: Mapping[str, str] | None = None,
     counts: Mapping[str, float] | None = None,
     milliseconds: Mapping[str, float] | None = None,
+    seconds: Mapping[str, float] | None = None,
 ) -> None:
     """Write one line of metrics. May be called from any thread.
 
@@ -89,6 +90,7 @@ def emit(
         dimensions: more of them; each combination is a metric of its own, and costs.
         counts: values by metric name.
         milliseconds: durations by metric name.
+        seconds: ages by metric name.
     """
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=service)
     if stack := os.environ.get("METRICS_STACK"):
@@ -99,6 +101,8 @@ def emit(
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
     for name, number in (milliseconds or {}).items():
         metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=number)
+    for name, number in (seconds or {}).items():
+        metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=number)
     metrics.flush_metrics()
 
 

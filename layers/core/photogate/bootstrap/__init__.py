@@ -25,7 +25,7 @@ from photogate.bootstrap.for_moderate import (
 )
 from photogate.bootstrap.for_notices import channels, notice_desk, notifying, sending
 from photogate.bootstrap.for_sessions import sessions
-from photogate.bootstrap.for_sweep import handing_over, redrive, remove_parts, sweep
+from photogate.bootstrap.for_sweep import backlog, handing_over, redrive, remove_parts, sweep
 from photogate.bootstrap.for_upload import UploadParts, upload
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "UploadParts",
     "admin",
     "analyzer",
+    "backlog",
     "check_settings",
     "copy_maker",
     "cors_origins",

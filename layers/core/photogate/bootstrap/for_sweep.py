@@ -9,6 +9,7 @@ from photogate.bootstrap import choose
 from photogate.bootstrap.for_notices import hand_over
 
 if TYPE_CHECKING:
+    from photogate.adapters.postgres.backlog import Backlog
     from photogate.service.handing_over import HandingOver
     from photogate.service.redrive import Redrive
     from photogate.service.sweep import Sweep
@@ -41,6 +42,13 @@ def sweep() -> Sweep:
         notice_days=settings.notice_days,
         hand_over=hand_over(settings, "sweep"),
     )
+
+
+def backlog() -> Backlog:
+    """Ask the database what waits."""
+    from photogate.adapters.postgres.backlog import backlog as ask
+
+    return ask(choose.pool(choose.settings_of(s.SweepSettings)))
 
 
 def remove_parts() -> None:

@@ -1,0 +1,47 @@
+"""What waits, in figures that an alarm can watch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from photogate.adapters.postgres.pool import Pool
+
+#: Nobody needs to know a larger number exactly.
+_COUNT_TO = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backlog:
+    """Read at one moment."""
+
+    #: Photos that wait for a person; at most 10,000 are counted.
+    reviews: int
+    #: Age of the oldest of them, in seconds; 0 when there is none.
+    oldest_review_s: float
+    #: Age of the oldest batch that is not finished, in seconds; 0 when there is none.
+    oldest_batch_s: float
+
+
+def backlog(pool: Pool) -> Backlog:
+    """Ask.
+
+    Raises:
+        DatabaseUnavailable: it does not answer.
+    """
+    (row,) = pool.transaction(
+        lambda s: s.rows(
+            "SELECT (SELECT count(*) FROM (SELECT FROM review_items WHERE closed_at IS NULL"
+            "   LIMIT :most) AS open) AS reviews,"
+            " (SELECT extract(epoch FROM now() - min(created_at)) FROM (SELECT created_at"
+            "   FROM review_items WHERE closed_at IS NULL ORDER BY created_at LIMIT 1) AS oldest)"
+            "   AS oldest_review_s,"
+            " (SELECT extract(epoch FROM now() - min(created_at)) FROM batches"
+            "   WHERE finished_at IS NULL) AS oldest_batch_s",
+            most=_COUNT_TO,
+        )
+    )
+    return Backlog(
+        reviews=row["reviews"],
+        oldest_review_s=float(row["oldest_review_s"] or 0),
+        oldest_batch_s=float(row["oldest_batch_s"] or 0),
+    )
