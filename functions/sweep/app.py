@@ -14,7 +14,7 @@ from photogate.telemetry import emit, make_logger, make_tracer
 from . import receipts
 
 if TYPE_CHECKING:
-    from photogate.adapters.postgres.backlog import Backlog
+    from photogate.domain import Backlog
     from photogate.service.sweep import Sweep, Swept
 
 

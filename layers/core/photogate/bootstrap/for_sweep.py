@@ -9,7 +9,7 @@ from photogate.bootstrap import choose
 from photogate.bootstrap.for_notices import hand_over
 
 if TYPE_CHECKING:
-    from photogate.adapters.postgres.backlog import Backlog
+    from photogate.domain import Backlog
     from photogate.service.handing_over import HandingOver
     from photogate.service.redrive import Redrive
     from photogate.service.sweep import Sweep

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from photogate.adapters.postgres.pool import Pool
+from photogate.domain import Backlog
 
 #: Nobody needs to know a larger number exactly.
 _COUNT_TO = 10_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Backlog:
-    """Read at one moment."""
-
-    #: Photos that wait for a person; at most 10,000 are counted.
-    reviews: int
-    #: Age of the oldest of them, in seconds; 0 when there is none.
-    oldest_review_s: float
-    #: Age of the oldest batch that is not finished, in seconds; 0 when there is none.
-    oldest_batch_s: float
 
 
 def backlog(pool: Pool) -> Backlog:
