@@ -19,7 +19,7 @@ LOCKED := $(PYTHON) requirements/locked.py
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run up quick test test-slow screenshots faults check bench model sam-build image-test compose-test deploy destroy setup setup-dev setup-sam lock clean
+.PHONY: help run up quick test test-slow screenshots faults check bench model sam-build checkov image-test compose-test deploy destroy setup setup-dev setup-sam setup-checkov lock clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -67,6 +67,9 @@ sam-build: setup-dev setup-sam ## Check template.yaml, build the zip functions, 
 	  PHOTOGATE_ARTEFACTS=$(CURDIR)/.aws-sam/build PHOTOGATE_RUNTIME=$$runtime \
 	    $(BIN)/pytest tests/functions/test_artefacts.py
 
+checkov: setup-dev setup-checkov ## Look for weak spots in template.yaml, but for those of .ci/checkov.yaml
+	@PHOTOGATE_CHECKOV=$(CURDIR)/.venv-checkov/bin/checkov $(BIN)/pytest tests/functions/test_checkov.py
+
 image-test: setup-dev setup-sam ## Build the moderate images, run them read-only and invoke them
 	@for stage in function worker; do \
 	  $(DOCKER_BUILD) --quiet --file functions/moderate/Dockerfile --target $$stage \
@@ -99,6 +102,9 @@ setup-dev:
 setup-sam:
 	@$(LOCKED) $(MAKE) -s $(SAM)
 
+setup-checkov:
+	@$(LOCKED) $(MAKE) -s .venv-checkov/bin/checkov
+
 $(VENV)/made.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Photogate needs Python 3.11 to 3.13: make PYTHON=python3.12" >&2; exit 1; }
@@ -127,8 +133,15 @@ $(SAM): requirements/sam.txt
 	@.venv-sam/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/sam.txt
 	@touch $@
 
+# Apart for the same reason.
+.venv-checkov/bin/checkov: requirements/checkov.txt
+	@echo "· installing checkov"
+	@$(PYTHON) -m venv --clear .venv-checkov && echo '*' > .venv-checkov/.gitignore
+	@.venv-checkov/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/checkov.txt
+	@touch $@
+
 lock: ## Write the lists of pinned dependencies anew (needs uv)
 	@requirements/lock.sh
 
 clean: ## Remove the environment and all local data
-	rm -rf $(VENV) .venv-sam .aws-sam .photogate .hypothesis .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-sam .venv-checkov .aws-sam .photogate .hypothesis .mypy_cache .ruff_cache .pytest_cache
