@@ -6,6 +6,10 @@ WORKERS ?= 2
 TEST_PROCESSES ?= 3
 STACK ?= photogate
 DIST ?= dist
+# Of the zip functions on AWS.
+RUNTIME ?= python3.13
+# Nobody is asked in CI, which sets CI, or with CONFIRM=no; what would change is shown all the same.
+UNASKED := $(if $(filter no,$(CONFIRM))$(CI),--no-confirm-changeset)
 DOCKER_BUILD ?= docker build
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +19,7 @@ LOCKED := $(PYTHON) requirements/locked.py
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run up quick test test-slow screenshots faults check bench model dist sam-build image-test compose-test deploy setup setup-dev setup-sam lock clean
+.PHONY: help run up quick test test-slow screenshots faults check bench model dist sam-build checkov image-test compose-test deploy destroy setup setup-dev setup-sam setup-checkov lock clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -56,8 +60,14 @@ model: setup ## Build the model's bundle when it is missing
 
 sam-build: setup-dev setup-sam ## Check template.yaml, build the zip functions, run what was built
 	@$(SAM) validate --lint --region us-east-1
-	@$(SAM) build --exclude ModerateFunction
-	@PHOTOGATE_ARTEFACTS=$(CURDIR)/.aws-sam/build $(BIN)/pytest tests/functions/test_artefacts.py
+	@runtime=$$(for python in $(RUNTIME) python3.13 python3.12 python3.11; do \
+	    $$python -c '' 2> /dev/null && echo $$python && break; done) && \
+	  $(SAM) build --exclude ModerateFunction --parameter-overrides PythonRuntime=$$runtime && \
+	  PHOTOGATE_ARTEFACTS=$(CURDIR)/.aws-sam/build PHOTOGATE_RUNTIME=$$runtime \
+	    $(BIN)/pytest tests/functions/test_artefacts.py
+
+checkov: setup-dev setup-checkov ## Look for weak spots in template.yaml, but for those of .ci/checkov.yaml
+	@PHOTOGATE_CHECKOV=$(CURDIR)/.venv-checkov/bin/checkov $(BIN)/pytest tests/functions/test_checkov.py
 
 dist: setup-dev ## Build the wheels, the list of what they need, and the bill of materials, in dist/
 	@rm -rf $(DIST) && mkdir -p $(DIST)
@@ -79,9 +89,17 @@ image-test: setup-dev setup-sam ## Build the moderate images, run them read-only
 compose-test: setup-dev ## Follow docs/compose.md in a copy of this folder
 	@PHOTOGATE_COMPOSE=1 $(BIN)/pytest tests/compose
 
-deploy: setup-sam ## Deploy to AWS and migrate on the way (STACK=name PARAMETERS="CreateDatabase=true …")
-	@$(SAM) build
-	@$(SAM) deploy --stack-name $(STACK) $(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
+deploy: setup setup-sam ## Deploy to AWS and migrate on the way (STACK=name PARAMETERS="CreateDatabase=true …" CONFIRM=no)
+	@$(RUNTIME) -c '' 2> /dev/null || \
+	  { echo "The functions run on $(RUNTIME), which is not on the PATH: install it, or make deploy RUNTIME=python3.12 (or 3.11)" >&2; exit 1; }
+	@$(SAM) build --parameter-overrides PythonRuntime=$(RUNTIME)
+	@release=$$($(BIN)/photogate stack release $(STACK) PythonRuntime=$(RUNTIME) $(PARAMETERS)) && \
+	  $(SAM) deploy --stack-name $(STACK) $(UNASKED) \
+	    --parameter-overrides PythonRuntime=$(RUNTIME) Release=$$release $(PARAMETERS)
+	@$(BIN)/photogate stack protect $(STACK)
+
+destroy: setup ## Delete a stack on AWS, after a question (STACK=name CONFIRM=no); photos and secrets are kept
+	@$(BIN)/photogate stack destroy $(STACK) $(if $(UNASKED),--yes)
 
 setup:
 	@$(LOCKED) $(MAKE) -s $(VENV)/run.stamp
@@ -91,6 +109,9 @@ setup-dev:
 
 setup-sam:
 	@$(LOCKED) $(MAKE) -s $(SAM)
+
+setup-checkov:
+	@$(LOCKED) $(MAKE) -s .venv-checkov/bin/checkov
 
 $(VENV)/made.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
@@ -120,8 +141,15 @@ $(SAM): requirements/sam.txt
 	@.venv-sam/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/sam.txt
 	@touch $@
 
+# Apart for the same reason.
+.venv-checkov/bin/checkov: requirements/checkov.txt
+	@echo "· installing checkov"
+	@$(PYTHON) -m venv --clear .venv-checkov && echo '*' > .venv-checkov/.gitignore
+	@.venv-checkov/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/checkov.txt
+	@touch $@
+
 lock: ## Write the lists of pinned dependencies anew (needs uv)
 	@requirements/lock.sh
 
 clean: ## Remove the environment and all local data
-	rm -rf $(VENV) .venv-sam .aws-sam .photogate .hypothesis .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-sam .venv-checkov .aws-sam .photogate .hypothesis .mypy_cache .ruff_cache .pytest_cache

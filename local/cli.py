@@ -6,6 +6,7 @@ import typer
 
 from local.commands.accuracy import accuracy
 from local.commands.alerts import alerts
+from local.commands.aws import stacks
 from local.commands.backup import backup, remaining, restore
 from local.commands.check import check
 from local.commands.client import smoke, token
@@ -55,3 +56,4 @@ app.add_typer(alerts, name="alerts")
 # Their names before there was a group.
 app.command(hidden=True)(dead)
 app.command(hidden=True)(redrive)
+app.add_typer(stacks, name="stack")

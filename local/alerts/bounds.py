@@ -10,8 +10,8 @@ from pathlib import Path
 
 from local.health import rounds_within_s
 from photogate import settings as s
-from photogate.adapters.postgres.backlog import Work, backlog
 from photogate.adapters.postgres.condition import Condition, condition, lately_failed
+from photogate.adapters.postgres.open_work import Work, open_work
 from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.bootstrap import choose
 from photogate.errors import PhotogateError
@@ -116,7 +116,7 @@ class _Look:
         if self._condition is None:
             return
         pool = choose.pool(self.settings)
-        work = [one for one in backlog(pool) if one.kind == "verdicts"]
+        work = [one for one in open_work(pool) if one.kind == "verdicts"]
         for part, what in (("storage", "the photo store is"), ("faces", "the face service is")):
             waits = next((one for one in work if one.waits_for == part), None)
             yield part, None if waits is None else f"{what} down: {_waiting(waits)}"

@@ -15,7 +15,7 @@ from local.durations import age
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from photogate.adapters.postgres.backlog import Work
+    from photogate.adapters.postgres.open_work import Work
 
 queue = typer.Typer(no_args_is_help=True, help="The jobs: how many, which were given up.")
 
@@ -32,7 +32,7 @@ def stats(
     from photogate import bootstrap
 
     with stacks_settings():
-        jobs, work = bootstrap.job_monitor().stats(), bootstrap.backlog()
+        jobs, work = bootstrap.job_monitor().stats(), bootstrap.open_work()
     if as_json:
         sys.stdout.write(json.dumps(stats_json(jobs, work), indent=1) + "\n")
     else:
@@ -102,7 +102,7 @@ def purge(
                 raise typer.Exit(1)
         removed = monitor.purge(dead=only_dead)
         out.print(f"removed: {_jobs(removed, only_dead)}", highlight=False)
-        for line in _given_up_lines() if only_dead else _lines(bootstrap.backlog()):
+        for line in _given_up_lines() if only_dead else _lines(bootstrap.open_work()):
             out.print(line, highlight=False, soft_wrap=True)
 
 

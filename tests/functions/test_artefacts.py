@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from tests.functions.conftest import Installation
 from tests.functions.test_docs_pages import PAGES
 from tests.functions.test_events import TABLE, function_of, says_so
 from tests.functions.test_upload import api_gateway_event
-from tests.unit.test_template import FUNCTIONS
+from tests.unit.test_deployment_order import named
+from tests.unit.test_template import FUNCTIONS, listed
 
 FOLDER = os.environ.get("PHOTOGATE_ARTEFACTS")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="`make sam-build` runs it")
@@ -28,8 +30,10 @@ pytestmark = pytest.mark.skipif(not FOLDER, reason="`make sam-build` runs it")
 ROOT = Path(__file__).parents[2]
 ZIPPED = {n: f["Handler"] for n, f in FUNCTIONS.items() if f.get("PackageType") != "Image"}
 
-#: Amazon Linux 2, on which Lambda's Python 3.11 runs.
-GLIBC = (2, 26)
+#: The Python for which it was built.
+RUNTIME = os.environ.get("PHOTOGATE_RUNTIME", "python3.11")
+#: Of Amazon Linux 2, on which Lambda's Python 3.11 runs, and of 2023, on which later ones do.
+GLIBC = (2, 26) if RUNTIME == "python3.11" else (2, 34)
 #: Lambda's limit for a function and its layers, unpacked.
 MOST_BYTES = 250_000_000
 
@@ -57,7 +61,7 @@ def run(name: str, event: str) -> Any:
 
 def invoke(name: str, event: dict[str, Any]) -> Any:
     """Give a function's answer; only its artefact and the layer can be imported."""
-    python = shutil.which("python3.11")
+    python = shutil.which(RUNTIME)
     assert python
     path = f"{folder() / name}:{folder() / 'CoreLayer' / 'python'}"
     done = subprocess.run(
@@ -144,3 +148,73 @@ class TestLayer:
         for library in libraries:
             needed = re.findall(rb"GLIBC_(\d+)\.(\d+)", library.read_bytes())
             assert all((int(a), int(b)) <= GLIBC for a, b in needed), library.name
+
+
+def transformed(**parameters: str) -> dict[str, Any]:
+    """Give the resources that AWS makes of the template."""
+    done = subprocess.run(
+        [
+            ROOT / ".venv-sam" / "bin" / "python",
+            ROOT / "tests" / "functions" / "sam_transform.py",
+            ROOT / "template.yaml",
+            *(f"{name}={value}" for name, value in parameters.items()),
+        ],
+        env=os.environ | {"AWS_DEFAULT_REGION": "us-east-1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+class TestTransform:
+    """The resources of the alias, by the same code that AWS runs."""
+
+    first = property(lambda _: transformed(Release="a" * 40))
+
+    def versions(self, resources: dict[str, Any]) -> set[str]:
+        return {n for n, r in resources.items() if r["Type"] == "AWS::Lambda::Version"}
+
+    def test_the_release_alone_makes_new_versions(self) -> None:
+        first = self.versions(self.first)
+        assert len(first) == len(FUNCTIONS) - 1
+        assert self.versions(transformed(Release="a" * 40, LogLevel="DEBUG")) == first
+        other = transformed(Release="b" * 40)
+        assert not self.versions(other) & first
+        # Lambda publishes nothing when nothing changed: the digest is part of the description.
+        described = [r.get("Properties", {}).get("Description", "") for r in other.values()]
+        assert sum(isinstance(d, str) and d.endswith("b" * 40) for d in described) == len(first)
+
+    def test_clients_queues_and_the_schedule_call_the_alias(self) -> None:
+        found = self.first
+        for name, resource in found.items():
+            if resource["Type"] == "AWS::Lambda::EventSourceMapping":
+                assert "Alias" in json.dumps(resource["Properties"]["FunctionName"]), name
+            if resource["Type"] == "AWS::Events::Rule":
+                targets = resource["Properties"]["Targets"]
+                assert all("Alias" in json.dumps(target["Arn"]) for target in targets), name
+            if resource["Type"] == "AWS::Lambda::EventInvokeConfig" and name != "MigrateOnce":
+                assert resource["Properties"]["Qualifier"] == "live"
+            if resource["Type"] == "AWS::CodeDeploy::DeploymentGroup":
+                assert resource["Properties"]["AutoRollbackConfiguration"]["Enabled"] is True
+        paths = json.dumps(found["Api"]["Properties"]["Body"]["paths"])
+        assert paths.count("AliasL") + paths.count("Aliaslive") == paths.count("Fn::Sub")
+
+    def test_there_is_an_order(self) -> None:
+        found = self.first
+        graph = {
+            name: {
+                *listed(resource.get("DependsOn", [])),
+                *named(resource.get("Properties", {})),
+                *named(resource.get("UpdatePolicy", {})),
+            }
+            & set(found)
+            for name, resource in found.items()
+        }
+        order = list(TopologicalSorter(graph).static_order())
+        for name, resource in found.items():
+            if resource["Type"] == "AWS::Lambda::Alias":
+                assert order.index(name) > order.index("MigrationFourthRun")

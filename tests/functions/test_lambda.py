@@ -249,6 +249,10 @@ def test_a_round_of_the_sweep_with_a_part_that_failed_is_an_error_and_does_the_o
     assert states(installation.client()) == {"review"}
     (failures,) = [m for m in read_metrics([log], after=None) if m.name == "SweepFailures"]
     assert ("part=count" in failures.dimensions, list(failures.values)) == (True, [1])
+    told = {m.name: list(m.values) for m in read_metrics([log], after=None)}
+    assert (told["SweepRounds"], told["ReviewsWaiting"]) == ([1], [1])
+    assert 0 < told["OldestReviewAge"][0] < 600
+    assert told["OldestBatchAge"] == [0]
     rows = pool.transaction(lambda s: s.rows("SELECT holder, ended_at FROM sweeps"))
     assert [(row["holder"], row["ended_at"] is not None) for row in rows] == [(None, True)]
 

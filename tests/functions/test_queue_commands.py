@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from local.cli import app
 from local.queue_tables import stats_tables
 from photogate import bootstrap
-from photogate.adapters.postgres.backlog import Work
+from photogate.adapters.postgres.open_work import Work
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.queue_redis import RedisQueue, connect
 from photogate.domain import QueueStats, Total

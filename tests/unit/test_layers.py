@@ -209,7 +209,7 @@ ONLY_THERE = {
     },
     "aws_lambda_powertools": {"photogate.telemetry", "photogate.http", "functions", "local.worker"},
     "jwt": {"photogate.auth", "photogate.issuer_keys", "photogate.adapters.oidc"},
-    "yaml": {"photogate.policies.source"},
+    "yaml": {"photogate.policies.source", "local.release"},
     "pydantic_settings": {"photogate.settings"},
 }
 

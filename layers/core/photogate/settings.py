@@ -128,6 +128,11 @@ class LogSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="How much is logged."
     )
+    metrics_stack: str | None = Field(
+        None,
+        description="Name of this installation, as the dimension `stack` of every metric, where"
+        " several write to one place.",
+    )
 
 
 class DatabaseSettings(LogSettings):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -77,22 +78,31 @@ def emit(
     dimensions: Mapping[str, str] | None = None,
     counts: Mapping[str, float] | None = None,
     milliseconds: Mapping[str, float] | None = None,
+    seconds: Mapping[str, float] | None = None,
 ) -> None:
     """Write one line of metrics. May be called from any thread.
+
+    ``METRICS_STACK``, where it is set, is a dimension of all, so that two installations that write
+    to one place keep theirs apart.
 
     Args:
         service: as for ``make_logger``; a dimension of every metric.
         dimensions: more of them; each combination is a metric of its own, and costs.
         counts: values by metric name.
         milliseconds: durations by metric name.
+        seconds: ages by metric name.
     """
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=service)
+    if stack := os.environ.get("METRICS_STACK"):
+        metrics.add_dimension(name="stack", value=stack)
     for name, value in (dimensions or {}).items():
         metrics.add_dimension(name=name, value=value)
     for name, number in (counts or {}).items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
     for name, number in (milliseconds or {}).items():
         metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=number)
+    for name, number in (seconds or {}).items():
+        metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=number)
     metrics.flush_metrics()
 
 

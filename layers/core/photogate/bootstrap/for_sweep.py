@@ -9,8 +9,9 @@ from photogate.bootstrap import choose
 from photogate.bootstrap.for_notices import hand_over
 
 if TYPE_CHECKING:
-    from photogate.adapters.postgres.backlog import Work
+    from photogate.adapters.postgres.open_work import Work
     from photogate.adapters.postgres.report import Report
+    from photogate.domain import Backlog
     from photogate.ports.queue import JobMonitor
     from photogate.service.handing_over import HandingOver
     from photogate.service.redrive import Redrive
@@ -46,6 +47,13 @@ def sweep() -> Sweep:
     )
 
 
+def backlog() -> Backlog:
+    """Ask the database what waits."""
+    from photogate.adapters.postgres.backlog import backlog as ask
+
+    return ask(choose.pool(choose.settings_of(s.SweepSettings)))
+
+
 def remove_parts() -> None:
     """Remove files that killed processes left unfinished; nothing to do where there is a bucket."""
     settings = choose.settings_of(s.SweepSettings)
@@ -78,11 +86,11 @@ def job_monitor() -> JobMonitor:
     return choose.queue(choose.settings_of(s.SweepSettings))
 
 
-def backlog() -> list[Work]:
+def open_work() -> list[Work]:
     """Read what is to be done, by kind."""
-    from photogate.adapters.postgres.backlog import backlog
+    from photogate.adapters.postgres.open_work import open_work
 
-    return backlog(choose.pool(choose.settings_of(s.SweepSettings)))
+    return open_work(choose.pool(choose.settings_of(s.SweepSettings)))
 
 
 def report(*, days: int) -> Report:

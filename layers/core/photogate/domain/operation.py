@@ -125,3 +125,15 @@ class DayStats:
     def in_review(self) -> int:
         """How many of ``total`` went to a person and wait, ``failed`` ones among them."""
         return self.total - self.approved - self.rejected
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backlog:
+    """What waits, at one moment."""
+
+    #: Photos that wait for a person; at most 10,000 are counted.
+    reviews: int
+    #: Age of the oldest of them, in seconds; 0 when there is none.
+    oldest_review_s: float
+    #: Age of the oldest batch that is not finished, in seconds; 0 when there is none.
+    oldest_batch_s: float

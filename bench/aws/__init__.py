@@ -1,0 +1,1 @@
+"""What Photogate needs and costs on AWS, reckoned: ``python -m bench.aws``."""

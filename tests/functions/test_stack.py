@@ -1,0 +1,118 @@
+"""`photogate stack`: what `make deploy` and `make destroy` ask of CloudFormation, here moto."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.functions.test_migrate_stack import AWS, PHOTOGATE
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+#: As much of the template as the commands ask for.
+STACK = {
+    "Parameters": {
+        "DatabaseProtection": {"Type": "String", "Default": "false"},
+        "LogLevel": {"Type": "String", "Default": "INFO"},
+    },
+    "Resources": {
+        "Photos": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "RetainExceptOnCreate"},
+        "Topic": {"Type": "AWS::SNS::Topic"},
+    },
+}
+
+
+@pytest.fixture
+def cloudformation(moto_server: str) -> Iterator[CloudFormationClient]:
+    with closing(
+        boto3.client(
+            "cloudformation",
+            endpoint_url=moto_server,
+            region_name=AWS["AWS_DEFAULT_REGION"],
+            aws_access_key_id=AWS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=AWS["AWS_SECRET_ACCESS_KEY"],
+        )
+    ) as client:
+        for name in ("ours", "beside"):
+            client.create_stack(
+                StackName=name,
+                TemplateBody=json.dumps(STACK),
+                Parameters=[{"ParameterKey": "LogLevel", "ParameterValue": "DEBUG"}],
+            )
+        yield client
+        for name in ("ours", "beside"):
+            client.delete_stack(StackName=name)
+
+
+def parameters(client: CloudFormationClient, stack: str) -> dict[str, str]:
+    (found,) = client.describe_stacks(StackName=stack)["Stacks"]
+    return {p["ParameterKey"]: p["ParameterValue"] for p in found["Parameters"]}
+
+
+@pytest.fixture
+def command(
+    moto_server: str, cloudformation: CloudFormationClient
+) -> Callable[..., tuple[int, str]]:
+    """Run `photogate stack …`; gives its status and what it said."""
+
+    def run(*words: str, typed: str = "") -> tuple[int, str]:
+        done = subprocess.run(
+            [PHOTOGATE, "stack", *words],
+            env={**os.environ, **AWS, "AWS_ENDPOINT_URL_CLOUDFORMATION": moto_server},
+            input=typed,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+Command = Callable[..., tuple[int, str]]
+
+
+def test_the_database_is_protected_and_nothing_else_changed(
+    command: Command, cloudformation: CloudFormationClient
+) -> None:
+    assert command("protect", "ours") == (0, "· the database is protected from deletion\n")
+    assert parameters(cloudformation, "ours") == {"DatabaseProtection": "true", "LogLevel": "DEBUG"}
+    assert parameters(cloudformation, "beside")["DatabaseProtection"] == "false"
+    assert command("protect", "ours") == (0, "")
+
+
+def test_destroying_asks_and_says_what_is_kept(
+    command: Command, cloudformation: CloudFormationClient
+) -> None:
+    assert command("protect", "ours")[0] == 0
+    status, said = command("destroy", "ours", typed="beside\n")
+    assert status == 1
+    assert "the photos: bucket ours-photos-" in said
+    assert parameters(cloudformation, "ours")["DatabaseProtection"] == "true"
+    status, said = command("destroy", "ours", typed="ours\n")
+    assert (status, "ours is deleted" in said) == (0, True)
+    with pytest.raises(ClientError, match="does not exist"):
+        cloudformation.describe_stacks(StackName="ours")
+    assert cloudformation.describe_stacks(StackName="beside")["Stacks"]
+
+
+def test_ci_is_not_asked(command: Command, cloudformation: CloudFormationClient) -> None:
+    status, said = command("destroy", "ours", "--yes")
+    assert (status, "Type the" in said) == (0, False)
+
+
+@pytest.mark.parametrize("what", ["protect", "destroy"])
+def test_a_stack_that_is_none_is_said(command: Command, what: str) -> None:
+    status, said = command(what, "another")
+    assert status == 1
+    assert "the stack another" in said or "no stack another" in said
+    assert said.count("\n") == 1
