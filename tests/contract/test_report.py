@@ -16,6 +16,7 @@ from rich.console import Console
 
 from local.report_tables import report_json, report_parts
 from photogate.adapters.postgres import report as module
+from photogate.adapters.postgres.accuracy import PostgresAccuracy
 from photogate.adapters.postgres.migrate import migrate
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.adapters.postgres.report import Report, report
@@ -165,6 +166,26 @@ def test_nothing_yet(own: Pool) -> None:
     text = shown(report(own, days=7))
     assert "no photo was handed in, and none had a verdict" in text
     assert re.search(r"waiting now +│ +0 │", text), text
+
+
+def test_test_photos_are_in_no_figure(own: Pool) -> None:
+    """All that happens, happens to photos that a marker gave their verdict."""
+    records = PostgresRecords(own)
+    for key, verdict in (("good", APPROVED), ("nude", rejected("nsfw")), ("doubt", REVIEW)):
+        records.intake.accept(new_batch(key), photos_per_day=99)
+        (photo,) = records.views.of_user("u", limit=1)
+        finding = Finding(photo_id=photo.id, verdict=verdict, marker="PHOTOGATE-TEST:x")
+        records.changes.make([judged(finding, generation=1)])
+        if key != "doubt":
+            authors.decide(records, photo.id, rejected("blurry"), by=ADA)
+    found = report(own, days=1)
+    assert [(d.photos, d.approved, d.rejected, d.to_people) for d in found.days] in (
+        [],
+        [(0, 0, 0, 0)],
+    )
+    assert (found.people.rejected, found.people.withdrawn, found.people.waiting.n) == (0, 0, 0)
+    assert found.waited_s.p50 is None
+    assert PostgresAccuracy(own).of_days(1).all.judged == 0
 
 
 def test_rows_of_another_program_are_no_obstacle(own: Pool) -> None:

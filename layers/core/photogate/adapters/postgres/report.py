@@ -28,11 +28,12 @@ _VERDICTS = """
     SELECT CAST(timezone('UTC', at) AS date) AS day, after AS status, failed,
            coalesce(reason, '') AS reason, count(*) AS n
     FROM history WHERE at >= :since AND action IN ('judge', 'give_up', 'withhold')
+        AND NOT test
     GROUP BY 1, 2, 3, 4
 """
 _UPLOADS = f"""
     SELECT CAST(timezone('UTC', created_at) AS date) AS day, count(*) AS n
-    FROM media WHERE created_at >= :since AND {PHOTO} GROUP BY 1
+    FROM media WHERE created_at >= :since AND NOT test AND {PHOTO} GROUP BY 1
 """
 #: ``processing_time_ms`` of rows that another program wrote may be anything.
 _TIMES = f"""
@@ -43,7 +44,8 @@ _TIMES = f"""
                  CASE jsonb_typeof(moderation_scores->'processing_time_ms') WHEN 'number'
                      THEN CAST(moderation_scores->>'processing_time_ms' AS double precision)
                  END AS look_ms
-          FROM media WHERE moderated_at >= :since AND decided_by IS NULL AND {PHOTO}
+          FROM media WHERE moderated_at >= :since AND decided_by IS NULL AND NOT test
+              AND {PHOTO}
           ORDER BY moderated_at DESC LIMIT {NEWEST}) AS newest
 """
 #: What a person took back within seconds is no decision.
@@ -54,20 +56,23 @@ _DECISIONS = """
         ON earlier.photo_id = decided.photo_id AND earlier.n = decided.n - 1
     LEFT JOIN history AS later ON later.photo_id = decided.photo_id AND later.n = decided.n + 1
     WHERE decided.by = 'person' AND decided.action = 'decide' AND decided.at >= :since
+        AND NOT decided.test
         AND later.action IS DISTINCT FROM 'undo'
     GROUP BY 1, 2, 3
 """
-_CONFIRMED = "SELECT count(*) AS n FROM history WHERE at >= :since AND action = 'verify'"
+_CONFIRMED = (
+    "SELECT count(*) AS n FROM history WHERE at >= :since AND action = 'verify' AND NOT test"
+)
 _CLOSED = f"""
     SELECT count(*) AS n,
            percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY waited_s) AS waited_s
     FROM (SELECT extract(epoch FROM closed_at - created_at) AS waited_s
-          FROM review_items WHERE closed_at >= :since
+          FROM review_items WHERE closed_at >= :since AND NOT test
           ORDER BY closed_at DESC LIMIT {NEWEST}) AS newest
 """
 _OPEN = f"""
     SELECT count(*) AS n, extract(epoch FROM now() - min(created_at)) AS oldest_s
-    FROM (SELECT created_at FROM review_items WHERE closed_at IS NULL
+    FROM (SELECT created_at FROM review_items WHERE closed_at IS NULL AND NOT test
           LIMIT {COUNT_TO + 1}) AS open
 """
 #: Beside ours there may be another program's tables, in the same schema.
