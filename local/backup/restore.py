@@ -128,7 +128,7 @@ def _check(pool: Pool, into: Installation, manifest: dict[str, Any]) -> None:
 
 def _load(backup: Reader, url: str, manifest: dict[str, Any]) -> None:
     made_by = programs.major_of(manifest["postgres"])
-    program = programs.find("pg_restore", at_least=made_by)
+    program = programs.find("pg_restore", at_least=max(made_by, manifest["pg_dump"]))
     options = ["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"]
     database = f"--dbname={programs.environment(url)['PGDATABASE']}"
     programs.run(program, [*options, database], url, stdin=backup.dump())

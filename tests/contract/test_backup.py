@@ -210,7 +210,8 @@ def test_a_backup_is_for_its_owner_and_has_names_of_secrets_only(
     here.photo("u")
     (here.photos / "incoming").mkdir()
     (here.photos / "incoming" / "of-nobody").write_text("was never handed in")
-    file = taken(here, backups)
+    file = backups / "a.tar"
+    said, missing = here.did("backup", file).splitlines()
     assert file.stat().st_mode & 0o777 == 0o600
     with tarfile.open(file) as tar:
         names = tar.getnames()
@@ -218,6 +219,9 @@ def test_a_backup_is_for_its_owner_and_has_names_of_secrets_only(
     assert names[:2] == ["manifest.json", "database.dump"]
     assert len(names) == 2 + 2 + 1
     assert "JWT_SECRET" in manifest["secrets"]
+    assert said == f"{file}: 2 objects of photos, {file.stat().st_size / 1e6:.1f} MB"
+    # The row names two more copies, which this test has not made.
+    assert missing.startswith("2 objects that the database names are not in the folder")
     assert manifest["schema"] == 16
     assert here.environment["JWT_SECRET"].encode() not in file.read_bytes()
 
@@ -288,6 +292,11 @@ class TestRefusals:
     def test_nothing_to_save(self, there: Place, backups: Path) -> None:
         assert "there is nothing to save" in there.refused("backup", backups / "none.tar")
         assert list(backups.glob("none*")) == []
+
+    def test_nobody_says_where_photos_are(self, here: Place, tmp_path: Path) -> None:
+        here.environment.pop("PHOTOS_DIR")
+        assert "Set PHOTOS_DIR or S3_BUCKET_PHOTOS" in here.refused("backup", tmp_path)
+        here.did("remaining", tmp_path / "list.csv")
 
     def test_no_stack_has_run(self, there: Place, tmp_path: Path) -> None:
         there.environment.pop("DATABASE_URL")
