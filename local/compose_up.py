@@ -24,6 +24,9 @@ _LOOK_S = 3.0
 #: Who ended so often, and waits to be started again, will not work.
 _ENDED_AT_MOST = 5
 _DEFAULT_PORT = "80"
+_FILE = compose_env.ROOT / "local" / "compose.yaml"
+#: Which has the health checks' ``start_interval``.
+_ENGINE = 25
 
 _TAKEN = (
     "port {port} of this machine is taken: end what listens there, or put another one into .env,"
@@ -107,6 +110,17 @@ def contradiction(settings: Mapping[str, str]) -> str | None:
     if {"tls", "*"} & profiles and (settings.get("HTTP_PORT") or _DEFAULT_PORT) == port:
         return _TLS_PORT.format(port=port)
     return None
+
+
+def too_old(engine: str, file: str) -> str | None:
+    """Say so when Compose will not give ``file`` to an engine of this version."""
+    major = engine.partition(".")[0]
+    if not major.isdigit() or int(major) >= _ENGINE or "start_interval" not in file:
+        return None
+    return (
+        f"make up needs Docker Engine {_ENGINE} or newer, this is {engine}: take another"
+        " (docs.docker.com/engine/install), or the lines start_interval out of local/compose.yaml"
+    )
 
 
 def line_of(log: str) -> str:
@@ -193,8 +207,11 @@ def main() -> None:
     """Start everything, or end with 1 and the reason."""
     if shutil.which("docker") is None or not _asked("compose", "version"):
         sys.exit("make up needs Docker with Compose 2.24 or newer: docs.docker.com/engine/install")
-    if not _asked("version", "--format", "{{.Server.Version}}").strip():
+    engine = _asked("version", "--format", "{{.Server.Version}}").strip()
+    if not engine:
         sys.exit("the Docker engine does not answer: start it, or see whether you may use it")
+    if problem := too_old(engine, _FILE.read_text(encoding="utf-8")):
+        sys.exit(problem)
     compose_env.main()
     settings = compose_env.values(compose_env.FILE.read_text(encoding="utf-8")) | os.environ
     port = settings.get("HTTP_PORT") or _DEFAULT_PORT

@@ -156,7 +156,7 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 
 def _opened(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    opened = tar.extractfile(member)
+    opened = tar.extractfile(member) if member.isreg() else None
     if opened is None:
         raise ConfigError(f"{member.name} in the backup is not a file")
     return opened

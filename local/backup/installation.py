@@ -34,7 +34,7 @@ class Installation:
 
 
 @contextmanager
-def installation(*, empty: bool = False) -> Iterator[Installation]:
+def installation(*, empty: bool = False, photos: bool = True) -> Iterator[Installation]:
     """Give the installation of the environment, else the one in ``PHOTOGATE_HOME``.
 
     The embedded PostgreSQL is started unless its stack runs, and stopped again. Settings go into
@@ -42,6 +42,7 @@ def installation(*, empty: bool = False) -> Iterator[Installation]:
 
     Args:
         empty: whether it may be one that does not exist yet; then none may run.
+        photos: whether it has to be known where its photos are.
 
     Raises:
         ConfigError: there is none, or it cannot be started.
@@ -57,6 +58,8 @@ def installation(*, empty: bool = False) -> Iterator[Installation]:
     with ExitStack() as held:
         if not elsewhere and (not stack_was_here or _is_embedded(home)):
             _start(home, held, must_start=empty)
+        if photos and elsewhere and not stack_was_here and not _has_storage():
+            raise ConfigError("where are the photos? Set PHOTOS_DIR or S3_BUCKET_PHOTOS")
         bucket = os.environ.get("S3_BUCKET_PHOTOS") or None
         if bucket is None and not os.environ.get("PHOTOS_DIR"):
             os.environ["PHOTOS_DIR"] = str(home.folder("photos"))
@@ -82,6 +85,10 @@ def _start(home: Home, held: ExitStack, *, must_start: bool) -> None:
     postgres = EmbeddedPostgres(home)
     held.callback(postgres.stop)
     os.environ["DATABASE_URL"] = postgres.start()
+
+
+def _has_storage() -> bool:
+    return bool(os.environ.get("PHOTOS_DIR") or os.environ.get("S3_BUCKET_PHOTOS"))
 
 
 def _is_embedded(home: Home) -> bool:

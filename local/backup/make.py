@@ -18,14 +18,16 @@ from photogate.adapters.photos_files import FilePhotoStore
 from photogate.adapters.postgres.pool import Connection, Pool
 from photogate.errors import ConfigError, NotFound
 
-#: What a photo's row names. An upload that no worker has kept yet is among them.
+#: What a photo's row names, and whether it has to be there: an upload is gone once its bytes are
+#: kept elsewhere.
 _KEYS = """
-    COPY (SELECT DISTINCT key FROM media, LATERAL (VALUES
-              (upload_key), (original_key), (display_key),
-              (replace(display_key, '/display/', '/thumb/')),
-              (replace(display_key, '/display/', '/preview/')),
-              (CASE WHEN upload_key IS NULL THEN url END)) AS named (key)
-          WHERE media_type = 'photo' AND key IS NOT NULL) TO STDOUT WITH (FORMAT csv)
+    COPY (SELECT key, bool_or(needed) FROM media, LATERAL (VALUES
+              (original_key, true), (display_key, true), (upload_key, false),
+              (replace(display_key, '/display/', '/thumb/'), true),
+              (replace(display_key, '/display/', '/preview/'), true),
+              (CASE WHEN upload_key IS NULL THEN url END, true)) AS named (key, needed)
+          WHERE media_type = 'photo' AND key IS NOT NULL GROUP BY key)
+    TO STDOUT WITH (FORMAT csv)
 """
 _STATE = """
     SELECT now(), current_setting('server_version'), pg_export_snapshot(),
@@ -40,6 +42,8 @@ class Made:
     file: Path
     size_bytes: int
     objects: int
+    #: Objects that rows name, and that are not in the folder.
+    missing: int
     #: The bucket that it does not hold.
     bucket: str | None
 
@@ -76,6 +80,7 @@ def back_up(place: Path, of: Installation) -> Made:
                 "photogate": __version__,
                 "at": at.isoformat(),
                 "postgres": server,
+                "pg_dump": programs.version_of(program),
                 "schema": schema,
                 "photos": f"bucket {of.bucket}" if of.bucket else "in this file",
                 "secrets": names_of_secrets(),
@@ -83,11 +88,13 @@ def back_up(place: Path, of: Installation) -> Made:
         )
         dump.seek(0)
         tar.file(DUMP, dump)
-        objects = _add_photos(tar, of.store, keys) if of.store else 0
+        objects, missing = _add_photos(tar, of.store, keys) if of.store else (0, 0)
         tar.document(END, {"objects": objects})
         tar.close()
         size_bytes = file.tell()
-    return Made(file=place, size_bytes=size_bytes, objects=objects, bucket=of.bucket)
+    return Made(
+        file=place, size_bytes=size_bytes, objects=objects, missing=missing, bucket=of.bucket
+    )
 
 
 def _begin(connection: Connection) -> tuple[datetime, str, str, int]:
@@ -101,15 +108,16 @@ def _begin(connection: Connection) -> tuple[datetime, str, str, int]:
     return at, server, snapshot, schema
 
 
-def _add_photos(tar: Writer, store: FilePhotoStore, keys: IO[bytes]) -> int:
-    """Add the objects that are there; one that was removed meanwhile is gone for good."""
+def _add_photos(tar: Writer, store: FilePhotoStore, keys: IO[bytes]) -> tuple[int, int]:
+    """Add the objects that are there; gives how many they are, and how many are missing."""
     keys.seek(0)
-    added = 0
-    for (key,) in csv.reader(io.TextIOWrapper(keys, encoding="utf-8", newline="")):
+    added = missing = 0
+    for key, needed in csv.reader(io.TextIOWrapper(keys, encoding="utf-8", newline="")):
         try:
             with store.path(key).open("rb") as photo:
                 tar.file(PHOTOS + key, photo)
         except (NotFound, FileNotFoundError):
+            missing += needed == "t"
             continue
         added += 1
-    return added
+    return added, missing

@@ -24,7 +24,7 @@ def find(name: str, *, at_least: int) -> Path:
     """
     fitting: dict[int, Path] = {}
     for program in _candidates(name):
-        version = major_of(_said([program, "--version"]))
+        version = version_of(program)
         if version >= at_least:
             fitting.setdefault(version, program)
     if not fitting:
@@ -33,6 +33,11 @@ def find(name: str, *, at_least: int) -> Path:
             f" (Debian: apt-get install postgresql-client-{at_least})"
         )
     return fitting[min(fitting)]
+
+
+def version_of(program: Path) -> int:
+    """Give the major version of one of PostgreSQL's programs."""
+    return major_of(_said([program, "--version"]))
 
 
 def major_of(version: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,10 +17,8 @@ from photogate.adapters.photos_files import FilePhotoStore
 from photogate.adapters.postgres.migrate import set_timeouts
 from photogate.adapters.postgres.migration_files import shipped
 from photogate.adapters.postgres.pool import Pool
-from photogate.errors import ConfigError
+from photogate.errors import ConfigError, NotFound
 
-#: Kept by us, with photos' bytes; a key that is anything else is not written.
-_KEY = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~/-]*")
 _TABLES = """
     SELECT count(*) AS n FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm')
         AND relnamespace = CAST(current_schema() AS regnamespace)
@@ -128,7 +125,7 @@ def _check(pool: Pool, into: Installation, manifest: dict[str, Any]) -> None:
 
 def _load(backup: Reader, url: str, manifest: dict[str, Any]) -> None:
     made_by = programs.major_of(manifest["postgres"])
-    program = programs.find("pg_restore", at_least=made_by)
+    program = programs.find("pg_restore", at_least=max(made_by, manifest["pg_dump"]))
     options = ["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"]
     database = f"--dbname={programs.environment(url)['PGDATABASE']}"
     programs.run(program, [*options, database], url, stdin=backup.dump())
@@ -140,8 +137,9 @@ def _put(backup: Reader, store: FilePhotoStore, erased: set[str]) -> int:
     for key, data in backup.photos():
         if key in erased:
             continue
-        if not _KEY.fullmatch(key):
-            raise ConfigError(f"the backup holds an object with an unknown name: {key!r}")
-        store.put(key, data.read(), content_type="")
+        try:
+            store.put(key, data.read(), content_type="")
+        except NotFound as error:  # which leads out of the folder, say
+            raise ConfigError(f"the backup holds an object with an odd name: {key!r}") from error
         written += 1
     return written

@@ -22,6 +22,11 @@ def backup(
     with errors_as_lines(), installation() as here:
         made = back_up(place, here)
     _say(f"{made.file}: {made.objects} objects of photos, {made.size_bytes / 1e6:.1f} MB")
+    if made.missing:
+        _say(
+            f"{made.missing} objects that the database names are not in the folder, or went"
+            " meanwhile; is PHOTOS_DIR the right one?"
+        )
     if made.bucket:
         _say(
             f"photos are in the bucket {made.bucket}, which this file does not hold:"
@@ -38,7 +43,7 @@ def remaining(
     from local.backup.remaining import write
     from photogate.adapters.postgres.pool import Pool
 
-    with errors_as_lines(), installation() as here:
+    with errors_as_lines(), installation(photos=False) as here:
         pool = Pool(here.database_url, size=1)
         with written_whole(file, replace=True) as list_, pool.patient() as connection:
             count = write(connection, list_)

@@ -24,6 +24,7 @@ from photogate.adapters.postgres.pool import Pool, connect, connect_arguments
 from photogate.domain import Principal, Status, Verdict
 from photogate.domain.changes import Change, decided, held, lifted, withdrawn
 from photogate.errors import ConfigError
+from tests import predecessor
 from tests.e2e.running import PHOTOGATE, clean_environment
 from tests.servers import eventually
 
@@ -204,13 +205,43 @@ def test_what_was_erased_and_withdrawn_since_does_not_come_back(
     assert (again.photos, again.erased, again.withdrawn) == (5, 0, 0)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("status", predecessor.STATUS)
+def test_a_table_of_another_program(
+    make_place: Callable[[], Place], backups: Path, status: str
+) -> None:
+    here, there = make_place(), make_place()
+    predecessor.create(here.pool, rows=200, status=status)
+    migrate(here.pool)
+    file = taken(here, backups)
+    before = here.states()
+    gone = predecessor.value(
+        here.pool, "SELECT CAST(user_id AS text) FROM media WHERE is_approved LIMIT 1"
+    )
+    # It takes the photos with it.
+    here.pool.transaction(lambda s: s.rows("DELETE FROM users WHERE id = CAST(:u AS uuid)", u=gone))
+    remaining = backups / "remaining.csv"
+    here.did("remaining", remaining)
+    there.did("restore", file, "--remaining", remaining)
+    photos = "SELECT CAST(id AS text) AS id FROM media WHERE media_type = 'photo'"
+    left = {row["id"] for row in predecessor.ask(there.pool, photos)}
+    assert left == {row["id"] for row in predecessor.ask(here.pool, photos)}
+    assert {id_: s for id_, s in there.states().items() if id_ in left} == {
+        id_: s for id_, s in before.items() if id_ in left
+    }
+    assert predecessor.value(there.pool, "SELECT count(*) FROM public_photos")
+    videos = predecessor.value(there.pool, "SELECT count(*) FROM media WHERE media_type = 'video'")
+    assert videos == 20, "they are the other program's to erase"
+
+
 def test_a_backup_is_for_its_owner_and_has_names_of_secrets_only(
     here: Place, backups: Path
 ) -> None:
     here.photo("u")
     (here.photos / "incoming").mkdir()
     (here.photos / "incoming" / "of-nobody").write_text("was never handed in")
-    file = taken(here, backups)
+    file = backups / "a.tar"
+    said, missing = here.did("backup", file).splitlines()
     assert file.stat().st_mode & 0o777 == 0o600
     with tarfile.open(file) as tar:
         names = tar.getnames()
@@ -218,6 +249,9 @@ def test_a_backup_is_for_its_owner_and_has_names_of_secrets_only(
     assert names[:2] == ["manifest.json", "database.dump"]
     assert len(names) == 2 + 2 + 1
     assert "JWT_SECRET" in manifest["secrets"]
+    assert said == f"{file}: 2 objects of photos, {file.stat().st_size / 1e6:.1f} MB"
+    # The row names two more copies, which this test has not made.
+    assert missing.startswith("2 objects that the database names are not in the folder")
     assert manifest["schema"] == 16
     assert here.environment["JWT_SECRET"].encode() not in file.read_bytes()
 
@@ -262,6 +296,24 @@ class TestRefusals:
         other.write_text("no tar")
         assert "cannot be read as a backup" in there.refused("restore", other, "--with-erased")
 
+    @pytest.mark.parametrize("odd", ["photos/../evil", "photos/link"])
+    def test_what_leads_elsewhere_is_not_written(
+        self, there: Place, file: Path, backups: Path, odd: str
+    ) -> None:
+        changed = backups / "changed.tar"
+        with tarfile.open(file) as tar, tarfile.open(changed, "w") as out:
+            for member in tar.getmembers():
+                if member.name == "end.json":
+                    added = tarfile.TarInfo(odd)
+                    if odd.endswith("link"):
+                        added.type, added.linkname = tarfile.SYMTYPE, "/etc/hostname"
+                    out.addfile(added)
+                out.addfile(member, tar.extractfile(member))
+        said = there.refused("restore", changed, "--with-erased")
+        assert "odd name" in said or "is not a file" in said
+        assert all("evil" not in key and "link" not in key for key in there.objects())
+        assert not (there.photos.parent / "evil").exists()
+
     def test_a_list_that_does_not_fit(
         self, here: Place, there: Place, file: Path, backups: Path
     ) -> None:
@@ -288,6 +340,11 @@ class TestRefusals:
     def test_nothing_to_save(self, there: Place, backups: Path) -> None:
         assert "there is nothing to save" in there.refused("backup", backups / "none.tar")
         assert list(backups.glob("none*")) == []
+
+    def test_nobody_says_where_photos_are(self, here: Place, tmp_path: Path) -> None:
+        here.environment.pop("PHOTOS_DIR")
+        assert "Set PHOTOS_DIR or S3_BUCKET_PHOTOS" in here.refused("backup", tmp_path)
+        here.did("remaining", tmp_path / "list.csv")
 
     def test_no_stack_has_run(self, there: Place, tmp_path: Path) -> None:
         there.environment.pop("DATABASE_URL")

@@ -116,6 +116,16 @@ def test_a_port_is_taken_while_something_listens() -> None:
     assert not compose_up.is_taken("eighty")
 
 
+def test_an_engine_that_is_too_old() -> None:
+    file = (ROOT / "local" / "compose.yaml").read_text(encoding="utf-8")
+    said = compose_up.too_old("20.10.24+dfsg1", file)
+    assert said is not None
+    assert said.startswith("make up needs Docker Engine 25 or newer, this is 20.10.24+dfsg1: ")
+    assert compose_up.too_old("20.10.24+dfsg1", file.replace("start_interval", "")) is None
+    assert compose_up.too_old("25.0.0", file) is None
+    assert compose_up.too_old("28.2.2", file) is None
+
+
 def test_without_docker_it_says_what_is_needed(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-S", "-m", "local.compose_up"],
