@@ -57,3 +57,6 @@ app.add_typer(alerts, name="alerts")
 app.command(hidden=True)(dead)
 app.command(hidden=True)(redrive)
 app.add_typer(stacks, name="stack")
+
+if __name__ == "__main__":
+    app(prog_name="photogate")

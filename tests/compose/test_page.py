@@ -89,6 +89,12 @@ def test_the_page(checkout: Checkout, portrait: bytes) -> None:
     client.wait([key])
     assert photo(checkout) == ("approved", PORTRAIT_SIZE)
 
+    told = checkout.run(written("docker compose run --rm photogate doctor"))
+    assert "nothing is wrong" in told, told
+    assert "mobilenet_v2 and opennsfw look" in told
+    told = checkout.run("docker compose run --rm photogate queue stats --json")
+    assert json.loads(told)["jobs"]["dead"] == 0
+
     checkout.run(written("docker compose up -d --wait --scale moderator-worker=6"))
     workers = containers(checkout, "moderator-worker")
     assert [worker["Health"] for worker in workers] == ["healthy"] * 6

@@ -29,6 +29,8 @@ MONITORING = ["prometheus", "grafana"]
 OPEN = [*COMPREFACE, "grafana"]
 
 MOTO = ["moto", "moto-setup"]
+#: They run once, and end.
+ONCE = ["migrate", "photogate"]
 
 #: Of the SDK, which reads them by itself.
 SDK_NAMES = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"}
@@ -70,6 +72,7 @@ def test_the_whole_stack_is_there() -> None:
         "api",
         "moderator-worker",
         "sweep",
+        "photogate",
         "caddy",
         *MONITORING,
         *(f"compreface-{part}" for part in ("postgres-db", "core", "api", "admin", "fe")),
@@ -84,6 +87,7 @@ class TestEveryService:
             **{name: ["compreface", "full"] for name in COMPREFACE},
             **{name: ["monitoring"] for name in MONITORING},
             "caddy": ["tls"],
+            "photogate": ["tools"],
         }
         assert SERVICES[name].get("profiles", []) == profiles.get(name, [])
 
@@ -99,15 +103,15 @@ class TestEveryService:
     def test_it_says_whether_it_works(self, name: str) -> None:
         check = SERVICES[name]["healthcheck"]
         # What runs once is known by its exit status.
-        assert check == {"disable": True} if name == "migrate" else check["test"]
-        if name not in ("migrate", *COMPREFACE):
+        assert check == {"disable": True} if name in ONCE else check["test"]
+        if name not in (*ONCE, *COMPREFACE):
             assert check["start_interval"] in ("1s", "3s")
             assert check["start_period"]
 
     def test_it_starts_again(self, name: str) -> None:
         assert SERVICES[name]["restart"] == (
             # A failed migration is told, and not tried for ever.
-            "no" if name == "migrate" else "unless-stopped"
+            "no" if name in ONCE else "unless-stopped"
         )
 
     def test_its_memory_and_logs_are_limited(self, name: str) -> None:
@@ -159,7 +163,8 @@ def test_all_but_those_of_others_are_closed(name: str) -> None:
 class TestOurs:
     def test_its_environment_is_made_of_settings(self, name: str) -> None:
         names = set(SERVICES[name]["environment"])
-        assert names - known_settings() - SDK_NAMES - SERVERS_OWN == set()
+        of_commands = {"API_URL", "PHOTOGATE_HOME"} if name == "photogate" else set()
+        assert names - known_settings() - SDK_NAMES - SERVERS_OWN == of_commands
 
     def test_its_user_is_nobody(self, name: str) -> None:
         dockerfile = (ROOT / SERVICES[name]["build"]["dockerfile"]).read_text(encoding="utf-8")
@@ -172,6 +177,8 @@ class TestOurs:
         command = [*service.get("command", []), *service["healthcheck"].get("test", [])]
         for module in re.findall(r"\blocal\.([\w.]+)", " ".join(command)):
             assert f"local/{module.replace('.', '/')}.py" in dockerfile
+        if name == "photogate":
+            assert "COPY local /app/local\n" in dockerfile
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -217,6 +224,7 @@ def test_photos_are_in_a_volume_that_the_api_the_workers_and_the_sweep_share() -
         "api": ["photos:/photos"],
         "moderator-worker": ["photos:/photos"],
         "sweep": ["photos:/photos", "alerts:/alerts"],
+        "photogate": ["photos:/photos", "alerts:/alerts"],
     }
     assert "photos" in COMPOSE["volumes"]
     for name in mounted:
@@ -257,7 +265,7 @@ class TestWorkers:
 
 def test_compreface_is_reached_by_those_who_ask_it_and_by_nobody_else() -> None:
     inside = {name for name in SERVICES if "compreface" in SERVICES[name]["networks"]}
-    assert inside == {*COMPREFACE, "api", "moderator-worker"}
+    assert inside == {*COMPREFACE, "api", "moderator-worker", "photogate"}
 
 
 def test_a_policy_of_ones_own_goes_to_those_who_follow_it() -> None:
