@@ -17,6 +17,7 @@ from local.home import Home
 from local.servers.embedded_postgres import EmbeddedPostgres
 from photogate.adapters.postgres.migrate import migrate
 from photogate.adapters.postgres.pool import Pool, Session, connect, connect_arguments
+from photogate.adapters.postgres.report import report
 from photogate.adapters.postgres.views import PostgresViews
 from photogate.domain import Place, Status
 
@@ -51,6 +52,14 @@ INSERT INTO batches (id, user_id, file_keys, created_at, finished_at, deliveries
 SELECT batch_id, min(user_id), array_agg(url), min(created_at), max(moderated_at), 1
 FROM media GROUP BY batch_id
 """
+#: As the machine writes it; of the days that a report reads, and one more.
+_HISTORY = """
+INSERT INTO history (photo_id, n, at, action, by, owner, before, after, reason, failed, policy)
+SELECT CAST(id AS text), 1, moderated_at, 'judge', 'machine', 1, 'pending', moderation_status,
+    moderation_reason, moderation_error IS NOT NULL, 'profile@2'
+FROM media WHERE moderated_at > now() - interval '8 days'
+"""
+_REPORTS = 10
 
 
 def main() -> None:
@@ -85,6 +94,7 @@ def _fill(session: Session, rows: int) -> None:
     session.rows(_MEDIA, rows=rows)
     session.rows("ALTER TABLE media ENABLE TRIGGER USER")
     session.rows(_BATCHES)
+    session.rows(_HISTORY)
     for index in indexes:
         session.rows(index["indexdef"])
     # As its trigger would have it, by 16 connections.
@@ -128,16 +138,20 @@ def _measure(pool: Pool, rows: int) -> None:
             _HEAVY_USER, limit=101, after=Place.of(first[-1])
         ),
     }
-    print(f"{rows:,} photos; milliseconds of {_TIMES} calls each")
+    print(f"{rows:,} photos; milliseconds of {_TIMES} calls each, {_REPORTS} of the report")
     for name, read in reads.items():
-        median, most = _time(read)
-        print(f"{name:40} p50 {median:7.1f}  p95 {most:7.1f}", flush=True)
+        _print(name, _time(read, _TIMES))
+    _print("report of a week", _time(lambda: report(pool, days=7), _REPORTS))
 
 
-def _time(read: Callable[[], object]) -> tuple[float, float]:
+def _print(name: str, took: tuple[float, float]) -> None:
+    print(f"{name:40} p50 {took[0]:7.1f}  p95 {took[1]:7.1f}", flush=True)
+
+
+def _time(read: Callable[[], object], times: int) -> tuple[float, float]:
     read()
     took = []
-    for _ in range(_TIMES):
+    for _ in range(times):
         started = time.perf_counter()
         read()
         took.append((time.perf_counter() - started) * 1000)

@@ -44,15 +44,14 @@ def wanted(
     return HistoryFilter(
         after=statuses[status] if status else None,
         reason=Reason(reason) if reason else None,
+        failed=status == FAILED,
         owner=user,
         since=moment(since),
     )
 
 
-def newest(
-    lists: Lists, wanted: HistoryFilter, *, limit: int, failed: bool = False
-) -> list[HistoryEntry]:
-    """Give the newest verdicts that fit, newest first; with ``failed`` only unfinished ones.
+def newest(lists: Lists, wanted: HistoryFilter, *, limit: int) -> list[HistoryEntry]:
+    """Give the newest verdicts that fit, newest first.
 
     Raises:
         DatabaseUnavailable: it does not answer.
@@ -61,7 +60,7 @@ def newest(
     cursor: str | None = None
     while len(found) < limit:
         page = lists.history(wanted, limit=_AT_ONCE, cursor=cursor)
-        found += [e for e in page.entries if e.action in _VERDICTS and (e.failed or not failed)]
+        found += [e for e in page.entries if e.action in _VERDICTS]
         cursor = page.next_cursor
         if cursor is None:
             break

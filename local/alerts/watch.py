@@ -46,7 +46,7 @@ class Watch:
         if self._ways:
             self._thread.start()
 
-    def stop(self, *, within_s: float = 5.0) -> None:
+    def stop(self, *, within_s: float = 2.0) -> None:
         """End commands that run, and wait a little for the rest."""
         self._stopping.set()
         for way in self._ways.values():

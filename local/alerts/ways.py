@@ -132,7 +132,7 @@ class CommandWay:
     """Runs a command: the text on its standard input, and parts of it in its environment.
 
     ``PHOTOGATE_ALERT`` is the name, ``PHOTOGATE_ALERT_STATE`` the state, ``PHOTOGATE_ALERT_TEXT``
-    the text. No shell reads the command, and it gets no secrets of ours.
+    the text. No shell reads the command, and it gets none of our secret settings.
     """
 
     name = "command"

@@ -60,7 +60,7 @@ def results(
             raise ConfigError("--csv and --json are two ways to print: choose one")
         chosen = wanted(status=status, reason=reason, user=user, since=since)
     with stacks_settings():
-        found = newest(bootstrap.lists(), chosen, limit=limit, failed=status == "failed")
+        found = newest(bootstrap.lists(), chosen, limit=limit)
     if as_csv:
         from functions.admin.csv_rows import csv_row
         from functions.admin.history import COLUMNS, cells

@@ -15,7 +15,9 @@ from photogate.domain.changes import Action, By, decided, deleted, held, undone,
 from photogate.domain.history import HistoryEntry, HistoryFilter, HistoryPlace
 from photogate.domain.people import Principal
 from photogate.domain.reviews import LEASE_S
+from tests.authors import conclude
 from tests.conftest import on_postgres
+from tests.contract.test_intake import new_batch
 from tests.contract.test_reviews import ADA, BOB, ROOT, doubt, held_by, taken
 from tests.records import Records
 
@@ -106,6 +108,15 @@ class TestHistory:
         assert self.found(records, person="bob", reason=Reason.NSFW) == [(decide, "bob", other)]
         for nobody in ({"person": "eve"}, {"owner": "eve"}, {"owner": "v", "person": "ada"}):
             assert self.found(records, **nobody) == []
+
+    def test_what_was_not_finished(self, records: Records) -> None:
+        self.some(records)
+        records.intake.accept(new_batch("stuck", user="w"), photos_per_day=30)
+        records.deliver_too_often()
+        assert conclude(records) == 1
+        (stuck,) = records.views.of_user("w")
+        assert self.found(records, failed=True) == [("give_up", None, stuck.id)]
+        assert self.found(records, failed=True, owner="u") == []
 
     def test_from_and_to(self, records: Records) -> None:
         self.some(records)

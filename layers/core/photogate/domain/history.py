@@ -52,6 +52,8 @@ class HistoryFilter:
     #: What the photo became.
     after: Status | None = None
     reason: Reason | None = None
+    #: Only those that automatic moderation could not finish.
+    failed: bool = False
     #: Whose photos.
     owner: str | None = None
     photo_id: str | None = None

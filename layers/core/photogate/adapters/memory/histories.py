@@ -34,6 +34,7 @@ def _wanted(entry: Entry, wanted: HistoryFilter) -> bool:
         and wanted.action in (None, row.action)
         and wanted.after in (None, row.after)
         and wanted.reason in (None, row.reason)
+        and (row.failed or not wanted.failed)
         and wanted.owner in (None, row.owner)
         and wanted.photo_id in (None, row.photo_id)
         and (wanted.since is None or entry.at >= wanted.since)

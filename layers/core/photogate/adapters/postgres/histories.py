@@ -67,6 +67,8 @@ def _conditions(wanted: HistoryFilter) -> tuple[list[str], dict[str, Any]]:
     }
     given = {name: value for name, value in params.items() if value is not None}
     conditions = [by_name[name] for name in given]
+    if wanted.failed:
+        conditions.append("failed")
     # As words of the statement, for a partial index is used only where these are known in advance.
     # They are members of enumerations, so that nothing else can stand here.
     for column, member in (("by", wanted.by), ("action", wanted.action), ("reason", wanted.reason)):
