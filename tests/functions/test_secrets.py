@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
+from pg8000.exceptions import DatabaseError
 
 from photogate import bootstrap
+from photogate.adapters.postgres.pool import Pool
 from photogate.bootstrap import choose
 from photogate.errors import ConfigError
 from photogate.settings import AuthSettings, DatabaseSettings
@@ -65,3 +69,63 @@ def test_what_is_read_there_is_in_no_environment(monkeypatch: pytest.MonkeyPatch
 def test_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://other@db.example/photogate")
     assert "other" in choose.settings_of(DatabaseSettings).database
+
+
+@pytest.fixture
+def logins(fresh_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """The stack's own database: secrets of its owner and of a role that is not there yet.
+
+    Gives what changes the latter's password in the secret.
+    """
+    place = urlsplit(fresh_url)
+    role = f"app_{place.path.strip('/')}"
+    for name, value in {
+        "PHOTOGATE_SECRET_ARN": "",
+        "DB_HOST": place.hostname,
+        "DB_PORT": str(place.port),
+        "DB_NAME": place.path.strip("/"),
+        "DB_SECRET_ARN": "application",
+        "MIGRATE_DB_SECRET_ARN": "owner",
+        "MIGRATE_MAKES_ROLE": "true",
+    }.items():
+        monkeypatch.setenv(name, value or "")
+    with closing(boto3.client("secretsmanager")) as manager:
+        for secret, user, password in (
+            ("owner", place.username, place.password),
+            ("application", role, "first"),
+        ):
+            held = json.dumps({"username": user, "password": password})
+            manager.create_secret(Name=secret, SecretString=held)
+
+        def becomes(password: str) -> None:
+            held = json.dumps({"username": role, "password": password})
+            manager.put_secret_value(SecretId="application", SecretString=held)
+
+        yield becomes
+        bootstrap.reset()
+        for name in ("owner", "application"):
+            manager.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    with closing(Pool(fresh_url)) as owner:
+        owner.transaction(lambda s: s.rows(f"DROP OWNED BY {role}; DROP ROLE {role}"))
+
+
+def test_the_owner_makes_the_role_that_the_functions_have(logins: Callable[..., None]) -> None:
+    bootstrap.migrate()
+    pool = choose.pool(choose.settings_of(DatabaseSettings))
+    assert pool.check()["migration"]
+    with pytest.raises(DatabaseError, match="permission denied"):
+        pool.transaction(lambda s: s.rows("CREATE TABLE mine ()"))
+    assert bootstrap.migrate() == []
+
+
+def test_a_rotated_password_is_read_again_and_there_is_still_one_pool(
+    logins: Callable[..., None],
+) -> None:
+    bootstrap.migrate()
+    pool = choose.pool(choose.settings_of(DatabaseSettings))
+    pool.close()
+    logins("second")
+    # Whoever rotates changes it in the database, too; here the migration does it.
+    bootstrap.migrate()
+    assert pool.check()["migration"]
+    assert choose.pool(choose.settings_of(DatabaseSettings)) is pool

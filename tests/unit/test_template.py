@@ -74,7 +74,7 @@ PHOTO_ACCESS = {
 TLS_ONLY = {"Bool": {"aws:SecureTransport": "false"}}
 
 #: Read by ``bootstrap`` itself, before any settings model.
-SECRET_NAMES = {"PHOTOGATE_SECRET_ARN", "TOKENS_SECRET_ARN", "DB_SECRET_ARN"}
+SECRET_NAMES = s.SECRET_NAMES
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
@@ -197,6 +197,19 @@ class TestPermissions:
         assert "ChannelsSecretArn" in json.dumps(function["Environment"])
         assert "SettingsSecretArn" not in json.dumps(function["Environment"])
 
+    def test_only_who_migrates_may_be_the_owner_of_the_tables(self) -> None:
+        readers = {
+            name
+            for name, owner in (resources("AWS::IAM::Role") | policies()).items()
+            if "DatabaseSecret" in secrets_in(owner)
+        }
+        assert readers == {"MigrateRole"}
+        told = {n for n, f in FUNCTIONS.items() if "DatabaseSecret" in json.dumps(variables(f))}
+        assert told == {"MigrateFunction"}
+        assert variables(FUNCTIONS["MigrateFunction"])["MIGRATE_MAKES_ROLE"] == {
+            "Fn::If": ["MakesDatabase", "true", "false"]
+        }
+
     def test_only_who_checks_tokens_may_read_their_secret(self) -> None:
         readers = {
             name
@@ -215,7 +228,7 @@ class TestPermissions:
         owners = [inside(), policies()]
         read, passed = (secrets_in(part) for part in (owners, resources("AWS::EC2::VPCEndpoint")))
         assert read == passed
-        assert len(read) == 4
+        assert len(read) == 5
 
     def test_nobody_calls_a_function_by_url(self) -> None:
         assert "FunctionUrlConfig" not in json.dumps(template())
@@ -429,6 +442,43 @@ class TestQueueEvents:
         parameter = template()["Parameters"]["ModerateConcurrency"]
         assert self.event["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "ModerateConcurrency"}}
         assert parameter["MinValue"] == 2  # SQS takes no less
+
+
+class TestConnections:
+    """All functions at once, each with its pool, fit into the database of the defaults."""
+
+    def defaults(self, *names: str) -> int:
+        return sum(template()["Parameters"][name]["Default"] for name in names)
+
+    def most(self) -> int:
+        pool = int(GLOBALS["Environment"]["Variables"]["DB_POOL_SIZE"])
+        receipts = FUNCTIONS["SweepFunction"]["Events"]["Receipts"]["Properties"]
+        sweeps = 1 + receipts["ScalingConfig"]["MaximumConcurrency"]
+        serving = self.defaults("UploadConcurrency", "AdminConcurrency", "ModerateConcurrency")
+        # The migration: the owner's two, a patient one each for lease and steps, the application's.
+        return int(pool * (serving + sweeps) + 5)
+
+    def test_what_the_defaults_bound(self) -> None:
+        assert FUNCTIONS["UploadFunction"]["ReservedConcurrentExecutions"]["Fn::If"][1] == {
+            "Ref": "UploadConcurrency"
+        }
+        assert FUNCTIONS["AdminFunction"]["ReservedConcurrentExecutions"]["Fn::If"][1] == {
+            "Ref": "AdminConcurrency"
+        }
+        assert FUNCTIONS["NotifyFunction"]["VpcConfig"] == {"Ref": "AWS::NoValue"}
+
+    def test_they_fit(self) -> None:
+        # Aurora Serverless v2 with 1 unit at most has 189 (from memory); an own small PostgreSQL
+        # has 100, of which 3 are its superuser's.
+        smallest = template()["Parameters"]["DatabaseMaxCapacity"]["MinValue"] * 189
+        assert self.most() <= min(smallest, 100 - 3)
+        assert self.most() <= self.defaults("ConnectionsAlarm")
+
+    def test_the_docs_say_the_same(self) -> None:
+        docs = (ROOT / "docs" / "aws.md").read_text(encoding="utf-8")
+        assert f"= {self.most()} at most" in docs
+        described = template()["Parameters"]["ConnectionsAlarm"]["Description"]
+        assert f"need {self.most()} at most" in described
 
 
 def test_every_preset_can_be_chosen() -> None:

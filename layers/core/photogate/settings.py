@@ -26,7 +26,11 @@ from photogate.redaction import remember
 #: RFC 7518, 3.2: an HS256 key of at least the hash's size.
 MIN_SECRET_BYTES = 32
 #: Read before any model: secrets in Secrets Manager that hold settings themselves.
-SECRET_NAMES = frozenset({"PHOTOGATE_SECRET_ARN", "TOKENS_SECRET_ARN", "DB_SECRET_ARN"})
+SECRET_NAMES = frozenset(
+    {"PHOTOGATE_SECRET_ARN", "TOKENS_SECRET_ARN", "DB_SECRET_ARN", "MIGRATE_DB_SECRET_ARN"}
+)
+#: Where authorities of one's own are packaged, beside the code.
+_AUTHORITIES = Path(__file__).with_name("authorities")
 #: Phones make photos of 2 to 12 MB.
 MAX_PHOTO_BYTES = 20_000_000
 
@@ -141,13 +145,18 @@ class DatabaseSettings(LogSettings):
     database_url: SecretStr | None = Field(
         None, description="`postgresql://user:password@host:5432/name?sslmode=require`."
     )
-    db_host: str | None = Field(None, description="Instead of `DATABASE_URL`, with the next five.")
+    db_host: str | None = Field(None, description="Instead of `DATABASE_URL`, with the next six.")
     db_port: int = Field(5432, ge=1, le=65535, description="Port of `DB_HOST`.")
     db_name: str = Field("photogate", description="Database on `DB_HOST`.")
     db_user: str = Field("photogate", description="Role on `DB_HOST`.")
     db_password: SecretStr | None = Field(None, description="Password of `DB_USER`.")
     db_sslmode: Literal["prefer", "require", "verify-ca", "verify-full"] = Field(
         "prefer", description="TLS with `DB_HOST`: `verify-full` also checks whose server it is."
+    )
+    db_ca_file: Path | None = Field(
+        None,
+        description="PEM file with the authorities that count for `DB_HOST`, else the system's: a"
+        " path, or the name of a file in `photogate/authorities`.",
     )
     db_pool_size: int = Field(8, ge=1, le=100, description="Connections per process at most.")
 
@@ -157,9 +166,17 @@ class DatabaseSettings(LogSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         password = self.db_password.get_secret_value() if self.db_password else ""
-        credentials = f"{quote(self.db_user, safe='')}:{quote(password, safe='')}"
+        return self.database_of(self.db_user, password)
+
+    def database_of(self, role: str, password: str) -> str:
+        """The URL of `DB_HOST` for this role."""
+        credentials = f"{quote(role, safe='')}:{quote(password, safe='')}"
         place = f"{self.db_host}:{self.db_port}/{quote(self.db_name)}"
-        return f"postgresql://{credentials}@{place}?sslmode={self.db_sslmode}"
+        # Without a file a path would be looked for that nobody named.
+        authorities = (
+            f"&sslrootcert={quote(str(_AUTHORITIES / self.db_ca_file))}" if self.db_ca_file else ""
+        )
+        return f"postgresql://{credentials}@{place}?sslmode={self.db_sslmode}{authorities}"
 
     @model_validator(mode="after")
     def _has_database(self) -> DatabaseSettings:
@@ -175,6 +192,11 @@ class MigrateSettings(DatabaseSettings):
         None,
         description="`DATABASE_URL` of the role that owns the tables, for `photogate migrate`"
         " only: Photogate itself then cannot change history.",
+    )
+    migrate_makes_role: bool = Field(
+        False,
+        description="Whether `photogate migrate` makes the role of `DATABASE_URL`, and gives it"
+        " that password, as the role of `MIGRATE_DATABASE_URL`.",
     )
     history_days: int = Field(
         730, ge=30, le=36_500, description="Days that the history of changes is kept at least."

@@ -40,13 +40,16 @@ SEND_WITHIN_S = 1.0
 #: Deep health has the same 20 s; it asks CompreFace two things, connecting has 2 s beside each.
 _PROBE_WITHIN_S = 6.0
 
+#: By URL and size; a pool whose password was changed is there under both.
+_pools: dict[tuple[str, int], Pool] = {}
 #: What ``reset`` has to close.
 _to_close: list[Callable[[], None]] = []
 
 
 def reset() -> None:
     """Close every connection; what is chosen next reads its settings anew."""
-    for cached in (_pool_of, _redis, _sqs, _policy_of, _compreface, _guard_of, _load_secrets):
+    _pools.clear()
+    for cached in (_redis, _sqs, _policy_of, _compreface, _guard_of, _load_secrets):
         cached.cache_clear()
     s.forget()
     while _to_close:
@@ -70,7 +73,7 @@ def _load_secrets() -> None:
 
     ``PHOTOGATE_SECRET_ARN`` and ``TOKENS_SECRET_ARN`` name objects of settings by their names;
     the former wins where both tell one. ``DB_SECRET_ARN`` names one as RDS keeps it, with
-    ``username`` and ``password``.
+    ``username`` and ``password``, and ``MIGRATE_DB_SECRET_ARN`` another one of the same database.
     """
     found: dict[str, str] = {}
     for name in ("TOKENS_SECRET_ARN", "PHOTOGATE_SECRET_ARN"):
@@ -84,21 +87,47 @@ def _load_secrets() -> None:
         login = fetch(arn)
         found |= {"DB_USER": login.get("username", ""), "DB_PASSWORD": login.get("password", "")}
     s.keep(found)
+    if arn := os.environ.get("MIGRATE_DB_SECRET_ARN"):
+        from photogate.adapters.secrets_aws import fetch
+
+        owner = fetch(arn)
+        database = s.read(s.DatabaseSettings)
+        url = database.database_of(owner.get("username", ""), owner.get("password", ""))
+        s.keep({"MIGRATE_DATABASE_URL": url})
 
 
 def pool(settings: s.DatabaseSettings) -> Pool:
-    """Give this process's pool of connections to PostgreSQL."""
-    return _pool_of(settings.database, settings.db_pool_size)
+    """Give the one pool of this process, however many functions it runs.
 
-
-@cache
-def _pool_of(url: str, size: int) -> Pool:
-    """Give the one pool of this process, however many functions it runs."""
+    Where Secrets Manager holds the password, it is read again when the server refuses it.
+    """
     from photogate.adapters.postgres.pool import Pool
 
-    pool = Pool(url, size=size)
-    _to_close.append(pool.close)
-    return pool
+    url, size = settings.database, settings.db_pool_size
+    if (url, size) in _pools:
+        return _pools[url, size]
+
+    def again() -> str:
+        now = read_again(s.DatabaseSettings).database
+        # Whoever asks for a pool from now on gets this one.
+        _pools[now, size] = made
+        return now
+
+    made = Pool(url, size=size, renew=again if reads_secrets() else None)
+    _pools[url, size] = made
+    _to_close.append(made.close)
+    return made
+
+
+def reads_secrets() -> bool:
+    """Whether settings come from Secrets Manager."""
+    return any(os.environ.get(name) for name in s.SECRET_NAMES)
+
+
+def read_again(model: type[S]) -> S:
+    """Read settings with the secrets as they are now."""
+    _load_secrets.cache_clear()
+    return settings_of(model)
 
 
 def changes(pool: Pool, service: str) -> Changes:

@@ -25,12 +25,18 @@ def migrate(*, until: float = math.inf) -> list[str]:
     from photogate.adapters.postgres.migrate import migrate as apply
     from photogate.adapters.postgres.migrate import set_timeouts
     from photogate.adapters.postgres.pool import connect_arguments
+    from photogate.adapters.postgres.roles import make_role
 
     settings = choose.settings_of(s.MigrateSettings)
+    if choose.reads_secrets():  # a process may live longer than a password
+        settings = choose.read_again(s.MigrateSettings)
     pool, owner = choose.pool(settings), settings.migrate_database_url
     owners = _owners_pool(settings)
     try:
-        application = connect_arguments(settings.database)["user"] if owner else None
+        login = connect_arguments(settings.database)
+        application = login["user"] if owner else None
+        if application and settings.migrate_makes_role:
+            make_role(owners, application, login["password"] or "")
         applied = apply(
             owners, history_days=settings.history_days, application=application, until=until
         )

@@ -9,20 +9,30 @@ use, and every transaction that is given to the pool must be safe to repeat.
 from __future__ import annotations
 
 import logging
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection as Connection
 
+from photogate.adapters.postgres.connecting import (
+    GONE,
+    RETRY_AFTER_S,
+    SOCKET_TIMEOUT_S,
+    Refused,
+    connect_probed,
+    unavailable,
+)
+from photogate.adapters.postgres.connecting import connect as connect
+from photogate.adapters.postgres.connecting import connect_arguments as connect_arguments
+from photogate.adapters.postgres.connecting import is_gone as is_gone
+from photogate.adapters.postgres.connecting import sqlstate as sqlstate
+from photogate.adapters.postgres.connecting import words as words
 from photogate.adapters.postgres.session import Session as Session
-from photogate.errors import ConfigError, DatabaseUnavailable, InvalidRequest, PhotogateError
+from photogate.errors import DatabaseUnavailable, InvalidRequest, PhotogateError
 
 logger = logging.getLogger(__name__)
 
@@ -30,38 +40,15 @@ T = TypeVar("T")
 
 #: SQLSTATEs after which the same transaction may succeed at once.
 _REPEAT = {"40001", "40P01"}
-#: Classes and states in which the server has ended, or is ending, the session; and read-only:
-#: after a failover a connection may have found the old primary, where it would stay for ever.
-_GONE = ("08", "57P", "25P03", "25P04", "53300", "25006")
 #: Statement or lock timeout, disk full, out of memory.
 _BUSY = ("57014", "55P03", "53")
 #: A NUL character, which PostgreSQL's text cannot hold.
 _NOT_TEXT = ("22021", "22P05")
-#: Wrong password, unknown role or database: waiting does not help.
-_SETUP = ("28", "3D000")
 
 _ATTEMPTS = 3
 #: A repetition begins within this time or not at all. So a caller waits at most for a place in
 #: the pool (5 s), this, and one last timeout of the socket: less than API Gateway's 30 s.
 _REPEAT_WITHIN_S = 5.0
-#: Above the role's statement_timeout of 8 s (migration 0002).
-_SOCKET_TIMEOUT_S = 12.0
-#: Where the role is another program's too, it has no timeouts, and the connection gets the same.
-#: Nothing is set elsewhere: RDS Proxy keeps a connection for whoever sets something on it.
-_TIMEOUTS = """
-SELECT set_config('statement_timeout', '8s', false), set_config('lock_timeout', '5s', false),
-       set_config('idle_in_transaction_session_timeout', '30s', false)
-WHERE current_setting('statement_timeout') = '0'
-"""
-#: For a connection without that timeout: a peer that is gone is noticed within half a minute.
-_PROBES = {
-    "TCP_KEEPIDLE": 10,
-    "TCP_KEEPINTVL": 5,
-    "TCP_KEEPCNT": 4,
-    "TCP_USER_TIMEOUT": 30_000,
-}
-#: Advised to clients in ``Retry-After``.
-_RETRY_AFTER_S = 2.0
 
 
 class Pool:
@@ -72,6 +59,8 @@ class Pool:
             or ``verify-full`` and ``sslrootcert=PATH`` when TLS is wanted.
         size: connections at most; further callers wait up to ``wait_s`` seconds.
         timeout_s: how long a server may be silent before the connection counts as broken.
+        renew: gives the URL as it is now, when the server refuses the password: it may have been
+            changed since. Connections that are open stay.
     """
 
     def __init__(
@@ -80,9 +69,13 @@ class Pool:
         *,
         size: int = 8,
         wait_s: float = 5.0,
-        timeout_s: float = _SOCKET_TIMEOUT_S,
+        timeout_s: float = SOCKET_TIMEOUT_S,
+        renew: Callable[[], str] | None = None,
     ) -> None:
         self._arguments = {**connect_arguments(url), "timeout": timeout_s}
+        self._renew = renew
+        self._renewing = threading.Lock()
+        self._was_let_in = False
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(size)
@@ -100,7 +93,7 @@ class Pool:
         """
         if not self._slots.acquire(timeout=self._wait_s):
             raise DatabaseUnavailable(
-                "all database connections are in use", retry_after_s=_RETRY_AFTER_S
+                "all database connections are in use", retry_after_s=RETRY_AFTER_S
             )
         try:
             return self._repeat(work)
@@ -113,12 +106,7 @@ class Pool:
 
         Only a peer that is gone ends it, by TCP's own probes.
         """
-        arguments = {**self._arguments, "timeout": None}
-        try:
-            arguments["sock"] = _probed_socket(arguments)
-        except OSError as error:
-            raise _unavailable(error) from error
-        connection = connect(arguments)
+        connection = self._open(connect_probed)
         try:
             yield connection
         finally:
@@ -154,12 +142,12 @@ class Pool:
                 result = _run(connection, work)
             except DatabaseError as error:
                 state = sqlstate(error)
-                if state.startswith(_GONE):
+                if state.startswith(GONE):
                     self._purge(connection)
                 else:
                     self._end(connection)
                     if state.startswith(_BUSY):
-                        raise _unavailable(error) from error
+                        raise unavailable(error) from error
                     if state in _NOT_TEXT:
                         raise InvalidRequest("text must not hold NUL characters") from error
                     if state not in _REPEAT:
@@ -179,13 +167,41 @@ class Pool:
                 return result
             logger.warning("transaction is repeated (%d): %s", attempt + 1, words(problem))
             time.sleep(0.02 * 4**attempt)
-        raise _unavailable(problem) from problem
+        raise unavailable(problem) from problem
 
     def _take(self) -> Connection:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return connect(self._arguments)
+        return self._open(connect)
+
+    def _open(self, opening: Callable[[dict[str, Any]], Connection]) -> Connection:
+        """Open a connection; with a password that was changed meanwhile, on a second try."""
+        used = self._arguments
+        try:
+            opened = opening(used)
+        except Refused as error:
+            if not self._has_another(used, error):
+                raise
+            opened = opening(self._arguments)
+        self._was_let_in = True
+        return opened
+
+    def _has_another(self, used: dict[str, Any], error: Refused) -> bool:
+        """Ask for the password as it is now; tells whether it is another one than was used."""
+        if self._renew is None:
+            return False
+        with self._renewing:
+            if self._arguments is used:  # nobody asked meanwhile
+                now = {**connect_arguments(self._renew()), "timeout": used["timeout"]}
+                if now["user"] == used["user"] and now["password"] == used["password"]:
+                    if self._was_let_in:
+                        # It is being changed: the server knows the next one, the secret not yet.
+                        raise unavailable(error) from error
+                    return False
+                logger.info("the database's password was changed; the new one is used")
+                self._arguments = now
+        return True
 
     def _give_back(self, connection: Connection) -> None:
         with self._lock:
@@ -206,86 +222,6 @@ class Pool:
         self.close()
 
 
-def connect(arguments: dict[str, Any]) -> Connection:
-    """Open one connection.
-
-    Raises:
-        ConfigError: refused for good.
-        DatabaseUnavailable: not reachable now.
-    """
-    try:
-        connection = Connection(**arguments)
-        connection.run(_TIMEOUTS)
-    except DatabaseError as error:
-        if sqlstate(error).startswith(_SETUP):
-            raise ConfigError(f"PostgreSQL refuses: {words(error)}; see DATABASE_URL") from error
-        raise _unavailable(error) from error
-    except (InterfaceError, OSError) as error:
-        raise _unavailable(error) from error
-    return connection
-
-
-def _probed_socket(arguments: dict[str, Any]) -> socket.socket:
-    if path := arguments.pop("unix_sock", None):
-        local = socket.socket(socket.AF_UNIX)
-        local.connect(path)
-        return local
-    place = (arguments["host"], arguments["port"])
-    connected = socket.create_connection(place, _SOCKET_TIMEOUT_S)
-    connected.settimeout(None)
-    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _PROBES.items():
-        if hasattr(socket, name):
-            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return connected
-
-
-def connect_arguments(url: str) -> dict[str, Any]:
-    """Translate a libpq URL into pg8000's arguments.
-
-    Raises:
-        ConfigError: it is not a URL of PostgreSQL, or asks for something unknown.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or 5432
-    except ValueError:
-        # Python's own message quotes what may be half of a password.
-        raise ConfigError(
-            "DATABASE_URL: Port or host cannot be read;"
-            " write special characters of the password as %XX"
-        ) from None
-    # A password with a / or # ends the host too early, and would be taken for host and name.
-    if "@" in parts.path + parts.query + parts.fragment:
-        raise ConfigError("DATABASE_URL: write special characters of the password as %XX")
-    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
-        raise ConfigError("DATABASE_URL must look like postgresql://user:password@host:5432/name")
-    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    arguments: dict[str, Any] = {
-        "user": unquote(parts.username or "postgres"),
-        "password": unquote(parts.password) if parts.password else None,
-        "host": parts.hostname or "localhost",
-        "port": port,
-        "database": unquote(parts.path.strip("/")),
-        "application_name": "photogate",
-    }
-    if options.get("host", "").startswith("/"):
-        arguments["unix_sock"] = f"{options['host']}/.s.PGSQL.{arguments['port']}"
-    mode = options.get("sslmode", "prefer")
-    if mode not in ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"):
-        raise ConfigError("DATABASE_URL: unknown sslmode")
-    if mode in ("require", "verify-ca", "verify-full"):
-        try:
-            context = ssl.create_default_context(cafile=options.get("sslrootcert"))
-        except OSError as error:
-            raise ConfigError(f"DATABASE_URL: sslrootcert cannot be read: {error}") from error
-        context.check_hostname = mode == "verify-full"
-        if mode == "require":
-            context.verify_mode = ssl.CERT_NONE
-        arguments["ssl_context"] = context
-    return arguments
-
-
 def _run(connection: Connection, work: Callable[[Session], T]) -> T:
     # Whatever the role defaults to: a snapshot before a lock would miss what others did meanwhile.
     connection.run("BEGIN ISOLATION LEVEL READ COMMITTED")
@@ -299,26 +235,3 @@ def _discard(connection: Connection) -> None:
         connection.close()
     except (DatabaseError, InterfaceError, OSError):
         logger.debug("a broken connection did not close cleanly")
-
-
-def sqlstate(error: DatabaseError) -> str:
-    """Give PostgreSQL's five characters for what went wrong; "" when it gave none."""
-    fields = error.args[0] if error.args else None
-    return str(fields.get("C", "")) if isinstance(fields, dict) else ""
-
-
-def is_gone(error: DatabaseError) -> bool:
-    """Tell whether the server has ended, or is ending, the session."""
-    return sqlstate(error).startswith(_GONE)
-
-
-def words(error: Exception | None) -> str:
-    """Give PostgreSQL's message alone: its other fields may quote rows."""
-    fields = error.args[0] if error is not None and error.args else None
-    return str(fields.get("M", error)) if isinstance(fields, dict) else str(error)
-
-
-def _unavailable(error: Exception | None) -> DatabaseUnavailable:
-    return DatabaseUnavailable(
-        f"the database does not answer: {words(error)}", retry_after_s=_RETRY_AFTER_S
-    )
