@@ -14,7 +14,7 @@ from photogate.domain.changes import Action
 from photogate.domain.history import HistoryEntry, HistoryFilter
 from photogate.errors import ConfigError
 from photogate.service.listing import Lists
-from photogate.texts import rule_text
+from photogate.texts import reason_text, rule_text
 
 #: Changes that give a photo a verdict; ``set`` is another program's.
 _VERDICTS = {
@@ -93,6 +93,9 @@ def why(entry: HistoryEntry) -> str:
         said.append(rule_text(entry.rule))
     elif entry.failed:
         said.append("checking could not finish")
+    elif entry.reason in list(Reason):
+        # What its owner is told, without what to do about it.
+        said.append((reason_text(entry.reason) or "").partition(". ")[0].rstrip("."))
     if entry.action == Action.UNDO:
         said.append("taken back")
     who = entry.person or ("" if entry.by == "machine" else entry.by)

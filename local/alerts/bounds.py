@@ -15,9 +15,12 @@ from photogate.adapters.postgres.open_work import Work, open_work
 from photogate.adapters.postgres.workers import PostgresWorkers
 from photogate.bootstrap import choose
 from photogate.errors import PhotogateError
+from photogate.redaction import redact
 
 logger = logging.getLogger(__name__)
 
+#: Characters of what is said of a condition.
+_LONGEST = 300
 #: Fewer unfinished photos say nothing, whatever their share is.
 _FEW = 10
 
@@ -53,7 +56,12 @@ def look(bounds: s.AlertSettings) -> Found:
         looking.processes,
     ):
         found.update(_asked(part))
-    return found
+    return {name: says and _one_line(says) for name, says in found.items()}
+
+
+def _one_line(says: str) -> str:
+    """Errors of servers may be long, and it goes to places of others."""
+    return redact(" ".join(says.split()))[:_LONGEST]
 
 
 def _asked(part: Callable[[], Iterator[tuple[str, str | None]]]) -> Found:

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import pty
-import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 
@@ -21,7 +21,6 @@ from photogate.adapters.postgres.open_work import Work
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.queue_redis import RedisQueue, connect
 from photogate.domain import QueueStats, Total
-from tests.e2e.running import PHOTOGATE
 from tests.functions.conftest import Installation
 
 
@@ -30,23 +29,27 @@ def run_cli(*words: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
-def asked(answer: str) -> tuple[int, str]:
-    """Run ``queue purge`` at a terminal, where somebody answers."""
-    ours, theirs = pty.openpty()
-    try:
+class Terminal:
+    """Runs ``queue purge`` where somebody answers."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch, self._capsys = monkeypatch, capsys
+
+    def __call__(self, answer: str) -> tuple[int, str]:
+        ours, theirs = pty.openpty()
         os.write(ours, f"{answer}\n".encode())
-        done = subprocess.run(
-            [PHOTOGATE, "queue", "purge"],
-            stdin=theirs,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    finally:
+        with os.fdopen(theirs) as stdin, self._monkeypatch.context() as patch:
+            patch.setattr(sys, "stdin", stdin)
+            self._capsys.readouterr()
+            code = app(["queue", "purge"], standalone_mode=False)
         os.close(ours)
-        os.close(theirs)
-    return done.returncode, done.stdout + done.stderr
+        return code or 0, "".join(self._capsys.readouterr())
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
+    """Somebody at a terminal."""
+    return Terminal(monkeypatch, capsys)
 
 
 def due_now(pool: Pool) -> None:
@@ -86,7 +89,11 @@ def test_jobs_are_counted_and_what_they_are_for(
 
 
 def test_an_emptied_queue_fills_again_by_itself(
-    installation: Installation, deliver: Callable[..., list[str]], portrait: bytes, pool: Pool
+    installation: Installation,
+    deliver: Callable[..., list[str]],
+    portrait: bytes,
+    pool: Pool,
+    asked: Terminal,
 ) -> None:
     assert run_cli("purge") == (0, "there are no waiting jobs: nothing is removed\n")
     installation.hand_in(portrait)

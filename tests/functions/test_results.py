@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -13,8 +15,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from local.cli import app
-from local.results import result_table
-from photogate.domain import Role, Rule
+from local.results import result_table, why
+from photogate.domain import Reason, Role, Rule
 from photogate.domain.history import HistoryEntry
 from tests.functions.conftest import Installation
 
@@ -45,7 +47,13 @@ def test_verdicts_are_listed(
     )
     code, said = run_cli(*mine)
     assert code == 0
-    for words in ("approved", "results-1", "unreadable", "by ada: =A car, [not you]", photo["id"]):
+    for words in (
+        "approved",
+        "results-1",
+        "unreadable: This file",
+        "by ada: =A car, [not you]",
+        photo["id"],
+    ):
         assert words in said
     told = [json.loads(line) for line in run_cli(*mine, "--json")[1].splitlines()]
     assert [(one["user_id"], one["after"]) for one in told] == [
@@ -89,21 +97,12 @@ def test_what_makes_no_sense(words: tuple[str, ...], line: str) -> None:
 
 
 def test_a_narrow_terminal() -> None:
-    entry = HistoryEntry(
+    entry = replace(
+        judged("nsfw"),
         at=datetime(2026, 11, 30, 9, 5, 12, tzinfo=UTC),
         photo_id="7b0e4d1c-6f7a-4c2b-9a3d-2f1e0d9c8b7a",
-        n=1,
-        action="judge",
-        by="machine",
-        person=None,
-        role=None,
         owner="a-user-whose-name-is-very-long-indeed",
-        before="pending",
-        after="rejected",
-        reason="nsfw",
-        failed=False,
         rule=Rule(name="nsfw.least", value=0.97, bound=0.9),
-        policy="profile@3",
     )
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(result_table([entry], width=80))
@@ -112,3 +111,32 @@ def test_a_narrow_terminal() -> None:
     assert "…" not in text
     assert "│ 11-30 09:05:12 │ rejected │ nsfw: probability" in text
     assert "│ 7b0e4d1c │" in text
+
+
+def test_each_reason_has_words() -> None:
+    for reason in Reason:
+        assert re.fullmatch(rf"{reason}: [A-Z][^.]+", why(judged(reason)))
+    assert (
+        why(replace(judged("A car. Really."), by="person", person="ada"))
+        == "by ada: A car. Really."
+    )
+    assert why(replace(judged(None), failed=True)) == "checking could not finish"
+
+
+def judged(reason: str | None) -> HistoryEntry:
+    return HistoryEntry(
+        at=datetime.now(UTC),
+        photo_id="1",
+        n=1,
+        action="judge",
+        by="machine",
+        person=None,
+        role=None,
+        owner="u",
+        before="pending",
+        after="rejected",
+        reason=reason,
+        failed=False,
+        rule=None,
+        policy=None,
+    )
