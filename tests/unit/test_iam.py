@@ -46,6 +46,8 @@ NEEDS = {
     "change_message_visibility": {"sqs:ChangeMessageVisibility"},
     "change_message_visibility_batch": {"sqs:ChangeMessageVisibility"},
     "get_queue_attributes": {"sqs:GetQueueAttributes"},
+    # By `photogate queue purge`, with the credentials of a shell: no function calls it.
+    "purge_queue": {"sqs:PurgeQueue"},
     "get_secret_value": {"secretsmanager:GetSecretValue"},
 }
 #: No call of ours: what Lambda and its pollers do with the function's role.
