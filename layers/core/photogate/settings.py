@@ -658,7 +658,8 @@ class NoticeSettings(LogSettings):
         " your own network.",
     )
     telegram_bot_token: Annotated[SecretStr, AfterValidator(_is_bot_token)] | None = Field(
-        None, description="Of the bot that tells users by Telegram; @BotFather gives it."
+        None,
+        description="Of the bot that tells users and operators by Telegram; @BotFather gives it.",
     )
     telegram_api_url: str = Field(
         "https://api.telegram.org", description="Where a Bot API server answers."
