@@ -1,12 +1,7 @@
 """Answers a container's health check: ``python -m local.health api|worker|sweep``.
 
-<<<<<<< HEAD
-Ends with 0 when the process of this container does its work, else with 1 and one line. It runs every few
-seconds, so each check imports only what it needs.
-=======
 Ends with 0 when the process of this container does its work, else with 1 and one line. It runs
 every few seconds, so each check imports only what it needs.
->>>>>>> help-compose
 """
 
 from __future__ import annotations
