@@ -97,6 +97,7 @@ deploy: setup setup-sam ## Deploy to AWS and migrate on the way (STACK=name PARA
 	  $(SAM) deploy --stack-name $(STACK) $(UNASKED) \
 	    --parameter-overrides PythonRuntime=$(RUNTIME) Release=$$release $(PARAMETERS)
 	@$(BIN)/photogate stack protect $(STACK)
+	@$(BIN)/photogate stack tidy $(STACK)
 
 destroy: setup ## Delete a stack on AWS, after a question (STACK=name CONFIRM=no); photos and secrets are kept
 	@$(BIN)/photogate stack destroy $(STACK) $(if $(UNASKED),--yes)

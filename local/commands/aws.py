@@ -41,6 +41,18 @@ def protect(name: _Name) -> None:
 
 
 @stacks.command()
+def tidy(
+    name: _Name,
+    images: Annotated[int, typer.Option(min=2, help="How many images stay.")] = 10,
+) -> None:
+    """Let old images of the moderate function go. Safe to repeat."""
+    from photogate.adapters.stack_aws import keep_images
+
+    with errors_as_lines():
+        step(f"of {keep_images(name, images)} the newest {images} images stay")
+
+
+@stacks.command()
 def destroy(
     name: _Name,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

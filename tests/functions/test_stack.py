@@ -7,13 +7,14 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.functions.test_migrate_stack import AWS, PHOTOGATE
+from tests.functions.test_migrate_stack import STACK as MIGRATING
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -33,28 +34,30 @@ STACK = {
 
 @pytest.fixture
 def cloudformation(moto_server: str) -> Iterator[CloudFormationClient]:
-    with closing(
-        boto3.client(
-            "cloudformation",
-            endpoint_url=moto_server,
-            region_name=AWS["AWS_DEFAULT_REGION"],
-            aws_access_key_id=AWS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=AWS["AWS_SECRET_ACCESS_KEY"],
-        )
-    ) as client:
+    with closing(client("cloudformation", moto_server)) as formation:
         for name in ("ours", "beside"):
-            client.create_stack(
+            formation.create_stack(
                 StackName=name,
                 TemplateBody=json.dumps(STACK),
                 Parameters=[{"ParameterKey": "LogLevel", "ParameterValue": "DEBUG"}],
             )
-        yield client
+        yield formation
         for name in ("ours", "beside"):
-            client.delete_stack(StackName=name)
+            formation.delete_stack(StackName=name)
 
 
-def parameters(client: CloudFormationClient, stack: str) -> dict[str, str]:
-    (found,) = client.describe_stacks(StackName=stack)["Stacks"]
+def client(service: Any, endpoint: str) -> Any:
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=AWS["AWS_DEFAULT_REGION"],
+        aws_access_key_id=AWS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=AWS["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def parameters(formation: CloudFormationClient, stack: str) -> dict[str, str]:
+    (found,) = formation.describe_stacks(StackName=stack)["Stacks"]
     return {p["ParameterKey"]: p["ParameterValue"] for p in found["Parameters"]}
 
 
@@ -67,7 +70,7 @@ def command(
     def run(*words: str, typed: str = "") -> tuple[int, str]:
         done = subprocess.run(
             [PHOTOGATE, "stack", *words],
-            env={**os.environ, **AWS, "AWS_ENDPOINT_URL_CLOUDFORMATION": moto_server},
+            env={**os.environ, **AWS, "AWS_ENDPOINT_URL": moto_server},
             input=typed,
             capture_output=True,
             text=True,
@@ -110,9 +113,48 @@ def test_ci_is_not_asked(command: Command, cloudformation: CloudFormationClient)
     assert (status, "Type the" in said) == (0, False)
 
 
-@pytest.mark.parametrize("what", ["protect", "destroy"])
+def test_old_images_go(command: Command, moto_server: str) -> None:
+    with (
+        closing(client("ecr", moto_server)) as registry,
+        closing(client("cloudformation", moto_server)) as formation,
+    ):
+        repository = "photogateabc/moderatefunction1repo"
+        registry.create_repository(repositoryName=repository)
+        image = f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/{repository}:moderate-1-moderate"
+        properties = {
+            "FunctionName": "moderate-1",
+            "PackageType": "Image",
+            "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+            "Code": {"ImageUri": image},
+        }
+        formation.create_stack(
+            StackName="pictures",
+            TemplateBody=json.dumps(
+                {
+                    "Resources": {
+                        "Role": MIGRATING["Resources"]["MigrateRole"],
+                        "ModerateFunction": {
+                            "Type": "AWS::Lambda::Function",
+                            "Properties": properties,
+                        },
+                    }
+                }
+            ),
+        )
+        try:
+            said = command("tidy", "pictures")
+            assert said == (0, f"· of {repository} the newest 10 images stay\n")
+            kept = registry.get_lifecycle_policy(repositoryName=repository)
+            (rule,) = json.loads(kept["lifecyclePolicyText"])["rules"]
+            assert (rule["selection"]["countNumber"], rule["action"]) == (10, {"type": "expire"})
+        finally:
+            formation.delete_stack(StackName="pictures")
+            registry.delete_repository(repositoryName=repository, force=True)
+
+
+@pytest.mark.parametrize("what", ["protect", "destroy", "tidy"])
 def test_a_stack_that_is_none_is_said(command: Command, what: str) -> None:
     status, said = command(what, "another")
     assert status == 1
-    assert "the stack another" in said or "no stack another" in said
+    assert "another" in said
     assert said.count("\n") == 1

@@ -196,6 +196,6 @@ def test_what_is_watched() -> None:
     assert names >= {
         *("5xx", "Latency", "Errors", "Throttles", "JobsHandedBack", "TimeToVerdict"),
         *("ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"),
-        *("OldestReviewAge", "PhotosAccepted", "DatabaseConnections", "ACUUtilization"),
+        *("OldestReviewAge", "OldestBatchAge", "DatabaseConnections", "ACUUtilization"),
         *("SweepRounds", "NoticesDead"),
     }

@@ -57,6 +57,7 @@ class TestMake:
             "photogate stack release other PythonRuntime=python3.13 LogLevel=DEBUG",
             "sam deploy --stack-name other",
             "photogate stack protect other",
+            "photogate stack tidy other",
         ]
         places = [said.index(step) for step in steps]
         assert places == sorted(places)

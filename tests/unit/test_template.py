@@ -615,7 +615,10 @@ def test_two_stacks_share_no_name() -> None:
     found = 0
     for path, value in walk(template()["Resources"]):
         match = _NAMES.search(path)
-        if not match or match[1] in _NOT_NAMES or "/Dimensions/" in path:
+        if not match or match[1] in _NOT_NAMES or re.search("/(Dimensions|Rules|Origins)/", path):
+            continue
+        # Of another resource, or chosen by whoever deploys.
+        if isinstance(value, dict) and "Ref" in value and "AWS::" not in value["Ref"]:
             continue
         found += 1
         assert "AWS::StackName" in json.dumps(value), f"{path} is the same in every stack"
@@ -625,6 +628,62 @@ def test_two_stacks_share_no_name() -> None:
         "AWS::RDS::DBCluster": "DBClusterParameterGroupName",
     }.items():
         assert all("Ref" in of[repeated] for of in resources(name).values())
+
+
+class TestEdge:
+    """What stands in front of the API, on demand."""
+
+    def condition(self, name: str) -> str:
+        found = template()["Resources"][name]["Condition"]
+        assert isinstance(found, str)
+        return found
+
+    def test_the_domain_leads_to_one_of_both(self) -> None:
+        conditions = template()["Conditions"]
+        assert conditions["DomainOfApi"]["Fn::And"][1] == {"Fn::Not": [{"Condition": "HasEdge"}]}
+        assert {self.condition(n) for n in ("ApiDomain", "ApiOnDomain")} == {"DomainOfApi"}
+        distribution = resources("AWS::CloudFront::Distribution")["Distribution"]
+        assert self.condition("Distribution") == "HasEdge"
+        assert distribution["DistributionConfig"]["Aliases"]["Fn::If"][0] == "HasDomain"
+
+    def test_nothing_is_cached_and_tokens_pass(self) -> None:
+        config = resources("AWS::CloudFront::Distribution")["Distribution"]["DistributionConfig"]
+        behaviour = config["DefaultCacheBehavior"]
+        # AWS's ids of CachingDisabled and AllViewerExceptHostHeader.
+        assert behaviour["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+        assert behaviour["OriginRequestPolicyId"] == "b689b0a8-53d0-40ab-baf2-68738e2966ac"
+        assert {"PUT", "POST", "DELETE"} <= set(behaviour["AllowedMethods"])
+
+    def test_each_address_has_a_limit(self) -> None:
+        acl = resources("AWS::WAFv2::WebACL")["WebAcl"]
+        (rate,) = [r for r in acl["Rules"] if "RateBasedStatement" in r["Statement"]]
+        assert rate["Statement"]["RateBasedStatement"] == {
+            "AggregateKeyType": "IP",
+            "Limit": {"Ref": "EdgeRequests"},
+        }
+        assert rate["Action"]["Block"]["CustomResponse"]["ResponseCode"] == 429
+        assert acl["Scope"] == "CLOUDFRONT"
+        (assertion,) = template()["Rules"]["EdgeInItsRegion"]["Assertions"]
+        assert "us-east-1" in json.dumps(assertion["Assert"])
+
+    def test_a_key_of_ones_own_is_for_photos_secrets_and_logs(self) -> None:
+        key = {"Fn::If": ["HasKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
+        for kind in ("AWS::SecretsManager::Secret", "AWS::Logs::LogGroup"):
+            assert all(resource["KmsKeyId"] == key for resource in resources(kind).values())
+        (bucket,) = resources("AWS::S3::Bucket").values()
+        (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"] == {
+            "SSEAlgorithm": {"Fn::If": ["HasKey", "aws:kms", "AES256"]},
+            "KMSMasterKeyID": key,
+        }
+        (statement,) = [
+            part
+            for _, part in walk(policies())
+            if isinstance(part, dict) and part.get("Sid") == "UseKey"
+        ]
+        assert statement["Resource"] == {"Ref": "KmsKeyArn"}
+        # Another key would make the database anew.
+        assert "KmsKeyId" not in resources("AWS::RDS::DBCluster")["Database"]
 
 
 def test_every_metric_of_ours_is_that_of_this_stack() -> None:

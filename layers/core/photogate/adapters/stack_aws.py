@@ -111,6 +111,42 @@ def set_parameters(stack: str, values: Mapping[str, str]) -> bool:
     return True
 
 
+def keep_images(stack: str, count: int) -> str:
+    """Let the repository of the moderate function's image forget all but its newest ones.
+
+    Args:
+        stack: its name.
+        count: images that stay.
+
+    Returns:
+        The repository's name.
+
+    Raises:
+        ConfigError: there is no such stack, or AWS refuses.
+    """
+    rule = {
+        "rulePriority": 1,
+        "description": f"the newest {count}",
+        "selection": {
+            "tagStatus": "any",
+            "countType": "imageCountMoreThan",
+            "countNumber": count,
+        },
+        "action": {"type": "expire"},
+    }
+    with _told(f"the images of {stack} were left as they are"):
+        found = boto3.client("cloudformation").describe_stack_resource(
+            StackName=stack, LogicalResourceId="ModerateFunction"
+        )
+        name = found["StackResourceDetail"]["PhysicalResourceId"]
+        image = boto3.client("lambda").get_function(FunctionName=name)["Code"]["ImageUri"]
+        repository = image.partition("/")[2].partition("@")[0].partition(":")[0]
+        boto3.client("ecr").put_lifecycle_policy(
+            repositoryName=repository, lifecyclePolicyText=json.dumps({"rules": [rule]})
+        )
+    return repository
+
+
 def kept_resources(stack: str) -> list[str]:
     """Say, a line each, what outlives a stack."""
     with _told(f"the stack {stack} cannot be read"):
