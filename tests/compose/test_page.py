@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import socket
 from collections.abc import Iterator
 from io import BytesIO
@@ -123,6 +124,40 @@ def test_the_page(checkout: Checkout, portrait: bytes) -> None:
     checkout.run(written("docker compose down --volumes"))
     assert checkout.project not in checkout.run("docker volume ls")
     bring_back(checkout, erased=saved)
+
+
+def test_what_ends_or_hangs_loses_nothing(checkout: Checkout, portrait: bytes) -> None:
+    """Workers are killed and frozen, and both servers restarted, while photos come in."""
+    checkout.run("make up")
+
+    def pids() -> list[int]:
+        ids = " ".join(worker["ID"] for worker in containers(checkout, "moderator-worker"))
+        told = checkout.run(f"docker inspect --format '{{{{.State.Pid}}}}' {ids}")
+        return [int(pid) for pid in told.split()]
+
+    before = pids()
+    killed, frozen, *_ = before
+    os.kill(frozen, signal.SIGSTOP)
+    try:
+        os.kill(killed, signal.SIGKILL)
+        assert "5 photos; all verdicts" in checkout.run(SMOKE)
+        # Docker starts it again; nobody has to.
+        eventually(lambda: len(pids()) == 4 and killed not in pids() and 0 not in pids())
+        for server in ("redis", "postgres"):
+            client = caller(checkout, f"during-{server}")
+            keys = [client.put(Upload(name="mine.jpg", data=portrait)) for _ in range(3)]
+            client.complete(keys)
+            checkout.run(f"docker compose restart --timeout 5 {server}")
+            checkout.run("docker compose up -d --wait --no-recreate postgres redis api sweep")
+            settled = client.wait(keys, within_s=240)
+            assert {photo["moderation_status"] for photo in settled.values()} == {"approved"}
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+    eventually(
+        lambda: {w["Health"] for w in containers(checkout, "moderator-worker")} == {"healthy"},
+        within_s=180,
+    )
+    assert "5 photos; all verdicts" in checkout.run(SMOKE)
 
 
 SAVE, BRING_BACK = (
