@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -111,6 +112,22 @@ def test_destroying_asks_and_says_what_is_kept(
 def test_ci_is_not_asked(command: Command, cloudformation: CloudFormationClient) -> None:
     status, said = command("destroy", "ours", "--yes")
     assert (status, "Type the" in said) == (0, False)
+
+
+def test_the_digest_knows_what_is_deployed(command: Command, tmp_path: Path) -> None:
+    """`ours` runs with LogLevel=DEBUG; `none` is not deployed yet."""
+    template = {"Parameters": STACK["Parameters"], "Resources": {}}
+    (tmp_path / "template.yaml").write_text(json.dumps(template))
+
+    def digest(*words: str) -> str:
+        status, said = command("release", *words, "--build", str(tmp_path))
+        assert (status, len(said)) == (0, 41)
+        return said
+
+    assert digest("ours") == digest("none", "LogLevel=DEBUG") == digest("ours", "LogLevel=DEBUG")
+    assert digest("ours") != digest("none")
+    status, said = command("release", "ours", "LogLevle=DEBUG", "--build", str(tmp_path))
+    assert (status, said) == (1, "photogate: template.yaml has no parameter LogLevle\n")
 
 
 def test_old_images_go(command: Command, moto_server: str) -> None:
