@@ -21,12 +21,12 @@ def who(machine: Machine) -> str:
 
 def lines(accuracy: Accuracy) -> list[str]:
     """Say the figures that people ask for first."""
-    counts = accuracy.all
-    samples = counts.samples
+    _, counts = accuracy.main
+    samples, automated = counts.samples, accuracy.all.automated
     return [
         f"{accuracy.statement}.",
         f"Of the rejections that people looked at, changed: {percent(counts.wrong_rejections)}.",
-        f"Decided without a person: {percent(counts.automated)} of {counts.judged}.",
+        f"Decided without a person: {percent(automated)} of {automated.of}.",
         f"Samples: {samples.total()} drawn, {counts.wrong_approvals.of} decided,"
         f" {samples[None]} waiting, {samples[SampleOutcome.WITHDRAWN]} gone before anybody looked.",
     ]

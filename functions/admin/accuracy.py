@@ -125,11 +125,15 @@ class AccuracyCard(BaseModel):
     statement: str = Field(
         description="In a sentence.",
         examples=[
-            "As far as moderators see it, at most 0.39 % of approvals are wrong, at 95 %:"
-            " 1 of 1200 drawn at random were"
+            "As far as moderators see it, at most 0.39 % of approvals by community@4 are wrong,"
+            " at 95 %: 1 of 1200 drawn at random were"
         ],
     )
-    share_automated: Estimate = Field(description="Decided without a person.")
+    share_automated: Estimate = Field(description="Of all machines: decided without a person.")
+    policy: str | None = Field(
+        description="The policy, with its models, that approved most: what follows is of it alone.",
+        examples=["community@4"],
+    )
     error_rate: ErrorRate
     samples: Samples
     by_machine: list[MachineAccuracy] = Field(
@@ -139,14 +143,16 @@ class AccuracyCard(BaseModel):
     @classmethod
     def of(cls, accuracy: Accuracy) -> AccuracyCard:
         """Translate what was counted."""
+        main, counts = accuracy.main
         machines = sorted(accuracy.by_machine.items(), key=lambda pair: -pair[1].judged)
         return cls(
             since=accuracy.since,
             until=accuracy.until,
             statement=accuracy.statement,
             share_automated=Estimate.of_share(accuracy.all.automated),
-            error_rate=_error_rate(accuracy.all),
-            samples=Samples.of(accuracy.all),
+            policy=main.policy,
+            error_rate=_error_rate(counts),
+            samples=Samples.of(counts),
             by_machine=[MachineAccuracy.of(machine, counts) for machine, counts in machines],
         )
 

@@ -451,6 +451,9 @@ class ServiceSettings(DatabaseSettings, QueueSettings, StorageSettings, MarkerSe
         """Say what is not on this machine; None where all is."""
         if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
             return "this runs on AWS Lambda"
+        public = urlsplit(os.environ.get("PUBLIC_URL") or "").hostname
+        if public is not None and not _is_loopback(public):
+            return f"others reach it at {public}"
         if not _is_loopback(host := urlsplit(self.database).hostname or "localhost"):
             return f"the database is at {host}"
         if self.s3_bucket_photos is None:

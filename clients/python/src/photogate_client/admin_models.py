@@ -673,8 +673,10 @@ class AccuracyCard(Answer):
     until: datetime
     #: In a sentence.
     statement: str
-    #: Decided without a person.
+    #: Of all machines: decided without a person.
     share_automated: Estimate
+    #: The policy, with its models, that approved most: what follows is of it alone.
+    policy: str | None
     error_rate: ErrorRate
     samples: Samples
     #: Another policy or another model is another machine; the busiest first.

@@ -102,17 +102,34 @@ class Accuracy:
         return total
 
     @property
+    def main(self) -> tuple[Machine, Counts]:
+        """The machine with most approvals, which statements are about.
+
+        Samples of several machines must not be put together: each approves as it does.
+        """
+        known = self.by_machine.items()
+        return max(
+            known,
+            key=lambda pair: pair[1].approved,
+            default=(Machine(policy=None, model=None), Counts()),
+        )
+
+    @property
     def statement(self) -> str:
-        """What samples say of approvals, in a sentence."""
-        wrong = self.all.wrong_approvals
+        """What samples say of that machine's approvals, in a sentence."""
+        machine, counts = self.main
+        wrong = counts.wrong_approvals
         if not wrong.of:
             return (
                 "Nobody has looked at approved photos drawn at random, so nothing is known of wrong"
                 " approvals: set SAMPLE_APPROVED"
             )
+        undecided = counts.samples.total() - wrong.of
+        left = f"; {undecided} more were drawn and not decided" if undecided else ""
         return (
-            f"As far as moderators see it, at most {wrong.at_most * 100:.2g} % of approvals are"
-            f" wrong, at 95 %: {wrong.hits} of {wrong.of} drawn at random were"
+            f"As far as moderators see it, at most {wrong.at_most * 100:.2g} % of approvals by"
+            f" {machine.policy} are wrong, at 95 %: {wrong.hits} of {wrong.of} drawn at random"
+            f" were{left}"
         )
 
 
@@ -125,6 +142,15 @@ class JudgedRow:
     status: Status
     reason: str | None
     failed: bool
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithheldRow:
+    """Approvals of one machine that it took back, as no copy of the photo could be made."""
+
+    policy: str | None
+    model: str | None
     n: int
 
 
@@ -156,13 +182,14 @@ def counted(
     until: datetime,
     *,
     judged: Iterable[JudgedRow],
+    withheld: Iterable[WithheldRow] = (),
     decided: Iterable[DecidedRow],
     sampled: Iterable[SampledRow],
 ) -> Accuracy:
     """Put the counts of a database together."""
     found: dict[Machine, Counts] = {}
 
-    def of(row: JudgedRow | DecidedRow | SampledRow) -> Counts:
+    def of(row: JudgedRow | WithheldRow | DecidedRow | SampledRow) -> Counts:
         return found.setdefault(Machine(policy=row.policy, model=row.model), Counts())
 
     for verdicts in judged:
@@ -174,6 +201,11 @@ def counted(
         else:
             counts.to_people += verdicts.n
             counts.failed += verdicts.n if verdicts.failed else 0
+    for taken in withheld:
+        counts = of(taken)
+        # The approval may be of the time before.
+        counts.approved -= min(counts.approved, taken.n)
+        counts.to_people += taken.n
     for said in decided:
         counts = of(said)
         if said.status is Status.APPROVED and said.by_person is Status.REJECTED:

@@ -93,6 +93,6 @@ def _at_least(hits: int, of: int, share: float) -> float:
     for more in range(hits, of):
         term *= (of - more) / (more + 1) * odds
         total += term
-        if term < total * _NEGLIGIBLE:
+        if term <= total * _NEGLIGIBLE:
             break
     return total

@@ -188,7 +188,11 @@ def _gate(reason: Reason, policy: Policy, provided: frozenset[str]) -> Gate:
     if not asked:
         return Gate(name=reason.value, on=False, why=f"{policy.id} does not ask for it")
     if not asked & provided:
-        return Gate(name=reason.value, on=False, why=f"nothing measures {', '.join(missing)}")
+        return Gate(
+            name=reason.value,
+            on=False,
+            why=f"nothing measures {', '.join(missing or sorted(asked))}",
+        )
     return Gate(
         name=reason.value,
         on=True,

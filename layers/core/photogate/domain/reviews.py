@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from photogate.domain.changes import Outcome
+from photogate.domain.measures import MEASURES
 from photogate.domain.pages import Total
 from photogate.domain.people import Principal
 from photogate.domain.photos import PhotoRow
@@ -28,6 +29,8 @@ ESCALATED = 100
 #: when all is seen, and nothing waits for ever on any other. Migration 0011 has the same number.
 POINT_MINUTES = 15
 
+#: The signals that tell of nudity or gore.
+_OF_MODELS = {"nsfw_scores", "opinions", "third", "tile"}
 _TAB = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
@@ -138,6 +141,7 @@ def priority_of(outcome: Outcome) -> int:
         return 15  # not looked at in full, so it may be anything
     if rule.name.startswith("age."):
         return 40
-    if rule.name.startswith("nsfw."):
+    measure = MEASURES.get(rule.name)
+    if measure is not None and measure.signal in _OF_MODELS:
         return 30
     return 15 if rule.value is None else 10

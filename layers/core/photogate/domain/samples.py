@@ -11,11 +11,16 @@ from enum import StrEnum
 from photogate.domain.changes import Action, Outcome
 from photogate.domain.verdicts import Status
 
-#: Share of what goes to a person anyway that is folded as well, while photos are drawn: many times
-#: what is drawn as a rule, so that what is folded is no hint.
-FOLDED_SHARE = 0.2
 #: As a photo that may be blurred: it waits behind those that may be worse.
 PRIORITY = 10
+
+
+def folded_share(drawn: float) -> float:
+    """Give the share of doubts that are folded as well while this share of approvals is drawn.
+
+    So many that a folded photo is a doubt rather than a sample, where one photo of ten is a doubt.
+    """
+    return min(1.0, 0.2 + 25 * drawn) if drawn else 0.0
 
 
 class SampleOutcome(StrEnum):
@@ -39,13 +44,13 @@ def is_drawn(outcome: Outcome) -> bool:
 def ended(outcome: Outcome) -> SampleOutcome | None:
     """Say how the change ends its photo's sample, if there is one; None when it goes on."""
     before, after, action = outcome.before, outcome.after, outcome.change.action
+    if action is Action.DECIDE and after is not None:
+        # Also of one that has ended: a person's last word counts.
+        return SampleOutcome.AGREED if after.status is Status.APPROVED else SampleOutcome.MISSED
     if before is None or before.status is not Status.APPROVED:
         return None
     if after is None:
         return SampleOutcome.WITHDRAWN
     if action is Action.HOLD:
         return SampleOutcome.MISSED
-    approved = after.status is Status.APPROVED
-    if action is Action.DECIDE:
-        return SampleOutcome.AGREED if approved else SampleOutcome.MISSED
-    return None if approved else SampleOutcome.WITHDRAWN
+    return None if after.status is Status.APPROVED else SampleOutcome.WITHDRAWN

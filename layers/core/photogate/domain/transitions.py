@@ -121,7 +121,7 @@ def _decide(change: Change, state: State) -> State | Refusal:
 def _verify(change: Change, state: State) -> State | Refusal:
     assert change.person is not None  # noqa: S101 - ``verified`` gives it
     if state.status is not Status.REJECTED:
-        return Refusal(why=f"photo {change.photo_id} is {state.status}, not rejected")
+        return Refusal(why=f"photo {change.photo_id} is not rejected")
     if state.verified_by is not None:
         return state
     who = change.person.user_id
@@ -151,7 +151,7 @@ def _delete(change: Change, state: State) -> Refusal | None:
     if change.by is By.OWNER and change.person.user_id != state.user_id:
         return Refusal(why=f"there is no photo {change.photo_id}", missing=True)
     if change.by is By.PERSON and state.status is not Status.REJECTED:
-        return Refusal(why=f"photo {change.photo_id} is {state.status}, not rejected")
+        return Refusal(why=f"photo {change.photo_id} is not rejected")
     return None
 
 

@@ -34,6 +34,9 @@ class Selections(Protocol):
     def close(self, holder: Holder, photo_ids: Sequence[str]) -> None:
         """End the items of these that the holder holds, those that no change ended."""
 
+    def folded(self, photo_ids: Sequence[str]) -> set[str]:
+        """Give those of these that wait, and of which nobody is told before what became of them."""
+
     def reveal(
         self, photo_ids: Sequence[str], person: Principal, *, most: int | None = None
     ) -> set[str]:

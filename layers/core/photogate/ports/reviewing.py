@@ -30,6 +30,9 @@ class ReviewItems(Protocol):
     def claim(self, holder: Holder, photo_id: str) -> bool:
         """Hold a photo's open items for ``LEASE_S``; False when there are none, or not for it."""
 
+    def folded(self, photo_id: str) -> bool:
+        """Tell whether it waits, and nobody is told before what the machine says of it."""
+
     def release(self, holder: Holder) -> None:
         """Let go of everything that the holder holds."""
 

@@ -15,7 +15,7 @@ from photogate.domain import (
 )
 from photogate.domain.changes import judged
 from photogate.domain.policy import Policy
-from photogate.domain.samples import FOLDED_SHARE
+from photogate.domain.samples import folded_share
 from photogate.errors import (
     OutOfTime,
     PartUnavailable,
@@ -84,7 +84,7 @@ class Moderation:
         test_mode: bool = False,
     ) -> None:
         self._sample_share = sample_share
-        self._folded_share = FOLDED_SHARE if sample_share else 0.0
+        self._folded_share = folded_share(sample_share)
         self._deliveries = deliveries
         self._changes = changes
         storage = Guard("storage", store)

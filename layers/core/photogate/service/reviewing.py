@@ -141,7 +141,7 @@ class Reviewing:
         outcome = make_one(self._changes, undone(photo_id, by=holder.person))
         self._items.claim(holder, photo_id)
         assert outcome.photo is not None  # noqa: S101 - only deleting leaves none
-        return outcome.photo
+        return as_waiting(outcome.photo) if self._items.folded(photo_id) else outcome.photo
 
     def escalate(self, photo_id: str, *, note: str | None, holder: Holder) -> None:
         """Pass the photo on to the admins; words may help them, and are not asked for.
@@ -180,7 +180,12 @@ def _besides(photo: PhotoRow, summary: UserSummary) -> UserSummary:
     return replace(
         summary,
         total_photos=summary.total_photos - 1,
-        approved=summary.approved - (photo.status is Status.APPROVED),
+        # As the summary has it: approved means that it can be seen.
+        approved=summary.approved
+        - (
+            photo.status is Status.APPROVED
+            and (photo.display_key is not None or photo.earlier_layout)
+        ),
         rejected=summary.rejected - (photo.status is Status.REJECTED),
     )
 
@@ -191,12 +196,17 @@ def why_not(photo: PhotoRow) -> str:
         return "it is withheld from everybody"
     if photo.decided_by is not None:
         return f"{photo.decided_by} has decided already: {photo.status}"
-    if photo.status is Status.APPROVED:
-        # It may be a sample that somebody else looks at, who is not to know.
-        return "nobody waits for a decision on it any more, or somebody else looks at it now"
-    if photo.status is not Status.REVIEW:
-        return f"nobody waits for a decision on it any more: it is {photo.status}"
-    return "somebody else looks at it now, or the admins do"
+    if photo.status in (Status.REVIEW, Status.APPROVED):
+        # It may be a sample that somebody else looks at: nobody is to tell it from a doubt.
+        return (
+            "somebody else looks at it now, or the admins do, or nobody waits for a decision on it"
+        )
+    return f"nobody waits for a decision on it any more: it is {photo.status}"
+
+
+def as_waiting(photo: PhotoRow) -> PhotoRow:
+    """Give it as what it looks like while it waits folded."""
+    return replace(photo, status=Status.REVIEW, reason=None, error=None)
 
 
 def enough(most: int | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from photogate.domain import PhotoRow, Principal, Status, Verdict
 from photogate.domain.changes import Change, Outcome, decided, deleted, undone, verified
@@ -12,7 +12,7 @@ from photogate.ports.listing import Selections
 from photogate.ports.photos import PhotoStore
 from photogate.ports.records import Changes, Outbox
 from photogate.service.deletion import remove_objects
-from photogate.service.reviewing import enough, rejection, why_not
+from photogate.service.reviewing import as_waiting, enough, rejection, why_not
 
 #: So many at once; as many as a tab can hold.
 MAX_SELECTED = 60
@@ -66,10 +66,12 @@ class Selecting:
         wanted = [photo_id for photo_id, problem in problems.items() if problem is None]
         shown = self._selections.reveal(wanted, by, most=self._reveals_per_day)
         problems |= {id_: enough(self._reveals_per_day) for id_ in wanted if id_ not in shown}
-        return [
-            Result(photo_id=photo_id, photo=photos.get(photo_id), problem=problem)
-            for photo_id, problem in problems.items()
-        ]
+        return self._told(
+            [
+                Result(photo_id=photo_id, photo=photos.get(photo_id), problem=problem)
+                for photo_id, problem in problems.items()
+            ]
+        )
 
     def approve(self, selected: Sequence[Selected], *, holder: Holder) -> list[Result]:
         """Approve those that this person has revealed."""
@@ -87,13 +89,13 @@ class Selecting:
 
     def verify(self, photo_ids: Sequence[str], *, by: Principal) -> list[Result]:
         """Confirm that rejections were right."""
-        return self._make(photo_ids, lambda photo_id: verified(photo_id, by=by))
+        return self._told(self._make(photo_ids, lambda photo_id: verified(photo_id, by=by)))
 
     def undo(self, photo_ids: Sequence[str], *, holder: Holder) -> list[Result]:
         """Take back decisions just made; the holder holds the photos again."""
         results = self._make(photo_ids, lambda photo_id: undone(photo_id, by=holder.person))
         self._selections.claim(holder, [r.photo_id for r in results if r.problem is None])
-        return results
+        return self._told(results)
 
     def delete(self, photo_ids: Sequence[str], *, by: Principal) -> list[Result]:
         """Remove rejected photos for good."""
@@ -101,7 +103,7 @@ class Selecting:
         for outcome in outcomes:
             if outcome.refusal is None:
                 remove_objects(self._store, self._outbox, outcome)
-        return [_result(outcome) for outcome in outcomes]
+        return self._told([_result(outcome) for outcome in outcomes])
 
     def _decide(
         self,
@@ -115,27 +117,56 @@ class Selecting:
         photos = self._selections.photos(ids)
         # Who holds the lease decides, as for single photos.
         held = self._selections.claim(holder, ids)
+        shown = {one.photo_id: one.seen for one in selected}
         problems = {
             photo_id: problem
             for photo_id in ids
             if (problem := _in_the_way(photo_id, photos, held, revealed, verdict, holder))
+            or (problem := _held_by_another(shown.get(photo_id), photos.get(photo_id), held))
         }
-        seen = {one.photo_id: one.seen for one in selected}
+        seen = {one.photo_id: _seen(one, photos, held) for one in selected}
         made = self._make(
             [photo_id for photo_id in ids if photo_id not in problems],
             lambda id_: decided(id_, verdict, by=holder.person, seen=seen[id_]),
         )
         self._selections.close(holder, [r.photo_id for r in made if r.problem is None])
         by_id = {result.photo_id: result for result in made}
+        return self._told(
+            [
+                by_id.get(photo_id)
+                or Result(photo_id=photo_id, photo=photos.get(photo_id), problem=problems[photo_id])
+                for photo_id in ids
+            ]
+        )
+
+    def _told(self, results: list[Result]) -> list[Result]:
+        """Keep back what became of photos that wait folded: nobody is to know it before."""
+        folded = self._selections.folded([result.photo_id for result in results])
         return [
-            by_id.get(photo_id)
-            or Result(photo_id=photo_id, photo=photos.get(photo_id), problem=problems[photo_id])
-            for photo_id in ids
+            replace(result, photo=as_waiting(result.photo))
+            if result.photo is not None and result.photo_id in folded
+            else result
+            for result in results
         ]
 
     def _make(self, photo_ids: Sequence[str], change: Callable[[str], Change]) -> list[Result]:
         outcomes = self._changes.make([change(photo_id) for photo_id in photo_ids])
         return [_result(outcome) for outcome in outcomes]
+
+
+def _seen(one: Selected, photos: dict[str, PhotoRow], held: set[str]) -> Status | None:
+    """Give the state that the person saw; an approved photo that waits is shown as a doubt."""
+    photo = photos.get(one.photo_id)
+    waits = photo is not None and photo.status is Status.APPROVED and one.photo_id in held
+    return Status.APPROVED if waits and one.seen is Status.REVIEW else one.seen
+
+
+def _held_by_another(seen: Status | None, photo: PhotoRow | None, held: set[str]) -> str | None:
+    """Refuse an approved photo that the person saw waiting, and does not hold any more."""
+    if photo is None or photo.id in held or seen is not Status.REVIEW:
+        return None
+    approved = photo.status is Status.APPROVED and photo.decided_by is None
+    return why_not(photo) if approved else None
 
 
 def _in_the_way(

@@ -41,6 +41,7 @@ from photogate.domain.reviews import priority_of
 from photogate.domain.transitions import applied
 
 #: Time for the worker itself to send the job that makes copies.
+_JUST = timedelta(minutes=1)
 _FIRST_REST = timedelta(seconds=30)
 
 
@@ -124,7 +125,7 @@ class MemoryChanges:
                         kind="doubt",
                         created_at=now,
                         priority=priority_of(outcome),
-                        folded=outcome.change.folded,
+                        folded=outcome.change.folded or self._was_folded(photo_id, now),
                         test=outcome.test,
                     )
                 )
@@ -135,6 +136,14 @@ class MemoryChanges:
                 item.closed_at = now
             if after is None:
                 item.note = None
+
+    def _was_folded(self, photo_id: str, now: datetime) -> bool:
+        """Tell how the item was that was closed just now, whose decision is taken back."""
+        return any(
+            item.folded
+            for item in self._database.review_items
+            if item.photo_id == photo_id and item.closed_at and now - item.closed_at < _JUST
+        )
 
     def _write_holds(self, outcome: Outcome, now: datetime) -> None:
         """Note what is held from now on, or no longer, and keep what would have been removed."""

@@ -68,6 +68,11 @@ class MemoryReviewItems:
                     return True
             return False
 
+    def folded(self, photo_id: str) -> bool:
+        """See ``photogate.ports.reviewing.ReviewItems.folded``."""
+        with self._database.lock:
+            return any(row.photo_id == photo_id and row.folded for _, row in self._open())
+
     def release(self, holder: Holder) -> None:
         """See ``photogate.ports.reviewing.ReviewItems.release``."""
         with self._database.lock:

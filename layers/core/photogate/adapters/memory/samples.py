@@ -5,7 +5,7 @@ from __future__ import annotations
 from photogate.adapters.memory.database import Database, ReviewItem, Sample
 from photogate.domain.changes import Action, Outcome
 from photogate.domain.effects import HistoryRow
-from photogate.domain.samples import PRIORITY, ended, is_drawn
+from photogate.domain.samples import PRIORITY, SampleOutcome, ended, is_drawn
 
 
 def write_samples(database: Database, outcome: Outcome, row: HistoryRow) -> None:
@@ -16,7 +16,10 @@ def write_samples(database: Database, outcome: Outcome, row: HistoryRow) -> None
         _open(database, row.photo_id)
     sample = database.samples.get(row.photo_id)
     if (end := ended(outcome)) is not None:
-        if sample is not None and sample.outcome is None:
+        withdrawn = SampleOutcome.WITHDRAWN
+        if sample is not None and (
+            sample.outcome is None or withdrawn not in (sample.outcome, end)
+        ):
             sample.outcome, sample.reason, sample.n = end, row.reason, row.n
         for item in database.review_items:
             if item.photo_id == row.photo_id and item.kind == "sample" and item.closed_at is None:

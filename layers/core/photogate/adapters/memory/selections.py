@@ -35,6 +35,10 @@ class MemorySelections:
             for id_ in photo_ids:
                 self._items.close(holder, id_)
 
+    def folded(self, photo_ids: Sequence[str]) -> set[str]:
+        """See ``photogate.ports.listing.Selections.folded``."""
+        return {id_ for id_ in photo_ids if self._items.folded(id_)}
+
     def reveal(
         self, photo_ids: Sequence[str], person: Principal, *, most: int | None = None
     ) -> set[str]:

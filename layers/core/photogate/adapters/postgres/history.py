@@ -58,7 +58,11 @@ def write_review_items(session: Session, outcomes: Sequence[Outcome]) -> None:
     if waiting:
         session.rows(
             "INSERT INTO review_items (photo_id, kind, priority, folded)"
-            " SELECT id, 'doubt', priority, folded FROM unnest(CAST(:ids AS text[]),"
+            " SELECT id, 'doubt', priority, folded OR coalesce((SELECT before.folded"
+            # What was just decided, and waits again as the decision is taken back.
+            "   FROM review_items AS before WHERE before.photo_id = wanted.id"
+            "   AND before.closed_at > now() - interval '1 minute'"
+            "   ORDER BY before.id DESC LIMIT 1), false) FROM unnest(CAST(:ids AS text[]),"
             "   CAST(:priorities AS integer[]), CAST(:folded AS boolean[]))"
             "   AS wanted (id, priority, folded)"
             " ON CONFLICT DO NOTHING",

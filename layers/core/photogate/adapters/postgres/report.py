@@ -67,12 +67,13 @@ _CLOSED = f"""
     SELECT count(*) AS n,
            percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY waited_s) AS waited_s
     FROM (SELECT extract(epoch FROM closed_at - created_at) AS waited_s
-          FROM review_items WHERE closed_at >= :since AND NOT test
+          FROM review_items WHERE closed_at >= :since AND NOT test AND kind <> 'sample'
           ORDER BY closed_at DESC LIMIT {NEWEST}) AS newest
 """
 _OPEN = f"""
     SELECT count(*) AS n, extract(epoch FROM now() - min(created_at)) AS oldest_s
     FROM (SELECT created_at FROM review_items WHERE closed_at IS NULL AND NOT test
+          AND kind <> 'sample'
           LIMIT {COUNT_TO + 1}) AS open
 """
 #: Beside ours there may be another program's tables, in the same schema.

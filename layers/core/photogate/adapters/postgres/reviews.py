@@ -75,6 +75,10 @@ class PostgresReviewItems:
         """See ``photogate.ports.reviewing.ReviewItems.claim``."""
         return bool(self._pool.transaction(lambda s: claim_photos(s, holder, [photo_id])))
 
+    def folded(self, photo_id: str) -> bool:
+        """See ``photogate.ports.reviewing.ReviewItems.folded``."""
+        return bool(self._pool.transaction(lambda s: folded_photos(s, [photo_id])))
+
     def release(self, holder: Holder) -> None:
         """See ``photogate.ports.reviewing.ReviewItems.release``."""
 
@@ -162,6 +166,16 @@ def claim_photos(session: Session, holder: Holder, photo_ids: Sequence[str]) -> 
         lease=LEASE_S,
         ids=list(photo_ids),
         all=_is_admin(holder),
+    )
+    return {row["photo_id"] for row in rows}
+
+
+def folded_photos(session: Session, photo_ids: Sequence[str]) -> set[str]:
+    """Give those of these photos that wait with what the machine says folded away."""
+    rows = session.rows(
+        f"SELECT photo_id FROM review_items WHERE photo_id {_THESE} AND closed_at IS NULL"
+        " AND folded",
+        ids=list(photo_ids),
     )
     return {row["photo_id"] for row in rows}
 

@@ -27,7 +27,8 @@ def write_samples(session: Session, outcomes: Sequence[Outcome], counts: dict[st
             "UPDATE samples SET outcome = done.outcome, reason = done.reason, n = done.n,"
             " ended_at = now() FROM unnest(CAST(:ids AS text[]), CAST(:outcomes AS text[]),"
             "   CAST(:reasons AS text[]), CAST(:ns AS integer[])) AS done (id, outcome, reason, n)"
-            " WHERE photo_id = done.id AND samples.outcome IS NULL",
+            " WHERE photo_id = done.id AND (samples.outcome IS NULL"
+            "   OR (samples.outcome <> 'withdrawn' AND done.outcome <> 'withdrawn'))",
             ids=list(over),
             outcomes=[end.value for _, end in over.values()],
             reasons=[row.reason for row in rows],

@@ -8,6 +8,7 @@ from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.reviews import (
     claim_photos,
     close_photos,
+    folded_photos,
     reveal_photos,
     revealed_photos,
 )
@@ -41,6 +42,10 @@ class PostgresSelections:
     def close(self, holder: Holder, photo_ids: Sequence[str]) -> None:
         """See ``photogate.ports.listing.Selections.close``."""
         self._pool.transaction(lambda s: close_photos(s, holder, photo_ids))
+
+    def folded(self, photo_ids: Sequence[str]) -> set[str]:
+        """See ``photogate.ports.listing.Selections.folded``."""
+        return self._pool.transaction(lambda s: folded_photos(s, photo_ids))
 
     def reveal(
         self, photo_ids: Sequence[str], person: Principal, *, most: int | None = None
