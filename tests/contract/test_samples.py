@@ -12,6 +12,7 @@ from photogate.domain.changes import (
     decided,
     held,
     judged,
+    lifted,
     undone,
     verified,
     withdrawn,
@@ -146,14 +147,47 @@ def test_an_undone_decision_lets_it_wait_again(
     assert kinds(records) == [Kind.SAMPLE]
 
 
-def test_a_later_decision_does_not_change_how_it_ended(records: Records, ends: Ends) -> None:
+def test_peoples_last_word_counts(records: Records, ends: Ends) -> None:
     photo_id = sampled(records)
     made(records, decided(photo_id, BAD, by=ADA))
     made(records, verified(photo_id, by=ADA))
     made(records, decided(photo_id, Verdict(status=Status.APPROVED), by=ADA))
+    assert ends(photo_id) == ("agreed", None)
+    # an undone one gives way to the one before
     made(records, undone(photo_id, by=ADA))
     assert ends(photo_id) == ("missed", "nsfw")
     assert Kind.SAMPLE not in kinds(records)
+    # what goes afterwards says nothing more
+    made(records, withdrawn(photo_id, by=OWNER))
+    assert ends(photo_id) == ("missed", "nsfw")
+
+
+def test_a_hold_that_was_a_mistake(records: Records, ends: Ends) -> None:
+    photo_id = sampled(records)
+    made(records, held(photo_id, by=ADA))
+    made(records, lifted(photo_id, because="a mistake", by=ADA))
+    made(records, decided(photo_id, Verdict(status=Status.APPROVED), by=ADA))
+    assert ends(photo_id) == ("agreed", None)
+
+
+def test_a_row_that_goes_by_itself_says_nothing(records: Records, ends: Ends) -> None:
+    pool = getattr(records.changes, "_pool", None)
+    if pool is None:
+        pytest.skip("no other program writes to memory")
+    photo_id = sampled(records)
+    pool.transaction(lambda s: s.rows("DELETE FROM media WHERE CAST(id AS text) = :i", i=photo_id))
+    assert ends(photo_id) == ("withdrawn", None)
+
+
+@pytest.mark.parametrize("folded", [True, False])
+def test_what_was_folded_is_folded_again(records: Records, folded: bool) -> None:
+    verdict = Verdict(status=Status.REVIEW, policy="p@1")
+    photo_id = sampled(records, verdict, folded=folded)
+    made(records, decided(photo_id, BAD, by=ADA))
+    made(records, undone(photo_id, by=ADA))
+    (item,) = records.reviews.take(HOLDER, ANY, count=10).items
+    assert item.folded is folded
+    assert records.reviews.folded(photo_id) is folded
 
 
 def test_an_escalated_one_is_counted_when_it_is_decided(records: Records, ends: Ends) -> None:

@@ -98,7 +98,8 @@ def test_each_photo_has_its_own_result(team: Team, waiting: list[str]) -> None:
     assert got == {
         seen: None,
         unseen: "look at the photo before you approve it: reveal it first",
-        held: "somebody else looks at it now, or the admins do",
+        held: "somebody else looks at it now, or the admins do, or nobody waits for a decision on"
+        " it",
         decided: "admin has decided meanwhile: it is rejected",
         nothing: f"there is no photo {nothing}",
     }
@@ -132,14 +133,14 @@ def test_rejected_photos_are_verified_restored_and_deleted(team: Team, waiting: 
     team.act("reject", [kept, wrong, bad], reason="nsfw")
     assert team.act("verify", [kept, open_]) == {
         kept: None,
-        open_: f"photo {open_} is review, not rejected",
+        open_: f"photo {open_} is not rejected",
     }
     assert "reveal it first" in str(team.act("approve", [wrong])[wrong])
     team.act("reveal", [wrong])
     assert team.act("approve", [wrong], seen="rejected") == {wrong: None}
     assert team.act("delete", [bad, open_, bad]) == {
         bad: None,
-        open_: f"photo {open_} is review, not rejected",
+        open_: f"photo {open_} is not rejected",
     }
     assert team.statuses(waiting) == ["rejected", "approved", "gone", "review"]
     for verified, expected in ((True, [kept]), (False, [])):

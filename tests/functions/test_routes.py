@@ -34,6 +34,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET /admin/moderation/{id}/photo": (401, 401, 403, 403, 403, 404, 404),
     DELETE: (401, 401, 404, 204, 404, 404, 404),
     "GET /admin/queue-stats": (401, 401, 403, 403, 403, 403, 200),
+    "GET /admin/accuracy": (401, 401, 403, 403, 200, 200, 200),
     "GET /admin/moderation/dashboard": (401, 401, 403, 403, 200, 200, 200),
     "GET /admin/moderation/pending": (401, 401, 403, 403, 403, 200, 200),
     "PUT /admin/moderation/{id}/approve": (401, 401, 403, 403, 403, 200, 200),
@@ -84,6 +85,7 @@ SESSIONS = ("foreign csrf", "viewer", "moderator", "admin")
 BY_SESSION: dict[str, tuple[int, ...]] = {
     "GET /admin/health": (403, 403, 403, 503),
     "GET /admin/queue-stats": (403, 403, 403, 200),
+    "GET /admin/accuracy": (200, 200, 200, 200),
     "GET /admin/moderation/dashboard": (200, 200, 200, 200),
     "GET /admin/moderation/pending": (200, 403, 200, 200),
     "GET /admin/moderation/{id}/photo": (404, 403, 404, 404),

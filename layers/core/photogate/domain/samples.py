@@ -44,7 +44,7 @@ def is_drawn(outcome: Outcome) -> bool:
 def ended(outcome: Outcome) -> SampleOutcome | None:
     """Say how the change ends its photo's sample, if there is one; None when it goes on."""
     before, after, action = outcome.before, outcome.after, outcome.change.action
-    if action is Action.DECIDE and after is not None:
+    if after is not None and (action is Action.DECIDE or _back_to_a_decision(outcome)):
         # Also of one that has ended: a person's last word counts.
         return SampleOutcome.AGREED if after.status is Status.APPROVED else SampleOutcome.MISSED
     if before is None or before.status is not Status.APPROVED:
@@ -54,3 +54,15 @@ def ended(outcome: Outcome) -> SampleOutcome | None:
     if action is Action.HOLD:
         return SampleOutcome.MISSED
     return None if after.status is Status.APPROVED else SampleOutcome.WITHDRAWN
+
+
+def goes_on(outcome: Outcome) -> bool:
+    """Tell whether the change takes back the decision that ended a sample, so that it waits."""
+    return outcome.change.action is Action.UNDO and not _back_to_a_decision(outcome)
+
+
+def _back_to_a_decision(outcome: Outcome) -> bool:
+    """Tell whether an earlier decision of a person holds again."""
+    after = outcome.after
+    undone = outcome.change.action is Action.UNDO
+    return undone and after is not None and after.decided_by is not None

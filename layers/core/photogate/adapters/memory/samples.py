@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from photogate.adapters.memory.database import Database, ReviewItem, Sample
-from photogate.domain.changes import Action, Outcome
+from photogate.domain.changes import Outcome
 from photogate.domain.effects import HistoryRow
-from photogate.domain.samples import PRIORITY, SampleOutcome, ended, is_drawn
+from photogate.domain.samples import PRIORITY, SampleOutcome, ended, goes_on, is_drawn
 
 
 def write_samples(database: Database, outcome: Outcome, row: HistoryRow) -> None:
@@ -24,7 +24,7 @@ def write_samples(database: Database, outcome: Outcome, row: HistoryRow) -> None
         for item in database.review_items:
             if item.photo_id == row.photo_id and item.kind == "sample" and item.closed_at is None:
                 item.closed_at = now
-    if outcome.change.action is Action.UNDO and sample is not None and sample.n == row.n - 1:
+    if goes_on(outcome) and sample is not None and sample.n == row.n - 1:
         sample.outcome = sample.reason = sample.n = None
         _open(database, row.photo_id)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from photogate.adapters.postgres.pool import Session
-from photogate.domain.changes import Action, Outcome
+from photogate.domain.changes import Outcome
 from photogate.domain.effects import history_row
-from photogate.domain.samples import PRIORITY, ended, is_drawn
+from photogate.domain.samples import PRIORITY, ended, goes_on, is_drawn
 
 
 def write_samples(session: Session, outcomes: Sequence[Outcome], counts: dict[str, int]) -> None:
@@ -40,7 +40,7 @@ def write_samples(session: Session, outcomes: Sequence[Outcome], counts: dict[st
             " AND closed_at IS NULL",
             ids=list(over),
         )
-    if undone := [o.change.photo_id for o in outcomes if o.change.action is Action.UNDO]:
+    if undone := [o.change.photo_id for o in outcomes if goes_on(o)]:
         _go_on(session, undone, counts)
 
 
