@@ -176,14 +176,14 @@ def test_rehearsal(fresh_url: str, rows: int, status: str) -> None:
             backend.strict.set()
             # What it approved while the table was migrated is not recorded yet.
             turns = backend.turns
-            until(lambda: backend.turns > turns + 1, within_s=300)
+            until(lambda: backend.turns > turns + 1, within_s=1800)
             earlier = set(backend.approved)
             with photogate.working():
-                until(lambda: backend.turns > turns + 20, within_s=300)
+                until(lambda: backend.turns > turns + 20, within_s=1800)
         # The rest of the table, and what the old backend handed in last, follow.
         with photogate.working():
-            until(lambda: not value(admin, WAITING), within_s=300 + rows / 10)
-            until(lambda: not photogate.records.copies.progress().waiting, within_s=300)
+            until(lambda: not value(admin, WAITING), within_s=1800)
+            until(lambda: not photogate.records.copies.progress().waiting, within_s=1800)
 
         assert backend.shown_wrongly == 0
         assert value(admin, predecessor.REJECTED_BUT_SHOWN) == 0
@@ -215,7 +215,7 @@ def test_rehearsal(fresh_url: str, rows: int, status: str) -> None:
             assert photogate.store.head(row["url"]) is not None
         old = OldBackend(fresh_url, put=photogate.put)
         with old.working():
-            until(lambda: old.turns > 8, within_s=300)
+            until(lambda: old.turns > 8, within_s=1800)
         assert value(admin, "SELECT count(*) FROM media WHERE moderation_status = 'failed'") > 0
 
 
