@@ -156,6 +156,7 @@ def taken(place: Place, backups: Path) -> Path:
     return made
 
 
+@pytest.mark.slow
 def test_what_was_erased_and_withdrawn_since_does_not_come_back(
     here: Place, there: Place, backups: Path
 ) -> None:

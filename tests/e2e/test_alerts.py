@@ -82,6 +82,7 @@ def test_an_incident_from_its_begin_to_its_end(
     assert "hook?of" not in (stack.home / "logs" / "sweep.log").read_text()
 
 
+@pytest.mark.slow
 def test_the_pages_commands(
     start: Callable[..., RunningStack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

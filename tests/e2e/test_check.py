@@ -82,6 +82,7 @@ def test_the_policy_can_be_chosen(samples: list[Path]) -> None:
     assert "has_face" not in community["scores"]
 
 
+@pytest.mark.slow
 def test_the_second_model_can_be_chosen(samples: list[Path]) -> None:
     cat = next(path for path in samples if path.name == "cat.jpg")
     for choice, opinions in (("none", set()), ("opennsfw", {"opennsfw"})):
@@ -97,6 +98,7 @@ def test_the_second_model_can_be_chosen(samples: list[Path]) -> None:
         assert words in done.stderr
 
 
+@pytest.mark.slow
 def test_a_third_model_can_be_asked(samples: list[Path], third_bundle: Path) -> None:
     cat = next(path for path in samples if path.name == "cat.jpg")
     done = check("--json", "--policy", "community", cat, THIRD_MODEL="swiftformer")

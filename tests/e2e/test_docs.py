@@ -47,6 +47,7 @@ def typed(script: str, **environment: str) -> str:
 
 
 @pytest.mark.usefixtures("folder")
+@pytest.mark.slow
 def test_the_readmes_calls(start: Callable[..., RunningStack]) -> None:
     stack = start()
     setting, ask, put, complete, status = block("README.md", holding="<upload_url>").commands
@@ -66,6 +67,7 @@ def test_the_readmes_calls(start: Callable[..., RunningStack]) -> None:
 
 
 @pytest.mark.usefixtures("folder", "faces_bundle")
+@pytest.mark.slow
 def test_commands_on_a_stack(start: Callable[..., RunningStack]) -> None:
     stack = start("--demo", POWERTOOLS_METRICS_DISABLED="false")
     batch = re.search(r'"batch_id":\s*"(\w{8})', (stack.home / "logs" / "api.log").read_text())

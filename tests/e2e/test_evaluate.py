@@ -126,6 +126,7 @@ def test_figures_are_those_of_a_plain_script_and_of_a_run_that_was_killed(
     assert json.loads(whole.stdout) == document
 
 
+@pytest.mark.slow
 def test_two_policies_and_a_page(
     tmp_path: Path, bundle: Path, second_bundle: Path, browser: Browser
 ) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pytest
 import requests
 from playwright.sync_api import Browser
 
@@ -86,6 +87,7 @@ def in_the_browser(browser: Browser, backend: str, folder: Path) -> Counter[str]
         return shown()
 
 
+@pytest.mark.slow
 def test_the_page(start: Callable[..., RunningStack], folder: Path, browser: Browser) -> None:
     (folder / "cat.jpg").write_bytes(jpeg(photograph("chelsea.png")))
     backend = f"http://127.0.0.1:{free_port()}"

@@ -21,6 +21,7 @@ TOKEN = "0123456789abcdef-only-for-metrics"
 RULES = ROOT / "local" / "monitoring" / "alerts.yml"
 
 
+@pytest.mark.slow
 def test_watch_and_metrics(start: Callable[..., RunningStack]) -> None:
     stack = start(METRICS_TOKEN=TOKEN)
     assert "5 photos" in stack.run("smoke", "5")
@@ -59,6 +60,7 @@ def _named(page: Path) -> list[str]:
     return [f"photogate_{name}" for cell in cells for name in re.findall(r"`(\w+)", cell)]
 
 
+@pytest.mark.slow
 def test_the_pages_commands(start: Callable[..., RunningStack]) -> None:
     """Each as it stands there, but for the port."""
     export, up, curl = block("docs/operate.md", holding="METRICS_TOKEN").commands

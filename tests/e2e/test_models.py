@@ -134,6 +134,7 @@ def test_without_a_person_nothing_is_accepted_unsaid(machine: Machine, source: P
     assert machine.left() == set()
 
 
+@pytest.mark.slow
 def test_a_broken_model_never_replaces_a_good_one(
     machine: Machine, source: Path, tmp_path: Path
 ) -> None:
@@ -187,6 +188,7 @@ def test_what_cannot_be_added_is_told_in_one_line(
     assert machine.left() == set()
 
 
+@pytest.mark.slow
 def test_the_environments_model_is_used_unless_another_is_named(
     machine: Machine, source: Path, bundle: Path, tmp_path: Path
 ) -> None:

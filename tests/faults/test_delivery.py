@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from photogate.messages import Job
 from photogate.service.moderate import MAX_DELIVERIES
 from tests.faults.client import Load, Moderator, User
@@ -35,6 +37,7 @@ class _Gone:
     data: bytes
 
 
+@pytest.mark.slow
 def test_every_message_three_times_in_random_order(
     installation: Installation, ledger: Ledger, album: Album, scale: Scale, close: Close
 ) -> None:

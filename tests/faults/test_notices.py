@@ -108,6 +108,7 @@ def decide(pool: Pool, *users: str, count: int = 3) -> None:
         records.changes.make([judged(finding, generation=1) for finding in findings])
 
 
+@pytest.mark.slow
 def test_a_sender_that_is_killed_at_each_stage_loses_nothing(
     senders: Senders, pool: Pool, scale: Scale
 ) -> None:

@@ -304,6 +304,7 @@ class TestACloserLook:
         assert frames + closely * side**2 <= MAX_LOOKS
         assert closely == frames or frames + (closely + 1) * side**2 > MAX_LOOKS
 
+    @pytest.mark.slow
     def test_an_animation_of_many_frames_takes_no_more_looks(
         self, bundle: Path, second: Path
     ) -> None:

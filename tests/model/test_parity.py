@@ -93,6 +93,7 @@ def test_the_tensors_are_those_that_nsfwjs_saw(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.slow
 def test_float32_gives_the_scores_of_nsfwjs(name: str) -> None:
     difference = np.abs(our_scores(name, "float32") - golden(name).scores)
     assert difference.max() <= FLOAT32_LARGEST

@@ -8,6 +8,8 @@ import threading
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from local.worker import Worker
 from photogate.adapters.memory.database import Database
 from photogate.adapters.memory.queue import MemoryQueue
@@ -74,6 +76,7 @@ ctypes.PyDLL(None).sleep(600)  # with the interpreter's lock
     assert "Timeout" in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_worker_announces_itself_only_while_its_loop_moves() -> None:
     class Announcements(MemoryWorkers):
         count = 0
