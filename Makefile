@@ -9,6 +9,7 @@ DIST ?= dist
 # Of the zip functions on AWS.
 RUNTIME ?= python3.13
 # Nobody is asked in CI, which sets CI, or with CONFIRM=no; what would change is shown all the same.
+# Destroying asks in CI, too.
 UNASKED := $(if $(filter no,$(CONFIRM))$(CI),--no-confirm-changeset)
 DOCKER_BUILD ?= docker build
 VENV := .venv
@@ -99,8 +100,9 @@ deploy: setup setup-sam ## Deploy to AWS and migrate on the way (STACK=name PARA
 	@$(BIN)/photogate stack protect $(STACK)
 	@$(BIN)/photogate stack tidy $(STACK)
 
-destroy: setup ## Delete a stack on AWS, after a question (STACK=name CONFIRM=no); photos and secrets are kept
-	@$(BIN)/photogate stack destroy $(STACK) $(if $(UNASKED),--yes)
+destroy: setup ## Delete the stack STACK=name on AWS, after a question (CONFIRM=no: without); photos and secrets are kept
+	@$(if $(and $(STACK),$(filter-out file,$(origin STACK))),,$(error make destroy needs the stack's name: make destroy STACK=name))
+	@$(BIN)/photogate stack destroy $(STACK) $(if $(filter no,$(CONFIRM)),--yes)
 
 setup:
 	@$(LOCKED) $(MAKE) -s $(VENV)/run.stamp

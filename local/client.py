@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 
+from photogate.adapters.photos_files import MOUNT
 from photogate.errors import PhotogateError
 
 _SETTLED = ("approved", "rejected", "review")
@@ -46,10 +47,15 @@ class PhotogateClient:
     Args:
         url: e.g. ``http://127.0.0.1:8000``.
         token: bearer token.
+        public_url: where the API is for others, ``PUBLIC_URL``: what it signs for there is asked
+            for at ``url``, for the signature leaves the origin out. None takes its URLs as they
+            are.
     """
 
-    def __init__(self, url: str, token: str) -> None:
-        self._url = f"{url.rstrip('/')}/api/v1"
+    def __init__(self, url: str, token: str, *, public_url: str | None = None) -> None:
+        self._origin = url.rstrip("/")
+        self._url = f"{self._origin}/api/v1"
+        self._files = public_url and f"{public_url.rstrip('/')}{MOUNT}/"
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {token}"
         # Signed URLs carry their own permission.
@@ -69,7 +75,10 @@ class PhotogateClient:
         )
         try:
             answer = self._storage.put(
-                ticket["upload_url"], data=upload.data, headers=ticket["headers"], timeout=30
+                self._reached(ticket["upload_url"]),
+                data=upload.data,
+                headers=ticket["headers"],
+                timeout=30,
             )
         except requests.RequestException as error:
             raise ApiUnreachable(f"the photo store does not answer: {error}") from error
@@ -135,6 +144,12 @@ class PhotogateClient:
             ApiRefused, ApiUnreachable: as ``call``.
         """
         return self._answer("GET", path, params={"copy": copy}).content
+
+    def _reached(self, signed: str) -> str:
+        """Give the URL at which what the API itself serves is reached from here."""
+        if not self._files or not signed.startswith(self._files):
+            return signed  # of a bucket
+        return f"{self._origin}{MOUNT}/{signed.removeprefix(self._files)}"
 
     def _answer(self, method: str, path: str, **arguments: Any) -> requests.Response:
         try:

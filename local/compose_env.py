@@ -49,6 +49,13 @@ def values(text: str) -> dict[str, str]:
     return {name: value.strip() for name, value in _LINE.findall(text)}
 
 
+def plain(value: str) -> str:
+    """Give a value as docker compose reads it: without its quotes, or a comment behind it."""
+    if quoted := re.match(r"""(['"])(.*?)\1""", value):
+        return quoted[2]
+    return re.sub(r"\s+#.*", "", value)
+
+
 def missing(text: str) -> dict[str, str]:
     """Give the lines that ``text``, the file as it is, still needs: values by name."""
     named = values(text)

@@ -101,6 +101,11 @@ def hopeless(one: Container) -> bool:
     return one.status == "restarting" and one.restarts >= _ENDED_AT_MOST
 
 
+def settings_in(text: str) -> dict[str, str]:
+    """Give what the file ``.env`` says, as docker compose reads it."""
+    return {name: compose_env.plain(value) for name, value in compose_env.values(text).items()}
+
+
 def contradiction(settings: Mapping[str, str]) -> str | None:
     """Say what cannot be right in these settings, before anything is built."""
     profiles = {name.strip() for name in settings.get("COMPOSE_PROFILES", "").split(",")}
@@ -213,7 +218,7 @@ def main() -> None:
     if problem := too_old(engine, _FILE.read_text(encoding="utf-8")):
         sys.exit(problem)
     compose_env.main()
-    settings = compose_env.values(compose_env.FILE.read_text(encoding="utf-8")) | os.environ
+    settings = settings_in(compose_env.FILE.read_text(encoding="utf-8")) | os.environ
     port = settings.get("HTTP_PORT") or _DEFAULT_PORT
     if problem := contradiction(settings):
         sys.exit(problem)

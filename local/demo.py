@@ -29,10 +29,13 @@ class Demo:
         url: where it answers.
         secret: the API's ``JWT_SECRET``: new users make their own tokens here.
         console: where progress and the table are shown.
+        public_url: see ``PhotogateClient``.
     """
 
-    def __init__(self, url: str, secret: str, console: Console) -> None:
-        self._url = url
+    def __init__(
+        self, url: str, secret: str, console: Console, *, public_url: str | None = None
+    ) -> None:
+        self._url, self._public_url = url, public_url
         self._secret = secret
         self._console = console
         self._run = f"demo-{time.time_ns() // 1_000_000}"
@@ -128,7 +131,7 @@ class Demo:
         token = issue_token(
             user_id, secret=self._secret, role=role, name=name, user_claim=user_claim()
         )
-        return PhotogateClient(self._url, token)
+        return PhotogateClient(self._url, token, public_url=self._public_url)
 
 
 def _advance(progress: Progress, task: TaskID, before: float, settled: int) -> None:

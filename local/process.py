@@ -23,6 +23,15 @@ SUPERVISED = "PHOTOGATE_SUPERVISED"
 #: Set where their first line there holds their secrets.
 _SECRETS_COME = "PHOTOGATE_SECRETS_COME"
 _PR_SET_PDEATHSIG = 1
+#: Of the AWS SDK, and of servers beside ours in ``.env``.
+_SECRETS_OF_OTHERS = {
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "POSTGRES_PASSWORD",
+    "COMPREFACE_DB_PASSWORD",
+    "GRAFANA_PASSWORD",
+}
 #: Below the 10 s after which docker compose, and ``stop`` here, send SIGKILL.
 _GONE_WITHIN_S = 9.5
 #: An error stands at the end of a log, if it stands there at all.
@@ -95,6 +104,11 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """Leave out what is secret."""
     hidden = secret_names()
     return {name: value for name, value in environment.items() if name not in hidden}
+
+
+def for_strangers(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out as well what is secret and no setting of ours: for a program of somebody else."""
+    return {n: v for n, v in without_secrets(environment).items() if n not in _SECRETS_OF_OTHERS}
 
 
 def begin() -> None:

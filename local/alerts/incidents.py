@@ -81,8 +81,10 @@ class Incidents:
                 incident = self._open[name] = Incident(says=says, since=now)
             incident.says, incident.well = says, 0
             incident.wrong += 1
+            # At once: who was not told yet that it is over would be told while it is wrong.
+            incident.over, incident.attempts = False, 0
             if incident.wrong >= LOOKS:
-                incident.raised, incident.over, incident.attempts = True, False, 0
+                incident.raised = True
 
     def due(self, ways: list[str]) -> Iterator[tuple[Alert, str]]:
         """Give what is to be told, and to which of these ways; ``tell`` notes that it was."""
@@ -96,7 +98,7 @@ class Incidents:
                     continue
             to = incident.told if incident.over else [w for w in ways if w not in incident.told]
             # Who has not heard of it yet need not, once it is well again.
-            if incident.over or (incident.raised and not incident.well):
+            if incident.over or incident.wrong >= LOOKS:
                 alert = Alert(
                     name=name,
                     state="recovered" if incident.over else "raised",

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 
 from local.alerts.bounds import Found, look
-from local.alerts.incidents import Incidents
-from local.alerts.ways import CommandWay, TelegramWay, Way, WebhookWay
+from local.alerts.incidents import Alert, Incidents
+from local.alerts.ways import CommandWay, TelegramWay, Told, Way, WebhookWay
 from photogate import bootstrap
 from photogate import settings as s
 from photogate.bootstrap import choose
 from photogate.errors import PhotogateError
+from photogate.redaction import redact
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Watch:
         for alert, name in self._incidents.due(list(self._ways)):
             if self._stopping.is_set():
                 break
-            told = self._ways[name].tell(alert)
+            told = self._told(alert, name)
             if told.ok:
                 self._incidents.tell(alert, name)
                 self._failed.pop(name, None)
@@ -73,6 +74,16 @@ class Watch:
                     "%s %s: not told by %s: %s", alert.name, alert.state, name, told.says
                 )
         self._incidents.save()
+
+    def _told(self, alert: Alert, name: str) -> Told:
+        """Tell it by one way, whose own faults keep no other from telling it."""
+        try:
+            return self._ways[name].tell(alert)
+        except Exception as error:
+            says = f"{type(error).__name__}: {redact(str(error))}"
+            if self._failed.get(name) != says:
+                logger.exception("a fault in telling by %s", name)
+            return Told(ok=False, says=says)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

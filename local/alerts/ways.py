@@ -14,7 +14,7 @@ from typing import IO, Protocol
 from urllib.parse import urlsplit
 
 from local.alerts.incidents import Alert
-from local.process import without_secrets
+from local.process import for_strangers
 from photogate.adapters.channels.telegram import TelegramChannel
 from photogate.adapters.exchange import Exchange
 from photogate.domain import Deadline
@@ -132,7 +132,7 @@ class CommandWay:
     """Runs a command: the text on its standard input, and parts of it in its environment.
 
     ``PHOTOGATE_ALERT`` is the name, ``PHOTOGATE_ALERT_STATE`` the state, ``PHOTOGATE_ALERT_TEXT``
-    the text. No shell reads the command, and it gets none of our secret settings.
+    the text. No shell reads the command, and it gets no secrets: neither our settings nor AWS's.
     """
 
     name = "command"
@@ -145,7 +145,7 @@ class CommandWay:
     def tell(self, alert: Alert) -> Told:
         """See ``Way.tell``."""
         text = text_of(alert, self._installation)
-        environment = without_secrets(os.environ) | {
+        environment = for_strangers(os.environ) | {
             "PHOTOGATE_ALERT": alert.name,
             "PHOTOGATE_ALERT_STATE": alert.state,
             "PHOTOGATE_ALERT_TEXT": text,

@@ -62,10 +62,10 @@ def destroy(
 
     with errors_as_lines():
         kept = kept_resources(name)
+        out.print("These are kept:" if kept else "Nothing is kept.", highlight=False)
+        for line in kept:
+            out.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
         if not yes:
-            out.print("These are kept:" if kept else "Nothing is kept.", highlight=False)
-            for line in kept:
-                out.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
             typed = typer.prompt(f"Type the stack's name ({name}) to delete everything else")
             if typed != name:
                 raise typer.Abort

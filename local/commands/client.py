@@ -82,10 +82,11 @@ def smoke(
     from local.samples import marked, sample_photos
 
     with stacks_settings():
-        where = url or os.environ.get("PUBLIC_URL", "http://127.0.0.1:8000")
+        public_url = os.environ.get("PUBLIC_URL", "http://127.0.0.1:8000")
+        demo = Demo(url or public_url, _jwt_secret(), out, public_url=public_url)
         photos = sample_photos() if as_ is None else [marked(sample_photos()[0], as_)]
         uploads = list(islice(cycle(photos), count))
-        if not Demo(where, _jwt_secret(), out).show(uploads, test=as_ is not None):
+        if not demo.show(uploads, test=as_ is not None):
             raise typer.Exit(1)
 
 

@@ -90,7 +90,7 @@ def test_the_page(checkout: Checkout, portrait: bytes) -> None:
     client.wait([key])
     assert photo(checkout) == ("approved", PORTRAIT_SIZE)
 
-    told = checkout.run(written("docker compose run --rm photogate doctor"))
+    told = checkout.run(written("docker compose run --rm --build photogate doctor"))
     assert "nothing is wrong" in told, told
     assert "mobilenet_v2 and opennsfw look" in told
     told = checkout.run("docker compose run --rm photogate queue stats --json")

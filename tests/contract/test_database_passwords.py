@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 from pg8000.exceptions import DatabaseError
 
+from photogate.adapters.postgres import pool as pool_module
 from photogate.adapters.postgres.migrate import migrate
 from photogate.adapters.postgres.pool import Pool, Session
 from photogate.adapters.postgres.roles import make_role, verifier
@@ -90,8 +91,11 @@ class TestRotation:
             with pool.patient() as connection:
                 assert connection.run("SELECT 1") == [[1]]
 
-    def test_between_the_two_changes_callers_are_told_to_come_again(self, rotated: Rotated) -> None:
+    def test_between_the_two_changes_callers_are_told_to_come_again(
+        self, rotated: Rotated, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The database has the new password already, and the secret not yet."""
+        monkeypatch.setattr(pool_module, "_ASK_AGAIN_S", 0.0)
         with closing(Pool(rotated.told, renew=rotated.renew)) as pool:
             assert pool.transaction(one) == 1
             rotated.becomes("second")
@@ -101,15 +105,35 @@ class TestRotation:
             rotated.told = rotated.url("second")
             assert pool.transaction(one) == 1
 
-    def test_a_password_that_was_never_right_is_a_fault_of_the_installation(
+    def test_who_begins_between_them_is_told_the_same(self, rotated: Rotated) -> None:
+        """The secret has the new password already, and the database not yet."""
+        rotated.told = rotated.url("second")
+        with closing(Pool(rotated.url("older"), renew=rotated.renew)) as pool:
+            with pytest.raises(DatabaseUnavailable, match="password authentication failed"):
+                pool.transaction(one)
+            rotated.becomes("second")
+            assert pool.transaction(one) == 1
+        assert rotated.asked == 1
+
+    def test_one_that_stays_wrong_is_asked_for_every_few_seconds(
+        self, rotated: Rotated, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rotated.told = rotated.url("wrong")
+        with closing(Pool(rotated.told, renew=rotated.renew)) as pool:
+            for _ in range(5):
+                with pytest.raises(DatabaseUnavailable, match="password authentication failed"):
+                    pool.transaction(one)
+            assert rotated.asked == 1
+            # Some seconds later.
+            monkeypatch.setattr(pool, "_ask_not_before", 0.0)
+            rotated.told = rotated.url("first")
+            assert pool.transaction(one) == 1
+        assert rotated.asked == 2
+
+    def test_a_wrong_password_that_nobody_changes_is_a_fault_of_the_installation(
         self, rotated: Rotated
     ) -> None:
         rotated.told = rotated.url("wrong")
-        with (
-            closing(Pool(rotated.told, renew=rotated.renew)) as pool,
-            pytest.raises(ConfigError, match="password authentication failed"),
-        ):
-            pool.transaction(one)
         with (
             closing(Pool(rotated.told)) as pool,
             pytest.raises(ConfigError, match="password authentication failed"),

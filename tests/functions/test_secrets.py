@@ -6,18 +6,23 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import boto3
 import pytest
 from pg8000.exceptions import DatabaseError
 
+from local import api
+from local.client import ApiRefused, PhotogateClient
 from photogate import bootstrap
 from photogate.adapters.postgres.pool import Pool
+from photogate.auth import issue_token
 from photogate.bootstrap import choose
 from photogate.errors import ConfigError
 from photogate.settings import AuthSettings, DatabaseSettings
 from tests.conftest import SECRET
+from tests.servers import serve
 
 URL = "postgresql://photogate@db.example/photogate"
 
@@ -129,3 +134,26 @@ def test_a_rotated_password_is_read_again_and_there_is_still_one_pool(
     bootstrap.migrate()
     assert pool.check()["migration"]
     assert choose.pool(choose.settings_of(DatabaseSettings)) is pool
+
+
+def test_a_function_that_starts_while_a_password_changes_asks_callers_to_come_again(
+    logins: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bootstrap.migrate()
+    with serve(api.app) as url:
+        for name, value in {
+            "JWT_SECRET": SECRET,
+            "PHOTOS_DIR": str(tmp_path),
+            "PHOTOS_URL_SECRET": SECRET,
+            "PUBLIC_URL": url,
+            "QUEUE_BACKEND": "postgres",
+        }.items():
+            monkeypatch.setenv(name, value)
+        logins("second")
+        bootstrap.reset()
+        with closing(PhotogateClient(url, issue_token("u-1", secret=SECRET))) as client:
+            with pytest.raises(ApiRefused, match="the database does not answer") as refused:
+                client.photos()
+            assert (refused.value.status, refused.value.retry_after_s) == (503, 2)
+            bootstrap.migrate()  # which gives it to the database
+            assert client.photos() == []

@@ -109,9 +109,12 @@ def test_destroying_asks_and_says_what_is_kept(
     assert cloudformation.describe_stacks(StackName="beside")["Stacks"]
 
 
-def test_ci_is_not_asked(command: Command, cloudformation: CloudFormationClient) -> None:
+def test_who_is_not_asked_sees_what_is_kept(
+    command: Command, cloudformation: CloudFormationClient
+) -> None:
     status, said = command("destroy", "ours", "--yes")
     assert (status, "Type the" in said) == (0, False)
+    assert "the photos: bucket ours-photos-" in said
 
 
 def test_the_digest_knows_what_is_deployed(command: Command, tmp_path: Path) -> None:

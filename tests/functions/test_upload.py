@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.moderate import app as moderate
 from functions.upload.app import handler
-from local.client import ApiRefused, Upload
+from local.client import ApiRefused, ApiUnreachable, PhotogateClient, Upload
 from photogate import __version__, bootstrap
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.workers import PostgresWorkers
@@ -147,6 +147,21 @@ def test_an_upload_that_cannot_be_is_refused_at_once(
     )
     assert error.status == 422
     assert words in str(error)
+
+
+def test_photos_reach_an_api_that_is_elsewhere_for_others(
+    installation: Installation, portrait: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a proxy, whose name a container beside the API does not know."""
+    public, photo = "http://photos.invalid/here", Upload(name="x", data=portrait)
+    monkeypatch.setenv("PUBLIC_URL", public)
+    reset_bootstrap()
+    token = issue_token("u-1", secret=SECRET)
+    with pytest.raises(ApiUnreachable, match=r"photos\.invalid"):
+        PhotogateClient(installation.url, token).put(photo)
+    client = PhotogateClient(f"{installation.url}/", token, public_url=public)
+    assert client.complete([client.put(photo)])
+    client.close()
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "gif"])

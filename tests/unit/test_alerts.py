@@ -168,6 +168,42 @@ class TestIncidents:
         desk.looks(1)
         assert broken.told == sound.told == [RAISED, RECOVERED]
 
+    def test_a_way_with_a_fault_of_its_own_silences_no_other(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class Faulty(Recorder):
+            def tell(self, alert: Alert) -> Told:
+                raise KeyError(alert.name)
+
+        sound = Recorder("sound")
+        Desk(None, Faulty("faulty"), sound).looks(5, workers="none")
+        assert sound.told == [RAISED]
+        assert caplog.text.count("a fault in telling by faulty") == 1
+        assert caplog.text.count("not told by faulty: KeyError") == 1
+
+    def test_what_is_wrong_again_is_not_told_to_be_over(self) -> None:
+        way = Recorder()
+        desk = Desk(None, way)
+        desk.looks(LOOKS, workers="none")
+        way.fails = True
+        desk.looks(LOOKS, workers=None)
+        way.fails = False
+        desk.looks(LOOKS + 1, workers="none")
+        assert way.told == [RAISED]
+        desk.looks(LOOKS, workers=None)
+        assert way.told == [RAISED, RECOVERED]
+
+    def test_who_was_told_that_it_is_over_is_not_told_of_a_moment(self) -> None:
+        sound, broken = Recorder("sound"), Recorder("broken")
+        desk = Desk(None, sound, broken)
+        desk.looks(LOOKS, workers="none")
+        broken.fails = True
+        desk.looks(LOOKS, workers=None)
+        desk.looks(1, workers="none")
+        assert sound.told == [RAISED, RECOVERED]
+        desk.looks(1, workers="none")
+        assert sound.told == [RAISED, RECOVERED, RAISED]
+
     def test_who_never_heard_of_it_does_not_hear_that_it_is_over(self) -> None:
         way = Recorder()
         way.fails = True
@@ -269,10 +305,12 @@ class TestCommand:
     def test_it_gets_the_text_and_no_secrets(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("JWT_SECRET", "of-ours")
+        for name in ("JWT_SECRET", "AWS_SECRET_ACCESS_KEY", "GRAFANA_PASSWORD"):
+            monkeypatch.setenv(name, "of-ours")
         place = tmp_path / "told"
         script = (
-            f"cat > {place}; echo $PHOTOGATE_ALERT $PHOTOGATE_ALERT_STATE [$JWT_SECRET] >> {place}"
+            f"cat > {place}; echo $PHOTOGATE_ALERT $PHOTOGATE_ALERT_STATE"
+            f" [$JWT_SECRET$AWS_SECRET_ACCESS_KEY$GRAFANA_PASSWORD] >> {place}"
         )
         assert self.run("sh", "-c", script) == Told(ok=True, says="status 0")
         assert place.read_text().splitlines() == [
@@ -331,6 +369,8 @@ def gone(pid: int) -> None:
     ("name", "value", "words"),
     [
         ("ALERT_WEBHOOK_URL", "chat.example.com/hook-secret", "must be like https://chat"),
+        ("ALERT_WEBHOOK_URL", "https://example.com:99999/hook-secret", "must be like https://chat"),
+        ("ALERT_WEBHOOK_URL", "https://[::1/hook-secret", "must be like https://chat"),
         ("ALERT_COMMAND", "mail 'unfinished", "cannot be read as a command"),
         ("ALERT_TELEGRAM_CHAT", "4711", "needs TELEGRAM_BOT_TOKEN"),
         ("ALERT_WORKERS", "-1", "greater than or equal to 0"),

@@ -96,6 +96,23 @@ def test_settings_that_cannot_be_right(settings: dict[str, str], begins: str | N
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        'COMPOSE_PROFILES="tls,monitoring"',
+        "COMPOSE_PROFILES='tls'",
+        "COMPOSE_PROFILES=monitoring, tls # https",
+        'COMPOSE_PROFILES="tls" # https\nHTTP_PORT="80"',
+        "COMPOSE_PROFILES=aws\nCOMPOSE_PROFILES=tls",
+    ],
+)
+def test_settings_are_read_as_compose_reads_them(line: str) -> None:
+    settings = compose_up.settings_in(f"{line}\n")
+    assert "the profile tls needs port 80" in (compose_up.contradiction(settings) or "")
+    room = compose_up.settings_in(f"{line}\nHTTP_PORT='8000'\n")
+    assert compose_up.contradiction(room) is None
+
+
+@pytest.mark.parametrize(
     ("log", "line"),
     [
         ("begin\nphotogate: POLICY: wrong\n\n", "POLICY: wrong"),

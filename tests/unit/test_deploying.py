@@ -68,8 +68,19 @@ class TestMake:
     @pytest.mark.parametrize("asks", [{}, {"CI": "true"}, {"CONFIRM": "no"}])
     def test_it_asks_but_in_ci(self, asks: dict[str, str]) -> None:
         assert ("--no-confirm-changeset" in recipe("deploy", **asks)) is bool(asks)
-        assert ("--yes" in recipe("destroy", **asks)) is bool(asks)
         assert "confirm_changeset = true" in (ROOT / "samconfig.toml").read_text("utf-8")
+
+    @pytest.mark.parametrize("asks", [{}, {"CI": "true"}, {"CONFIRM": "no"}])
+    def test_destroying_asks_in_ci_as_well(self, asks: dict[str, str]) -> None:
+        said = recipe("destroy", STACK="other", **asks)
+        assert "photogate stack destroy other" in said
+        assert ("--yes" in said) is ("CONFIRM" in asks)
+
+    @pytest.mark.parametrize("named", [{}, {"STACK": ""}])
+    def test_destroying_needs_a_name(self, named: dict[str, str]) -> None:
+        with pytest.raises(subprocess.CalledProcessError) as failed:
+            recipe("destroy", CONFIRM="no", **named)
+        assert "make destroy STACK=name" in failed.value.stderr
 
     def test_a_runtime_that_is_missing_is_said(self) -> None:
         done = subprocess.run(

@@ -688,10 +688,15 @@ class NoticeSettings(LogSettings):
 
 
 def _is_hook(url: SecretStr) -> SecretStr:
-    parts = urlsplit(url.get_secret_value())
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        # Not quoted: it may hold a secret.
-        raise ValueError("must be like https://chat.example.com/hooks/…")
+    # Not quoted: it may hold a secret.
+    wrong = ValueError("must be like https://chat.example.com/hooks/…")
+    try:
+        parts = urlsplit(url.get_secret_value())
+        names_one = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port beyond 65535, or half of an IPv6 address
+        raise wrong from None
+    if parts.scheme not in ("http", "https") or not names_one or "@" in parts.netloc:
+        raise wrong
     return url
 
 

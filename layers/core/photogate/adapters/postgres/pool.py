@@ -49,6 +49,8 @@ _ATTEMPTS = 3
 #: A repetition begins within this time or not at all. So a caller waits at most for a place in
 #: the pool (5 s), this, and one last timeout of the socket: less than API Gateway's 30 s.
 _REPEAT_WITHIN_S = 5.0
+#: Between two questions for a password, while the one that is known is refused.
+_ASK_AGAIN_S = 5.0
 
 
 class Pool:
@@ -60,7 +62,9 @@ class Pool:
         size: connections at most; further callers wait up to ``wait_s`` seconds.
         timeout_s: how long a server may be silent before the connection counts as broken.
         renew: gives the URL as it is now, when the server refuses the password: it may have been
-            changed since. Connections that are open stay.
+            changed since. Connections that are open stay. It is asked every few seconds at most,
+            and as long as it gives the refused one, the database counts as unavailable: the
+            other may be on its way.
     """
 
     def __init__(
@@ -75,7 +79,8 @@ class Pool:
         self._arguments = {**connect_arguments(url), "timeout": timeout_s}
         self._renew = renew
         self._renewing = threading.Lock()
-        self._was_let_in = False
+        #: Of ``time.monotonic()``.
+        self._ask_not_before = 0.0
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(size)
@@ -89,7 +94,8 @@ class Pool:
         Raises:
             DatabaseUnavailable: it could not be finished now.
             InvalidRequest: a text holds a NUL character.
-            ConfigError: the server refuses this role, password or database.
+            ConfigError: the server refuses this role, password or database, and no other
+                password can be had.
         """
         if not self._slots.acquire(timeout=self._wait_s):
             raise DatabaseUnavailable(
@@ -179,26 +185,33 @@ class Pool:
         """Open a connection; with a password that was changed meanwhile, on a second try."""
         used = self._arguments
         try:
-            opened = opening(used)
+            return opening(used)
         except Refused as error:
             if not self._has_another(used, error):
                 raise
-            opened = opening(self._arguments)
-        self._was_let_in = True
-        return opened
+            try:
+                return opening(self._arguments)
+            except Refused as again:
+                # The secret knows the next one, the server not yet.
+                raise unavailable(again) from again
 
     def _has_another(self, used: dict[str, Any], error: Refused) -> bool:
-        """Ask for the password as it is now; tells whether it is another one than was used."""
+        """Ask for the password as it is now; tells whether somebody gives one.
+
+        Raises:
+            DatabaseUnavailable: it is still the one that was used.
+        """
         if self._renew is None:
             return False
         with self._renewing:
             if self._arguments is used:  # nobody asked meanwhile
+                if time.monotonic() < self._ask_not_before:
+                    raise unavailable(error) from error
                 now = {**connect_arguments(self._renew()), "timeout": used["timeout"]}
+                self._ask_not_before = time.monotonic() + _ASK_AGAIN_S
                 if now["user"] == used["user"] and now["password"] == used["password"]:
-                    if self._was_let_in:
-                        # It is being changed: the server knows the next one, the secret not yet.
-                        raise unavailable(error) from error
-                    return False
+                    # It is being changed: the server knows the next one, the secret not yet.
+                    raise unavailable(error) from error
                 logger.info("the database's password was changed; the new one is used")
                 self._arguments = now
         return True
