@@ -2,8 +2,9 @@
 
 A backup brings back what was erased or withdrawn after it. So an installation writes, as often as
 wanted, which photos it has and what became of each; a restore then removes what is not in the
-newest list, and withdraws what is not approved there any more. No row says that something was
-erased: another program may delete rows as well, and history ends some day.
+newest list, withdraws what is not approved there any more, and decides what was decided since,
+before a machine looks at it again. No row says that something was erased: another program may
+delete rows as well, and history ends some day.
 
 ``python -m local.backup.remaining write|replay`` does both over standard output and input, for
 containers.
@@ -17,7 +18,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO
+from typing import IO, Any
 
 from local.process import begin, run_main
 from photogate.adapters.postgres.changes import PostgresChanges
@@ -41,7 +42,7 @@ _PHOTOS = """
 """
 _BATCH = """
     SELECT CAST(id AS text) AS id, CAST(user_id AS text) AS user_id,
-        CAST(moderation_status AS text) AS status, held_at IS NOT NULL AS held
+        CAST(moderation_status AS text) AS status, held_at IS NOT NULL AS held, reopened
     FROM media WHERE media_type = 'photo' AND CAST(id AS text) > :after
     ORDER BY CAST(id AS text) LIMIT :n
 """
@@ -84,7 +85,10 @@ class Replayed:
 
     photos: int = 0
     erased: int = 0
+    #: Approved in the backup, and not any more.
     withdrawn: int = 0
+    #: Open in the backup, and decided since.
+    decided: int = 0
     #: Photos that the list does not have, and that are held: a person decides.
     refused: list[str] = field(default_factory=list)
     #: Objects of what was erased.
@@ -156,8 +160,10 @@ def replay(pool: Pool, listed: Listed) -> Replayed:
             elif outcome.after is None:
                 done.erased += 1
                 done.object_keys.update(outcome.object_keys)
-            else:
+            elif outcome.before is not None and outcome.before.status is Status.APPROVED:
                 done.withdrawn += 1
+            else:
+                done.decided += 1
     return done
 
 
@@ -188,24 +194,29 @@ def _check_kin(pool: Pool, listed: Listed) -> None:
         )
 
 
-def _batches(pool: Pool) -> Iterator[list[dict[str, str]]]:
+def _batches(pool: Pool) -> Iterator[list[dict[str, Any]]]:
     after = ""
     while rows := pool.transaction(lambda s, a=after: s.rows(_BATCH, after=a, n=_AT_ONCE)):  # type: ignore[misc]  # bound now
         yield rows
         after = rows[-1]["id"]
 
 
-def _change(row: dict[str, str], listed: Listed) -> Change | None:
+def _change(row: dict[str, Any], listed: Listed) -> Change | None:
+    """Say what a photo lacks to be no better off than in the list."""
     id_, known = row["id"], listed.photos.get(row["id"])
     if known is None:
         return withdrawn(id_, by=Principal(user_id=row["user_id"]))
     if known.held and not row["held"]:
         return held(id_, by=RESTORER)
-    if row["status"] == Status.APPROVED and known.status is not Status.APPROVED:
-        rejected = known.status is Status.REJECTED
-        status = Status.REJECTED if rejected else Status.REVIEW
-        verdict = Verdict(status=status, reason=known.reason if rejected else None)
-        return decided(id_, verdict, by=RESTORER)
+    status = Status(row["status"])
+    if known.status is Status.REJECTED and status is not Status.REJECTED:
+        return decided(id_, Verdict(status=Status.REJECTED, reason=known.reason), by=RESTORER)
+    # A machine that looks once more could approve what waits for a person in the list.
+    looks = status is Status.PENDING or row["reopened"]
+    if (status is Status.APPROVED and known.status is not Status.APPROVED) or (
+        looks and known.status is Status.REVIEW
+    ):
+        return decided(id_, Verdict(status=Status.REVIEW), by=RESTORER)
     return None
 
 
@@ -232,6 +243,8 @@ def summary(done: Replayed) -> str:
         f"photos that came back: {done.photos}; erased again: {done.erased};"
         f" withdrawn again: {done.withdrawn}"
     )
+    if done.decided:
+        line += f"; decided again: {done.decided}"
     if done.refused:
         line += f"; held, and left as they are: {', '.join(done.refused[:5])}"
     return line

@@ -206,6 +206,37 @@ def test_what_was_erased_and_withdrawn_since_does_not_come_back(
     assert (again.photos, again.erased, again.withdrawn) == (5, 0, 0)
 
 
+def test_what_was_decided_since_is_not_judged_again(
+    here: Place, there: Place, backups: Path
+) -> None:
+    rejected, in_review = here.photo("waits", "pending"), here.photo("waits", "pending")
+    held_, waits = here.photo("waits", "pending"), here.photo("waits", "pending")
+    by_people, again = here.photo("waits", "review"), here.photo("waits", "review")
+    look_again = "UPDATE media SET reopened = true WHERE CAST(id AS text) = :id"
+    here.pool.transaction(lambda s: s.rows(look_again, id=again))
+    file = taken(here, backups)
+
+    no = Verdict(status=Status.REJECTED, reason="nsfw")
+    for photo in (rejected, by_people):
+        here.change(decided(photo, no, by=MODERATOR))
+    here.change(decided(in_review, Verdict(status=Status.REVIEW), by=MODERATOR))
+    here.change(held(held_, by=MODERATOR))
+    here.did("remaining", backups / "remaining.csv")
+
+    said = there.did("restore", file, "--remaining", backups / "remaining.csv")
+    assert "erased again: 0; withdrawn again: 0; decided again: 5" in said
+    assert there.states() == {
+        rejected: "rejected",
+        in_review: "review",
+        held_: "rejected",
+        waits: "pending",
+        by_people: "rejected",
+        again: "review",
+    }
+    open_ = there.pool.transaction(lambda s: s.rows("SELECT id FROM media WHERE reopened"))
+    assert open_ == [], "a machine could approve it"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("status", predecessor.STATUS)
 def test_a_table_of_another_program(
