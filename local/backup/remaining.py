@@ -20,9 +20,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, Any
 
+from local.backup.processes import check_none, forget
 from local.process import begin, run_main
 from photogate.adapters.postgres.changes import PostgresChanges
-from photogate.adapters.postgres.pool import Connection, Pool, Session
+from photogate.adapters.postgres.pool import Connection, Pool
 from photogate.domain import Principal, Role, Status, Verdict
 from photogate.domain.changes import Change, decided, held, withdrawn
 from photogate.domain.verdicts import Reason
@@ -42,22 +43,11 @@ _PHOTOS = """
 """
 _BATCH = """
     SELECT CAST(id AS text) AS id, CAST(user_id AS text) AS user_id,
-        CAST(moderation_status AS text) AS status, held_at IS NOT NULL AS held, reopened
+        CAST(moderation_status AS text) AS status, held_at IS NOT NULL AS held, reopened,
+        CAST(created_at AS timestamptz) AS created_at
     FROM media WHERE media_type = 'photo' AND CAST(id AS text) > :after
     ORDER BY CAST(id AS text) LIMIT :n
 """
-
-
-#: No worker holds anything any more, and each job is sent anew.
-_FORGET = (
-    "DELETE FROM sessions",
-    "DELETE FROM sign_in_links",
-    "DELETE FROM workers",
-    "DELETE FROM jobs",
-    "DELETE FROM sweeps",
-    "UPDATE batches SET queued = false, next_enqueue_at = now(), lease_job_id = NULL,"
-    " lease_until = NULL, attempt_id = NULL WHERE finished_at IS NULL",
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +79,8 @@ class Replayed:
     withdrawn: int = 0
     #: Open in the backup, and decided since.
     decided: int = 0
+    #: Kept, as they are younger than the list.
+    newer: int = 0
     #: Photos that the list does not have, and that are held: a person decides.
     refused: list[str] = field(default_factory=list)
     #: Objects of what was erased.
@@ -141,10 +133,14 @@ def parsed(lines: Iterable[str]) -> Listed:
     raise ConfigError("the list of remaining photos is not complete: write another")
 
 
-def replay(pool: Pool, listed: Listed) -> Replayed:
+def replay(pool: Pool, listed: Listed, *, keep_newer: bool = False) -> Replayed:
     """Erase and withdraw, in a restored database, whatever is gone according to the list.
 
     Safe to repeat. Objects are noted for the sweep, which removes them.
+
+    Args:
+        keep_newer: whether rows that are younger than the list stay, as it cannot know them. A
+            backup that is older than its list has none, whatever another program wrote there.
 
     Raises:
         ConfigError: the list is of another installation; nothing was changed.
@@ -153,7 +149,9 @@ def replay(pool: Pool, listed: Listed) -> Replayed:
     done, changes = Replayed(), PostgresChanges(pool)
     for rows in _batches(pool):
         done.photos += len(rows)
-        wanted = [change for row in rows if (change := _change(row, listed)) is not None]
+        known = [row for row in rows if not (keep_newer and _is_newer(row, listed))]
+        done.newer += len(rows) - len(known)
+        wanted = [change for row in known if (change := _change(row, listed)) is not None]
         for outcome in changes.make(wanted):
             if outcome.refusal is not None:
                 done.refused.append(outcome.change.photo_id)
@@ -165,19 +163,6 @@ def replay(pool: Pool, listed: Listed) -> Replayed:
             else:
                 done.decided += 1
     return done
-
-
-def forget(pool: Pool) -> None:
-    """Let a restored database forget who was signed in, and what processes were at.
-
-    Safe to repeat, while nothing runs on it.
-    """
-
-    def work(session: Session) -> None:
-        for statement in _FORGET:
-            session.rows(statement)
-
-    pool.transaction(work)
 
 
 def _check_kin(pool: Pool, listed: Listed) -> None:
@@ -199,6 +184,10 @@ def _batches(pool: Pool) -> Iterator[list[dict[str, Any]]]:
     while rows := pool.transaction(lambda s, a=after: s.rows(_BATCH, after=a, n=_AT_ONCE)):  # type: ignore[misc]  # bound now
         yield rows
         after = rows[-1]["id"]
+
+
+def _is_newer(row: dict[str, Any], listed: Listed) -> bool:
+    return row["id"] not in listed.photos and row["created_at"] > listed.at
 
 
 def _change(row: dict[str, Any], listed: Listed) -> Change | None:
@@ -230,7 +219,8 @@ def main() -> None:
                 write(connection, sys.stdout.buffer)
         case ["replay"]:
             text = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", newline="")
-            done = replay(pool, parsed(text))
+            check_none(pool)
+            done = replay(pool, parsed(text), keep_newer=True)
             forget(pool)
             sys.stdout.write(f"{summary(done)}\n")
         case _:
@@ -245,6 +235,8 @@ def summary(done: Replayed) -> str:
     )
     if done.decided:
         line += f"; decided again: {done.decided}"
+    if done.newer:
+        line += f"; newer than the list, and kept: {done.newer}"
     if done.refused:
         line += f"; held, and left as they are: {', '.join(done.refused[:5])}"
     return line

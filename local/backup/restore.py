@@ -11,7 +11,8 @@ from typing import Any
 from local.backup import programs
 from local.backup.archive import Reader
 from local.backup.installation import Installation
-from local.backup.remaining import Listed, Replayed, forget, parsed, replay
+from local.backup.processes import forget
+from local.backup.remaining import Listed, Replayed, parsed, replay
 from photogate import bootstrap
 from photogate.adapters.photos_files import FilePhotoStore
 from photogate.adapters.postgres.migrate import set_timeouts

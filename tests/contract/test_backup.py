@@ -6,9 +6,11 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,6 +58,27 @@ class Place:
             timeout=120,
             check=False,
         )
+
+    def module(
+        self, *arguments: str, stdin: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a module as containers do."""
+        self.pool.close()  # its connections are of this installation as well
+        with stdin.open() if stdin else nullcontext(subprocess.DEVNULL) as input_:
+            return subprocess.run(
+                [sys.executable, "-m", *arguments],
+                env=self.environment,
+                stdin=input_,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+
+    def replayed(self, list_: Path, *options: str) -> str:
+        """Hold the database against a list as containers do; gives what that says."""
+        done = self.module("local.backup.remaining", "replay", *options, stdin=list_)
+        return done.stdout or done.stderr
 
     def did(self, *arguments: str | Path, **environment: str) -> str:
         done = self.run(*arguments, **environment)
@@ -235,6 +258,49 @@ def test_what_was_decided_since_is_not_judged_again(
     }
     open_ = there.pool.transaction(lambda s: s.rows("SELECT id FROM media WHERE reopened"))
     assert open_ == [], "a machine could approve it"
+
+
+def test_a_list_does_not_erase_what_came_after_it(here: Place, backups: Path) -> None:
+    stays, goes = here.photo("u"), here.photo("u")
+    list_ = backups / "remaining.csv"
+    here.did("remaining", list_)
+    lines = list_.read_text().splitlines(keepends=True)
+    list_.write_text("".join(li for li in lines if goes not in li).replace("end,2", "end,1"))
+    newer = here.photo("u")
+    said = here.replayed(list_)
+    assert "erased again: 1; withdrawn again: 0; newer than the list, and kept: 1" in said
+    assert set(here.states()) == {stays, newer}
+
+
+@pytest.mark.parametrize(
+    ("at_work", "said"),
+    [
+        (
+            "INSERT INTO workers (id, host, pid, model, started_at)"
+            " VALUES ('w', 'h', 1, '', now())",
+            "workers: 1",
+        ),
+        (
+            "INSERT INTO sweeps (holder, held_until) VALUES ('s', now() + interval '9 s')",
+            "sweeps: 1",
+        ),
+        ("", "connected: 1"),
+    ],
+)
+def test_nothing_is_replayed_beside_processes(
+    here: Place, backups: Path, at_work: str, said: str
+) -> None:
+    goes = here.photo("u")
+    list_ = backups / "remaining.csv"
+    here.did("remaining", list_)
+    list_.write_text(list_.read_text().replace(goes, goes[::-1]))
+    other = Pool(here.url, size=1)
+    other.transaction(lambda s: s.rows(at_work or "SELECT 1"))
+    if at_work:
+        other.close()
+    assert f"at work on this database ({said}): stop it" in here.replayed(list_)
+    other.close()
+    assert set(here.states()) == {goes}
 
 
 @pytest.mark.slow
