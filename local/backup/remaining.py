@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import IO, Any
 
 from local.backup.processes import check_none, forget
@@ -133,7 +134,9 @@ def parsed(lines: Iterable[str]) -> Listed:
     raise ConfigError("the list of remaining photos is not complete: write another")
 
 
-def replay(pool: Pool, listed: Listed, *, keep_newer: bool = False) -> Replayed:
+def replay(
+    pool: Pool, listed: Listed, *, keep_newer: bool = False, erase_all: bool = False
+) -> Replayed:
     """Erase and withdraw, in a restored database, whatever is gone according to the list.
 
     Safe to repeat. Objects are noted for the sweep, which removes them.
@@ -141,11 +144,12 @@ def replay(pool: Pool, listed: Listed, *, keep_newer: bool = False) -> Replayed:
     Args:
         keep_newer: whether rows that are younger than the list stay, as it cannot know them. A
             backup that is older than its list has none, whatever another program wrote there.
+        erase_all: whether a list without photos counts.
 
     Raises:
-        ConfigError: the list is of another installation; nothing was changed.
+        ConfigError: the list is empty, or of another installation; nothing was changed.
     """
-    _check_kin(pool, listed)
+    _check_kin(pool, listed, erase_all=erase_all)
     done, changes = Replayed(), PostgresChanges(pool)
     for rows in _batches(pool):
         done.photos += len(rows)
@@ -165,11 +169,27 @@ def replay(pool: Pool, listed: Listed, *, keep_newer: bool = False) -> Replayed:
     return done
 
 
-def _check_kin(pool: Pool, listed: Listed) -> None:
+def holds_none(file: Path) -> bool:
+    """Tell whether a file is an empty list, or has nothing in it."""
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            return not file.stat().st_size or not parsed(lines).photos
+    except (ConfigError, UnicodeDecodeError):
+        return False
+
+
+def _check_kin(pool: Pool, listed: Listed, *, erase_all: bool) -> None:
     """Refuse a list that would erase everything."""
+    if erase_all and not listed.photos:
+        return
     some = False
-    for rows in _batches(pool) if listed.photos else ():
+    for rows in _batches(pool):
         some = True
+        if not listed.photos:
+            raise ConfigError(
+                "the list holds no photo, and would erase all: take an earlier list, or say"
+                " --erase-all where all photos were erased"
+            )
         if any(row["id"] in listed.photos for row in rows):
             return
     if some:
@@ -217,14 +237,14 @@ def main() -> None:
         case ["write"]:
             with pool.patient() as connection:
                 write(connection, sys.stdout.buffer)
-        case ["replay"]:
+        case ["replay", *options] if options in ([], ["--erase-all"]):
             text = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", newline="")
             check_none(pool)
-            done = replay(pool, parsed(text), keep_newer=True)
+            done = replay(pool, parsed(text), keep_newer=True, erase_all=bool(options))
             forget(pool)
             sys.stdout.write(f"{summary(done)}\n")
         case _:
-            raise ConfigError("say write or replay")
+            raise ConfigError("say write, replay, or replay --erase-all")
 
 
 def summary(done: Replayed) -> str:

@@ -39,7 +39,12 @@ class Restored:
 
 
 def restore(
-    file: Path, into: Installation, remaining: Path | None, progress: Callable[[str], None]
+    file: Path,
+    into: Installation,
+    remaining: Path | None,
+    progress: Callable[[str], None],
+    *,
+    erase_all: bool = False,
 ) -> Restored:
     """Restore. Photos' files come last, and none of those that were erased.
 
@@ -48,6 +53,7 @@ def restore(
         into: an installation without tables and photos, which does not run.
         remaining: the newest list of the photos that remain; None brings back what was erased.
         progress: called with one line for each step.
+        erase_all: whether a list without photos counts.
 
     Raises:
         ConfigError: the installation is not empty, the backup not complete, or of a newer
@@ -67,7 +73,7 @@ def restore(
         replayed = None
         if listed is not None:
             progress("erasing and withdrawing what was since")
-            replayed = replay(pool, listed)
+            replayed = replay(pool, listed, erase_all=erase_all)
         objects = 0
         if into.store is not None:
             progress("restoring photos")

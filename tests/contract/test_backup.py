@@ -260,6 +260,42 @@ def test_what_was_decided_since_is_not_judged_again(
     assert open_ == [], "a machine could approve it"
 
 
+def test_an_empty_list_erases_all_only_when_told_to(
+    here: Place, there: Place, backups: Path
+) -> None:
+    migrate(there.pool)
+    photo, list_ = here.photo("u"), backups / "remaining.csv"
+    there.did("remaining", list_)
+    assert "the list holds no photo, and would erase all" in here.replayed(list_)
+    assert set(here.states()) == {photo}
+    # Nor does it take the place of one with photos.
+    here.did("remaining", list_)
+    before = list_.read_bytes()
+    assert "is it the right one? Where all were erased" in there.refused("remaining", list_)
+    assert list_.read_bytes() == before
+    assert list(backups.iterdir()) == [list_]
+    assert "0 photos remain" in there.did("remaining", list_, "--force")
+    there.did("remaining", list_)
+    assert "erased again: 1" in here.replayed(list_, "--erase-all")
+    assert here.states() == {}
+
+
+@pytest.mark.slow
+def test_a_restore_with_an_empty_list(
+    here: Place, make_place: Callable[[], Place], backups: Path
+) -> None:
+    here.photo("u")
+    file, list_ = taken(here, backups), backups / "remaining.csv"
+    here.pool.transaction(lambda s: s.rows("DELETE FROM media"))
+    here.did("remaining", list_)
+    said = make_place().refused("restore", file, "--remaining", list_)
+    assert "the list holds no photo" in said
+    there = make_place()
+    said = there.did("restore", file, "--remaining", list_, "--erase-all")
+    assert "erased again: 1" in said
+    assert there.objects() == {}
+
+
 def test_a_list_does_not_erase_what_came_after_it(here: Place, backups: Path) -> None:
     stays, goes = here.photo("u"), here.photo("u")
     list_ = backups / "remaining.csv"
