@@ -234,9 +234,14 @@ def main() -> None:
     begin()
     pool = Pool(read(DatabaseSettings).database, size=2)
     match sys.argv[1:]:
-        case ["write"]:
+        case ["write", *options] if options in ([], ["--force"]):
             with pool.patient() as connection:
-                write(connection, sys.stdout.buffer)
+                count = write(connection, sys.stdout.buffer)
+            if not (count or options):
+                raise ConfigError(
+                    "there are no photos in this database: is it the right one? Where all were"
+                    " erased, say write --force"
+                )
         case ["replay", *options] if options in ([], ["--erase-all"]):
             text = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", newline="")
             check_none(pool)
@@ -244,7 +249,7 @@ def main() -> None:
             forget(pool)
             sys.stdout.write(f"{summary(done)}\n")
         case _:
-            raise ConfigError("say write, replay, or replay --erase-all")
+            raise ConfigError("say write [--force], or replay [--erase-all]")
 
 
 def summary(done: Replayed) -> str:

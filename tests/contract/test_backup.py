@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from photogate.domain import Principal, Status, Verdict
 from photogate.domain.changes import Change, decided, held, lifted, withdrawn
 from photogate.errors import ConfigError
 from tests import predecessor
+from tests.docs import block
 from tests.e2e.running import PHOTOGATE, clean_environment
 from tests.servers import eventually
 
@@ -278,6 +280,51 @@ def test_an_empty_list_erases_all_only_when_told_to(
     there.did("remaining", list_)
     assert "erased again: 1" in here.replayed(list_, "--erase-all")
     assert here.states() == {}
+
+
+@pytest.mark.parametrize("broken", ["pg_dump", "tar", "local.backup.remaining"])
+def test_containers_files_are_whole_or_stay(tmp_path: Path, broken: str) -> None:
+    """The page's own commands, on an engine that is played; one of them fails half-way."""
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text(f"""#!/bin/sh
+echo "some of $*"
+case "$*" in *{broken}*) exit 2;; esac
+""")
+    docker.chmod(0o755)
+    names = {"pg_dump": "database.dump", "tar": "photos.tar"}
+    stays = tmp_path / names.get(broken, "remaining.csv")
+    stays.write_text("of yesterday")
+    subprocess.run(
+        ["bash", "-c", block("docs/backup.md", holding="pg_dump").script],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{docker.parent}:{os.environ['PATH']}"},
+        check=False,
+    )
+    assert stays.read_text() == "of yesterday"
+    new = {"database.dump", "photos.tar", "remaining.csv"} - {stays.name}
+    for name in new:
+        assert (tmp_path / name).read_text().startswith("some of compose exec -T")
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("ends", "said"), [(0, 0), (1, 0), (2, 1)])
+def test_a_photo_that_goes_does_not_fail_the_tar(tmp_path: Path, ends: int, said: int) -> None:
+    tar = tmp_path / "tar"
+    tar.write_text(f"#!/bin/sh\nexit {ends}\n")
+    tar.chmod(0o755)
+    (command,) = re.findall(r"sh -c '(.*?)'", block("docs/backup.md", holding="pg_dump").script)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-c", command], env=path, check=False)
+    assert done.returncode == said
+
+
+def test_containers_empty_list_is_a_failure(here: Place) -> None:
+    written = here.module("local.backup.remaining", "write")
+    assert written.returncode == 1
+    assert "there are no photos in this database" in written.stderr
+    written = here.module("local.backup.remaining", "write", "--force")
+    assert (written.returncode, written.stdout[-6:]) == (0, "end,0\n")
 
 
 @pytest.mark.slow
