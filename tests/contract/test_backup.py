@@ -319,6 +319,42 @@ def test_a_photo_that_goes_does_not_fail_the_tar(tmp_path: Path, ends: int, said
     assert done.returncode == said
 
 
+def test_containers_remove_files_that_no_row_names(
+    here: Place, there: Place, backups: Path
+) -> None:
+    here.photo("stays")
+    goes = here.photo("goes")
+    list_ = backups / "remaining.csv"
+    here.did("remaining", list_)
+    list_.write_text(list_.read_text().replace(goes, goes[::-1]))
+    here.replayed(list_)
+    of_both = here.objects()
+    for key in ("kept/late-0", "copies/thumb/late, with a comma.jpg", "incoming/u/1", "incoming/2"):
+        (here.photos / key).parent.mkdir(parents=True, exist_ok=True)
+        (here.photos / key).write_text("late")
+    (here.photos / "of-another-program").write_text("mine")
+    here.pool.transaction(
+        lambda s: s.rows(
+            "INSERT INTO upload_urls (file_key, user_id, size_bytes, expires_at)"
+            " VALUES ('incoming/2', 'u', 1, now())"
+        )
+    )
+    done = here.module("local.backup.objects", "remove-unnamed")
+    assert (done.returncode, done.stderr) == (0, "")
+    left = set(here.objects())
+    kept = {key for key, text in of_both.items() if text.startswith("stays ")}
+    assert left == kept | {"incoming/2", "of-another-program"}
+    assert f"removed: {len(of_both) - len(kept) + 3}\n" in done.stdout
+
+    # Not by another database.
+    migrate(there.pool)
+    there.environment["PHOTOS_DIR"] = str(here.photos)
+    done = there.module("local.backup.objects", "remove-unnamed")
+    assert done.returncode == 1
+    assert "no row of this database names any of the" in done.stderr
+    assert set(here.objects()) == left
+
+
 def test_containers_empty_list_is_a_failure(here: Place) -> None:
     written = here.module("local.backup.remaining", "write")
     assert written.returncode == 1
