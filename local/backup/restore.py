@@ -85,8 +85,14 @@ def restore(
         objects=objects,
         replayed=replayed,
         secrets=list(manifest["secrets"]),
-        bucket=str(manifest["photos"]).startswith("bucket "),
+        bucket=_bucket(manifest) is not None,
     )
+
+
+def _bucket(manifest: dict[str, Any]) -> str | None:
+    """Give the bucket that holds the photos, where the backup does not."""
+    said = str(manifest["photos"])
+    return said.removeprefix("bucket ") if said.startswith("bucket ") else None
 
 
 def _listed(file: Path, manifest: dict[str, Any]) -> Listed:
@@ -108,6 +114,17 @@ def _check(pool: Pool, into: Installation, manifest: dict[str, Any]) -> None:
         raise ConfigError(
             f"the backup is of Photogate {manifest['photogate']}, which is newer than this:"
             " restore with that version"
+        )
+    bucket = _bucket(manifest)
+    if bucket and not into.bucket:
+        raise ConfigError(
+            f"the photos of this backup are in the bucket {bucket}, and not in the file: set"
+            " S3_BUCKET_PHOTOS to it, or to a copy of it"
+        )
+    if into.bucket and not bucket:
+        raise ConfigError(
+            f"the backup holds photos of a folder, and this installation keeps its own in the"
+            f" bucket {into.bucket}: set PHOTOS_DIR instead of S3_BUCKET_PHOTOS"
         )
     state = pool.transaction(
         lambda s: s.row(f"SELECT current_setting('server_version') AS v, ({_TABLES}) AS n")

@@ -481,6 +481,22 @@ def test_photos_in_a_bucket_stay_there(here: Place, backups: Path) -> None:
     assert "photos are in the bucket own-photos, which this file does not hold" in said
 
 
+def test_photos_of_a_folder_and_of_a_bucket_do_not_mix(
+    here: Place, there: Place, backups: Path
+) -> None:
+    here.photo("u")
+    bucket = {"PHOTOS_DIR": "", "S3_BUCKET_PHOTOS": "own-photos"}
+    inside, outside = backups / "inside.tar", backups / "outside.tar"
+    here.did("backup", inside)
+    here.did("backup", outside, **bucket)
+    said = there.refused("restore", inside, "--with-erased", **bucket)
+    assert "keeps its own in the bucket own-photos: set PHOTOS_DIR" in said
+    said = there.refused("restore", outside, "--with-erased")
+    assert "are in the bucket own-photos, and not in the file: set S3_BUCKET_PHOTOS" in said
+    said = there.did("restore", outside, "--with-erased", **bucket)
+    assert "photos' objects are in the bucket" in said
+
+
 @pytest.mark.slow
 class TestRefusals:
     @pytest.fixture
