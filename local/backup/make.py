@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,22 +11,13 @@ from typing import IO
 from local.backup import programs
 from local.backup.archive import DUMP, END, MANIFEST, PHOTOS, Writer, written_whole
 from local.backup.installation import Installation, names_of_secrets
+from local.backup.objects import NAMED, keys_in
 from photogate import __version__
 from photogate.adapters.photos_files import FilePhotoStore
 from photogate.adapters.postgres.pool import Connection, Pool
 from photogate.errors import ConfigError, NotFound
 
-#: What a photo's row names, and whether it has to be there: an upload is gone once its bytes are
-#: kept elsewhere.
-_KEYS = """
-    COPY (SELECT key, bool_or(needed) FROM media, LATERAL (VALUES
-              (original_key, true), (display_key, true), (upload_key, false),
-              (replace(display_key, '/display/', '/thumb/'), true),
-              (replace(display_key, '/display/', '/preview/'), true),
-              (CASE WHEN upload_key IS NULL THEN url END, true)) AS named (key, needed)
-          WHERE media_type = 'photo' AND key IS NOT NULL GROUP BY key)
-    TO STDOUT WITH (FORMAT csv)
-"""
+_KEYS = f"COPY ({NAMED}) TO STDOUT WITH (FORMAT csv)"
 _STATE = """
     SELECT now(), current_setting('server_version'), pg_export_snapshot(),
         (SELECT max(number) FROM schema_migrations)
@@ -110,9 +99,8 @@ def _begin(connection: Connection) -> tuple[datetime, str, str, int]:
 
 def _add_photos(tar: Writer, store: FilePhotoStore, keys: IO[bytes]) -> tuple[int, int]:
     """Add the objects that are there; gives how many they are, and how many are missing."""
-    keys.seek(0)
     added = missing = 0
-    for key, needed in csv.reader(io.TextIOWrapper(keys, encoding="utf-8", newline="")):
+    for key, needed in keys_in(keys):
         try:
             with store.path(key).open("rb") as photo:
                 tar.file(PHOTOS + key, photo)

@@ -2,8 +2,9 @@
 
 A backup brings back what was erased or withdrawn after it. So an installation writes, as often as
 wanted, which photos it has and what became of each; a restore then removes what is not in the
-newest list, and withdraws what is not approved there any more. No row says that something was
-erased: another program may delete rows as well, and history ends some day.
+newest list, withdraws what is not approved there any more, and decides what was decided since,
+before a machine looks at it again. No row says that something was erased: another program may
+delete rows as well, and history ends some day.
 
 ``python -m local.backup.remaining write|replay`` does both over standard output and input, for
 containers.
@@ -17,11 +18,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO
+from pathlib import Path
+from typing import IO, Any
 
+from local.backup.processes import check_none, forget
 from local.process import begin, run_main
 from photogate.adapters.postgres.changes import PostgresChanges
-from photogate.adapters.postgres.pool import Connection, Pool, Session
+from photogate.adapters.postgres.pool import Connection, Pool
 from photogate.domain import Principal, Role, Status, Verdict
 from photogate.domain.changes import Change, decided, held, withdrawn
 from photogate.domain.verdicts import Reason
@@ -41,22 +44,11 @@ _PHOTOS = """
 """
 _BATCH = """
     SELECT CAST(id AS text) AS id, CAST(user_id AS text) AS user_id,
-        CAST(moderation_status AS text) AS status, held_at IS NOT NULL AS held
+        CAST(moderation_status AS text) AS status, held_at IS NOT NULL AS held, reopened,
+        CAST(created_at AS timestamptz) AS created_at
     FROM media WHERE media_type = 'photo' AND CAST(id AS text) > :after
     ORDER BY CAST(id AS text) LIMIT :n
 """
-
-
-#: No worker holds anything any more, and each job is sent anew.
-_FORGET = (
-    "DELETE FROM sessions",
-    "DELETE FROM sign_in_links",
-    "DELETE FROM workers",
-    "DELETE FROM jobs",
-    "DELETE FROM sweeps",
-    "UPDATE batches SET queued = false, next_enqueue_at = now(), lease_job_id = NULL,"
-    " lease_until = NULL, attempt_id = NULL WHERE finished_at IS NULL",
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +76,12 @@ class Replayed:
 
     photos: int = 0
     erased: int = 0
+    #: Approved in the backup, and not any more.
     withdrawn: int = 0
+    #: Open in the backup, and decided since.
+    decided: int = 0
+    #: Kept, as they are younger than the list.
+    newer: int = 0
     #: Photos that the list does not have, and that are held: a person decides.
     refused: list[str] = field(default_factory=list)
     #: Objects of what was erased.
@@ -137,48 +134,62 @@ def parsed(lines: Iterable[str]) -> Listed:
     raise ConfigError("the list of remaining photos is not complete: write another")
 
 
-def replay(pool: Pool, listed: Listed) -> Replayed:
+def replay(
+    pool: Pool, listed: Listed, *, keep_newer: bool = False, erase_all: bool = False
+) -> Replayed:
     """Erase and withdraw, in a restored database, whatever is gone according to the list.
 
     Safe to repeat. Objects are noted for the sweep, which removes them.
 
+    Args:
+        keep_newer: whether rows that are younger than the list stay, as it cannot know them. A
+            backup that is older than its list has none, whatever another program wrote there.
+        erase_all: whether a list without photos counts.
+
     Raises:
-        ConfigError: the list is of another installation; nothing was changed.
+        ConfigError: the list is empty, or of another installation; nothing was changed.
     """
-    _check_kin(pool, listed)
+    _check_kin(pool, listed, erase_all=erase_all)
     done, changes = Replayed(), PostgresChanges(pool)
     for rows in _batches(pool):
         done.photos += len(rows)
-        wanted = [change for row in rows if (change := _change(row, listed)) is not None]
+        known = [row for row in rows if not (keep_newer and _is_newer(row, listed))]
+        done.newer += len(rows) - len(known)
+        wanted = [change for row in known if (change := _change(row, listed)) is not None]
         for outcome in changes.make(wanted):
             if outcome.refusal is not None:
                 done.refused.append(outcome.change.photo_id)
             elif outcome.after is None:
                 done.erased += 1
                 done.object_keys.update(outcome.object_keys)
-            else:
+            elif outcome.before is not None and outcome.before.status is Status.APPROVED:
                 done.withdrawn += 1
+            else:
+                done.decided += 1
     return done
 
 
-def forget(pool: Pool) -> None:
-    """Let a restored database forget who was signed in, and what processes were at.
-
-    Safe to repeat, while nothing runs on it.
-    """
-
-    def work(session: Session) -> None:
-        for statement in _FORGET:
-            session.rows(statement)
-
-    pool.transaction(work)
+def holds_none(file: Path) -> bool:
+    """Tell whether a file is an empty list, or has nothing in it."""
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            return not file.stat().st_size or not parsed(lines).photos
+    except (ConfigError, UnicodeDecodeError):
+        return False
 
 
-def _check_kin(pool: Pool, listed: Listed) -> None:
+def _check_kin(pool: Pool, listed: Listed, *, erase_all: bool) -> None:
     """Refuse a list that would erase everything."""
+    if erase_all and not listed.photos:
+        return
     some = False
-    for rows in _batches(pool) if listed.photos else ():
+    for rows in _batches(pool):
         some = True
+        if not listed.photos:
+            raise ConfigError(
+                "the list holds no photo, and would erase all: take an earlier list, or say"
+                " --erase-all where all photos were erased"
+            )
         if any(row["id"] in listed.photos for row in rows):
             return
     if some:
@@ -188,24 +199,33 @@ def _check_kin(pool: Pool, listed: Listed) -> None:
         )
 
 
-def _batches(pool: Pool) -> Iterator[list[dict[str, str]]]:
+def _batches(pool: Pool) -> Iterator[list[dict[str, Any]]]:
     after = ""
     while rows := pool.transaction(lambda s, a=after: s.rows(_BATCH, after=a, n=_AT_ONCE)):  # type: ignore[misc]  # bound now
         yield rows
         after = rows[-1]["id"]
 
 
-def _change(row: dict[str, str], listed: Listed) -> Change | None:
+def _is_newer(row: dict[str, Any], listed: Listed) -> bool:
+    return row["id"] not in listed.photos and row["created_at"] > listed.at
+
+
+def _change(row: dict[str, Any], listed: Listed) -> Change | None:
+    """Say what a photo lacks to be no better off than in the list."""
     id_, known = row["id"], listed.photos.get(row["id"])
     if known is None:
         return withdrawn(id_, by=Principal(user_id=row["user_id"]))
     if known.held and not row["held"]:
         return held(id_, by=RESTORER)
-    if row["status"] == Status.APPROVED and known.status is not Status.APPROVED:
-        rejected = known.status is Status.REJECTED
-        status = Status.REJECTED if rejected else Status.REVIEW
-        verdict = Verdict(status=status, reason=known.reason if rejected else None)
-        return decided(id_, verdict, by=RESTORER)
+    status = Status(row["status"])
+    if known.status is Status.REJECTED and status is not Status.REJECTED:
+        return decided(id_, Verdict(status=Status.REJECTED, reason=known.reason), by=RESTORER)
+    # A machine that looks once more could approve what waits for a person in the list.
+    looks = status is Status.PENDING or row["reopened"]
+    if (status is Status.APPROVED and known.status is not Status.APPROVED) or (
+        looks and known.status is Status.REVIEW
+    ):
+        return decided(id_, Verdict(status=Status.REVIEW), by=RESTORER)
     return None
 
 
@@ -214,16 +234,22 @@ def main() -> None:
     begin()
     pool = Pool(read(DatabaseSettings).database, size=2)
     match sys.argv[1:]:
-        case ["write"]:
+        case ["write", *options] if options in ([], ["--force"]):
             with pool.patient() as connection:
-                write(connection, sys.stdout.buffer)
-        case ["replay"]:
+                count = write(connection, sys.stdout.buffer)
+            if not (count or options):
+                raise ConfigError(
+                    "there are no photos in this database: is it the right one? Where all were"
+                    " erased, say write --force"
+                )
+        case ["replay", *options] if options in ([], ["--erase-all"]):
             text = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", newline="")
-            done = replay(pool, parsed(text))
+            check_none(pool)
+            done = replay(pool, parsed(text), keep_newer=True, erase_all=bool(options))
             forget(pool)
             sys.stdout.write(f"{summary(done)}\n")
         case _:
-            raise ConfigError("say write or replay")
+            raise ConfigError("say write [--force], or replay [--erase-all]")
 
 
 def summary(done: Replayed) -> str:
@@ -232,6 +258,10 @@ def summary(done: Replayed) -> str:
         f"photos that came back: {done.photos}; erased again: {done.erased};"
         f" withdrawn again: {done.withdrawn}"
     )
+    if done.decided:
+        line += f"; decided again: {done.decided}"
+    if done.newer:
+        line += f"; newer than the list, and kept: {done.newer}"
     if done.refused:
         line += f"; held, and left as they are: {', '.join(done.refused[:5])}"
     return line

@@ -11,7 +11,8 @@ from typing import Any
 from local.backup import programs
 from local.backup.archive import Reader
 from local.backup.installation import Installation
-from local.backup.remaining import Listed, Replayed, forget, parsed, replay
+from local.backup.processes import forget
+from local.backup.remaining import Listed, Replayed, parsed, replay
 from photogate import bootstrap
 from photogate.adapters.photos_files import FilePhotoStore
 from photogate.adapters.postgres.migrate import set_timeouts
@@ -38,7 +39,12 @@ class Restored:
 
 
 def restore(
-    file: Path, into: Installation, remaining: Path | None, progress: Callable[[str], None]
+    file: Path,
+    into: Installation,
+    remaining: Path | None,
+    progress: Callable[[str], None],
+    *,
+    erase_all: bool = False,
 ) -> Restored:
     """Restore. Photos' files come last, and none of those that were erased.
 
@@ -47,6 +53,7 @@ def restore(
         into: an installation without tables and photos, which does not run.
         remaining: the newest list of the photos that remain; None brings back what was erased.
         progress: called with one line for each step.
+        erase_all: whether a list without photos counts.
 
     Raises:
         ConfigError: the installation is not empty, the backup not complete, or of a newer
@@ -66,7 +73,7 @@ def restore(
         replayed = None
         if listed is not None:
             progress("erasing and withdrawing what was since")
-            replayed = replay(pool, listed)
+            replayed = replay(pool, listed, erase_all=erase_all)
         objects = 0
         if into.store is not None:
             progress("restoring photos")
@@ -78,8 +85,14 @@ def restore(
         objects=objects,
         replayed=replayed,
         secrets=list(manifest["secrets"]),
-        bucket=str(manifest["photos"]).startswith("bucket "),
+        bucket=_bucket(manifest) is not None,
     )
+
+
+def _bucket(manifest: dict[str, Any]) -> str | None:
+    """Give the bucket that holds the photos, where the backup does not."""
+    said = str(manifest["photos"])
+    return said.removeprefix("bucket ") if said.startswith("bucket ") else None
 
 
 def _listed(file: Path, manifest: dict[str, Any]) -> Listed:
@@ -101,6 +114,17 @@ def _check(pool: Pool, into: Installation, manifest: dict[str, Any]) -> None:
         raise ConfigError(
             f"the backup is of Photogate {manifest['photogate']}, which is newer than this:"
             " restore with that version"
+        )
+    bucket = _bucket(manifest)
+    if bucket and not into.bucket:
+        raise ConfigError(
+            f"the photos of this backup are in the bucket {bucket}, and not in the file: set"
+            " S3_BUCKET_PHOTOS to it, or to a copy of it"
+        )
+    if into.bucket and not bucket:
+        raise ConfigError(
+            f"the backup holds photos of a folder, and this installation keeps its own in the"
+            f" bucket {into.bucket}: set PHOTOS_DIR instead of S3_BUCKET_PHOTOS"
         )
     state = pool.transaction(
         lambda s: s.row(f"SELECT current_setting('server_version') AS v, ({_TABLES}) AS n")

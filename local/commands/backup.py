@@ -36,17 +36,26 @@ def backup(
 
 def remaining(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Is replaced when it is there.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a list of photos by one that has none.")
+    ] = False,
 ) -> None:
     """List the photos that remain, so that a restore brings back no erased one."""
     from local.backup.archive import written_whole
     from local.backup.installation import installation
-    from local.backup.remaining import write
+    from local.backup.remaining import holds_none, write
     from photogate.adapters.postgres.pool import Pool
+    from photogate.errors import ConfigError
 
     with errors_as_lines(), installation(photos=False) as here:
         pool = Pool(here.database_url, size=1)
         with written_whole(file, replace=True) as list_, pool.patient() as connection:
             count = write(connection, list_)
+            if not (count or force) and file.exists() and not holds_none(file):
+                raise ConfigError(
+                    f"there are no photos in this database, and there were in {file}, which stays:"
+                    " is it the right one? Where all were erased, say --force"
+                )
     _say(f"{file}: {count} photos remain")
 
 
@@ -58,6 +67,9 @@ def restore(
     ] = None,
     with_erased: Annotated[
         bool, typer.Option("--with-erased", help="Bring back what was erased after the backup.")
+    ] = False,
+    erase_all: Annotated[
+        bool, typer.Option("--erase-all", help="Follow a list that holds no photo.")
     ] = False,
 ) -> None:
     """Restore a backup into an empty installation, without what was erased since."""
@@ -73,7 +85,7 @@ def restore(
                 " `photogate remaining` by --remaining FILE, or say --with-erased"
             )
         with installation(empty=True) as here:
-            done = module.restore(file, here, remaining, step)
+            done = module.restore(file, here, remaining, step, erase_all=erase_all)
     _say(summary(done.replayed) if done.replayed else "all photos came back, erased ones as well")
     if done.bucket:
         _say("photos' objects are in the bucket: see docs/backup.md")

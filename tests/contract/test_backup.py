@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +29,7 @@ from photogate.domain import Principal, Status, Verdict
 from photogate.domain.changes import Change, decided, held, lifted, withdrawn
 from photogate.errors import ConfigError
 from tests import predecessor
+from tests.docs import block
 from tests.e2e.running import PHOTOGATE, clean_environment
 from tests.servers import eventually
 
@@ -56,6 +60,27 @@ class Place:
             timeout=120,
             check=False,
         )
+
+    def module(
+        self, *arguments: str, stdin: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a module as containers do."""
+        self.pool.close()  # its connections are of this installation as well
+        with stdin.open() if stdin else nullcontext(subprocess.DEVNULL) as input_:
+            return subprocess.run(
+                [sys.executable, "-m", *arguments],
+                env=self.environment,
+                stdin=input_,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+
+    def replayed(self, list_: Path, *options: str) -> str:
+        """Hold the database against a list as containers do; gives what that says."""
+        done = self.module("local.backup.remaining", "replay", *options, stdin=list_)
+        return done.stdout or done.stderr
 
     def did(self, *arguments: str | Path, **environment: str) -> str:
         done = self.run(*arguments, **environment)
@@ -207,6 +232,197 @@ def test_what_was_erased_and_withdrawn_since_does_not_come_back(
     assert (again.photos, again.erased, again.withdrawn) == (5, 0, 0)
 
 
+def test_what_was_decided_since_is_not_judged_again(
+    here: Place, there: Place, backups: Path
+) -> None:
+    rejected, in_review = here.photo("waits", "pending"), here.photo("waits", "pending")
+    held_, waits = here.photo("waits", "pending"), here.photo("waits", "pending")
+    by_people, again = here.photo("waits", "review"), here.photo("waits", "review")
+    look_again = "UPDATE media SET reopened = true WHERE CAST(id AS text) = :id"
+    here.pool.transaction(lambda s: s.rows(look_again, id=again))
+    file = taken(here, backups)
+
+    no = Verdict(status=Status.REJECTED, reason="nsfw")
+    for photo in (rejected, by_people):
+        here.change(decided(photo, no, by=MODERATOR))
+    here.change(decided(in_review, Verdict(status=Status.REVIEW), by=MODERATOR))
+    here.change(held(held_, by=MODERATOR))
+    here.did("remaining", backups / "remaining.csv")
+
+    said = there.did("restore", file, "--remaining", backups / "remaining.csv")
+    assert "erased again: 0; withdrawn again: 0; decided again: 5" in said
+    assert there.states() == {
+        rejected: "rejected",
+        in_review: "review",
+        held_: "rejected",
+        waits: "pending",
+        by_people: "rejected",
+        again: "review",
+    }
+    open_ = there.pool.transaction(lambda s: s.rows("SELECT id FROM media WHERE reopened"))
+    assert open_ == [], "a machine could approve it"
+
+
+def test_an_empty_list_erases_all_only_when_told_to(
+    here: Place, there: Place, backups: Path
+) -> None:
+    migrate(there.pool)
+    photo, list_ = here.photo("u"), backups / "remaining.csv"
+    there.did("remaining", list_)
+    assert "the list holds no photo, and would erase all" in here.replayed(list_)
+    assert set(here.states()) == {photo}
+    # Nor does it take the place of one with photos.
+    here.did("remaining", list_)
+    before = list_.read_bytes()
+    assert "is it the right one? Where all were erased" in there.refused("remaining", list_)
+    assert list_.read_bytes() == before
+    assert list(backups.iterdir()) == [list_]
+    assert "0 photos remain" in there.did("remaining", list_, "--force")
+    there.did("remaining", list_)
+    assert "erased again: 1" in here.replayed(list_, "--erase-all")
+    assert here.states() == {}
+
+
+@pytest.mark.parametrize("broken", ["pg_dump", "tar", "local.backup.remaining"])
+def test_containers_files_are_whole_or_stay(tmp_path: Path, broken: str) -> None:
+    """The page's own commands, on an engine that is played; one of them fails half-way."""
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text(f"""#!/bin/sh
+echo "some of $*"
+case "$*" in *{broken}*) exit 2;; esac
+""")
+    docker.chmod(0o755)
+    names = {"pg_dump": "database.dump", "tar": "photos.tar"}
+    stays = tmp_path / names.get(broken, "remaining.csv")
+    stays.write_text("of yesterday")
+    subprocess.run(
+        ["bash", "-c", block("docs/backup.md", holding="pg_dump").script],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{docker.parent}:{os.environ['PATH']}"},
+        check=False,
+    )
+    assert stays.read_text() == "of yesterday"
+    new = {"database.dump", "photos.tar", "remaining.csv"} - {stays.name}
+    for name in new:
+        assert (tmp_path / name).read_text().startswith("some of compose exec -T")
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("ends", "said"), [(0, 0), (1, 0), (2, 1)])
+def test_a_photo_that_goes_does_not_fail_the_tar(tmp_path: Path, ends: int, said: int) -> None:
+    tar = tmp_path / "tar"
+    tar.write_text(f"#!/bin/sh\nexit {ends}\n")
+    tar.chmod(0o755)
+    (command,) = re.findall(r"sh -c '(.*?)'", block("docs/backup.md", holding="pg_dump").script)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-c", command], env=path, check=False)
+    assert done.returncode == said
+
+
+def test_containers_remove_files_that_no_row_names(
+    here: Place, there: Place, backups: Path
+) -> None:
+    here.photo("stays")
+    goes = here.photo("goes")
+    list_ = backups / "remaining.csv"
+    here.did("remaining", list_)
+    list_.write_text(list_.read_text().replace(goes, goes[::-1]))
+    here.replayed(list_)
+    of_both = here.objects()
+    for key in ("kept/late-0", "copies/thumb/late, with a comma.jpg", "incoming/u/1", "incoming/2"):
+        (here.photos / key).parent.mkdir(parents=True, exist_ok=True)
+        (here.photos / key).write_text("late")
+    (here.photos / "of-another-program").write_text("mine")
+    here.pool.transaction(
+        lambda s: s.rows(
+            "INSERT INTO upload_urls (file_key, user_id, size_bytes, expires_at)"
+            " VALUES ('incoming/2', 'u', 1, now())"
+        )
+    )
+    done = here.module("local.backup.objects", "remove-unnamed")
+    assert (done.returncode, done.stderr) == (0, "")
+    left = set(here.objects())
+    kept = {key for key, text in of_both.items() if text.startswith("stays ")}
+    assert left == kept | {"incoming/2", "of-another-program"}
+    assert f"removed: {len(of_both) - len(kept) + 3}\n" in done.stdout
+
+    # Not by another database.
+    migrate(there.pool)
+    there.environment["PHOTOS_DIR"] = str(here.photos)
+    done = there.module("local.backup.objects", "remove-unnamed")
+    assert done.returncode == 1
+    assert "no row of this database names any of the" in done.stderr
+    assert set(here.objects()) == left
+
+
+def test_containers_empty_list_is_a_failure(here: Place) -> None:
+    written = here.module("local.backup.remaining", "write")
+    assert written.returncode == 1
+    assert "there are no photos in this database" in written.stderr
+    written = here.module("local.backup.remaining", "write", "--force")
+    assert (written.returncode, written.stdout[-6:]) == (0, "end,0\n")
+
+
+@pytest.mark.slow
+def test_a_restore_with_an_empty_list(
+    here: Place, make_place: Callable[[], Place], backups: Path
+) -> None:
+    here.photo("u")
+    file, list_ = taken(here, backups), backups / "remaining.csv"
+    here.pool.transaction(lambda s: s.rows("DELETE FROM media"))
+    here.did("remaining", list_)
+    said = make_place().refused("restore", file, "--remaining", list_)
+    assert "the list holds no photo" in said
+    there = make_place()
+    said = there.did("restore", file, "--remaining", list_, "--erase-all")
+    assert "erased again: 1" in said
+    assert there.objects() == {}
+
+
+def test_a_list_does_not_erase_what_came_after_it(here: Place, backups: Path) -> None:
+    stays, goes = here.photo("u"), here.photo("u")
+    list_ = backups / "remaining.csv"
+    here.did("remaining", list_)
+    lines = list_.read_text().splitlines(keepends=True)
+    list_.write_text("".join(li for li in lines if goes not in li).replace("end,2", "end,1"))
+    newer = here.photo("u")
+    said = here.replayed(list_)
+    assert "erased again: 1; withdrawn again: 0; newer than the list, and kept: 1" in said
+    assert set(here.states()) == {stays, newer}
+
+
+@pytest.mark.parametrize(
+    ("at_work", "said"),
+    [
+        (
+            "INSERT INTO workers (id, host, pid, model, started_at)"
+            " VALUES ('w', 'h', 1, '', now())",
+            "workers: 1",
+        ),
+        (
+            "INSERT INTO sweeps (holder, held_until) VALUES ('s', now() + interval '9 s')",
+            "sweeps: 1",
+        ),
+        ("", "connected: 1"),
+    ],
+)
+def test_nothing_is_replayed_beside_processes(
+    here: Place, backups: Path, at_work: str, said: str
+) -> None:
+    goes = here.photo("u")
+    list_ = backups / "remaining.csv"
+    here.did("remaining", list_)
+    list_.write_text(list_.read_text().replace(goes, goes[::-1]))
+    other = Pool(here.url, size=1)
+    other.transaction(lambda s: s.rows(at_work or "SELECT 1"))
+    if at_work:
+        other.close()
+    assert f"at work on this database ({said}): stop it" in here.replayed(list_)
+    other.close()
+    assert set(here.states()) == {goes}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("status", predecessor.STATUS)
 def test_a_table_of_another_program(
@@ -264,6 +480,22 @@ def test_photos_in_a_bucket_stay_there(here: Place, backups: Path) -> None:
     said = here.did("backup", backups / "b.tar", **bucket)
     assert "b.tar: 0 objects of photos" in said
     assert "photos are in the bucket own-photos, which this file does not hold" in said
+
+
+def test_photos_of_a_folder_and_of_a_bucket_do_not_mix(
+    here: Place, there: Place, backups: Path
+) -> None:
+    here.photo("u")
+    bucket = {"PHOTOS_DIR": "", "S3_BUCKET_PHOTOS": "own-photos"}
+    inside, outside = backups / "inside.tar", backups / "outside.tar"
+    here.did("backup", inside)
+    here.did("backup", outside, **bucket)
+    said = there.refused("restore", inside, "--with-erased", **bucket)
+    assert "keeps its own in the bucket own-photos: set PHOTOS_DIR" in said
+    said = there.refused("restore", outside, "--with-erased")
+    assert "are in the bucket own-photos, and not in the file: set S3_BUCKET_PHOTOS" in said
+    said = there.did("restore", outside, "--with-erased", **bucket)
+    assert "photos' objects are in the bucket" in said
 
 
 @pytest.mark.slow

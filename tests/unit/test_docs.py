@@ -29,6 +29,7 @@ RUN_BY: dict[str, dict[str, str]] = {
         ".venv/bin/photogate backup": "tests/e2e/test_backup.py::test_the_page",
         ".venv/bin/photogate remaining": "tests/e2e/test_backup.py::test_the_page",
         ".venv/bin/photogate restore": "tests/e2e/test_backup.py::test_the_page",
+        "umask 077": "tests/compose/test_page.py::SAVE",
         "docker compose ": "tests/compose/test_page.py::SAVE",
         "make up": "tests/compose/test_page.py::BRING_BACK",
     },
