@@ -38,8 +38,10 @@ def written_whole(target: Path, *, replace: bool = False) -> Iterator[IO[bytes]]
     Raises:
         ConfigError: there is such a file already, or it cannot be written.
     """
+    if not target.parent.is_dir():
+        raise ConfigError(f"there is no folder {target.parent}: make it, or name another")
     if target.exists() and not replace:
-        raise ConfigError(f"{target} is there already: name another file")
+        raise _taken(target)
     try:
         _remove_parts(target.parent)
         with NamedTemporaryFile(dir=target.parent, prefix=_PART, delete=False) as part:
@@ -48,12 +50,31 @@ def written_whole(target: Path, *, replace: bool = False) -> Iterator[IO[bytes]]
                 yield cast(IO[bytes], part)
                 part.flush()
                 os.fsync(part.fileno())
-                Path(part.name).replace(target)
+                _name(Path(part.name), target, replace=replace)
             finally:
                 Path(part.name).unlink(missing_ok=True)
         _sync(target.parent)
     except OSError as error:
         raise ConfigError(f"cannot write {target}: {error.strerror}") from error
+
+
+def _name(part: Path, target: Path, *, replace: bool) -> None:
+    """Give a complete file its name; another process may have taken it meanwhile."""
+    if not replace:
+        try:
+            target.hardlink_to(part)
+            return
+        except FileExistsError:
+            raise _taken(target) from None
+        except OSError:
+            # Disks that know no second name: FAT, and some of the network's.
+            if target.exists():
+                raise _taken(target) from None
+    part.replace(target)
+
+
+def _taken(target: Path) -> ConfigError:
+    return ConfigError(f"{target} is there already: name another file")
 
 
 def _remove_parts(folder: Path) -> None:
