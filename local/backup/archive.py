@@ -117,6 +117,7 @@ class Writer:
         member = tarfile.TarInfo(name)
         member.size, member.mode, member.mtime = size, 0o600, int(time.time())
         self._tar.addfile(member, data)
+        _forget_members(self._tar)
 
 
 class Reader:
@@ -173,7 +174,12 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Give one member after the other, and keep none: there may be millions."""
     while (member := tar.next()) is not None:
         yield member
-        tar.members.clear()  # type: ignore[attr-defined]  # where it keeps them
+        _forget_members(tar)
+
+
+def _forget_members(tar: tarfile.TarFile) -> None:
+    """Let a tar keep none of its members in memory, as it does otherwise."""
+    tar.members.clear()  # type: ignore[attr-defined]  # where it keeps them
 
 
 def _opened(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:

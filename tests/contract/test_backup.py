@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -20,7 +21,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.backup import programs
-from local.backup.archive import Reader, written_whole
+from local.backup.archive import Reader, Writer, written_whole
 from local.backup.remaining import RESTORER, parsed, replay
 from photogate.adapters.postgres.changes import PostgresChanges
 from photogate.adapters.postgres.migrate import migrate
@@ -652,6 +653,23 @@ def test_a_killed_backup_leaves_no_file_under_its_name(here: Place, backups: Pat
     here.did("backup", backups / "b.tar")
     assert [path.name for path in backups.iterdir()] == ["b.tar"]
     Reader(backups / "b.tar").close()
+
+
+def test_many_photos_take_no_memory(tmp_path: Path) -> None:
+    with (tmp_path / "a.tar").open("wb") as file:
+        writer = Writer(file)
+        writer.document("first", {})
+        tracemalloc.start()
+        try:
+            for number in range(2000):
+                writer.document(f"photos/{number}", {})
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        writer.close()
+    assert held < 100_000, "a member has 1 kB or more"
+    with tarfile.open(tmp_path / "a.tar") as tar:
+        assert len(tar.getnames()) == 2001
 
 
 def test_one_that_still_writes_keeps_its_part(backups: Path) -> None:
