@@ -235,6 +235,10 @@ def test_what_was_erased_and_withdrawn_since_does_not_come_back(
     assert (again.photos, again.erased, again.withdrawn) == (5, 0, 0)
 
 
+_BATCH = "INSERT INTO batches (id, user_id, file_keys) VALUES (:batch, 'waits', '{}')"
+_OF_BATCH = "UPDATE media SET batch_id = :batch WHERE CAST(id AS text) = :id"
+
+
 def test_what_was_decided_since_is_not_judged_again(
     here: Place, there: Place, backups: Path
 ) -> None:
@@ -243,6 +247,9 @@ def test_what_was_decided_since_is_not_judged_again(
     by_people, again = here.photo("waits", "review"), here.photo("waits", "review")
     look_again = "UPDATE media SET reopened = true WHERE CAST(id AS text) = :id"
     here.pool.transaction(lambda s: s.rows(look_again, id=again))
+    for batch, photo in (("settled", rejected), ("open", waits)):
+        here.pool.transaction(lambda s, b=batch: s.rows(_BATCH, batch=b))  # type: ignore[misc]  # bound now
+        here.pool.transaction(lambda s, b=batch, p=photo: s.rows(_OF_BATCH, batch=b, id=p))  # type: ignore[misc]  # bound now
     file = taken(here, backups)
 
     no = Verdict(status=Status.REJECTED, reason="nsfw")
@@ -264,6 +271,8 @@ def test_what_was_decided_since_is_not_judged_again(
     }
     open_ = there.pool.transaction(lambda s: s.rows("SELECT id FROM media WHERE reopened"))
     assert open_ == [], "a machine could approve it"
+    jobs = "SELECT id FROM batches WHERE finished_at IS NULL"
+    assert there.pool.transaction(lambda s: s.rows(jobs)) == [{"id": "open"}]
 
 
 def test_an_empty_list_erases_all_only_when_told_to(
