@@ -38,8 +38,10 @@ def written_whole(target: Path, *, replace: bool = False) -> Iterator[IO[bytes]]
     Raises:
         ConfigError: there is such a file already, or it cannot be written.
     """
+    if not target.parent.is_dir():
+        raise ConfigError(f"there is no folder {target.parent}: make it, or name another")
     if target.exists() and not replace:
-        raise ConfigError(f"{target} is there already: name another file")
+        raise _taken(target)
     try:
         _remove_parts(target.parent)
         with NamedTemporaryFile(dir=target.parent, prefix=_PART, delete=False) as part:
@@ -48,12 +50,31 @@ def written_whole(target: Path, *, replace: bool = False) -> Iterator[IO[bytes]]
                 yield cast(IO[bytes], part)
                 part.flush()
                 os.fsync(part.fileno())
-                Path(part.name).replace(target)
+                _name(Path(part.name), target, replace=replace)
             finally:
                 Path(part.name).unlink(missing_ok=True)
         _sync(target.parent)
     except OSError as error:
         raise ConfigError(f"cannot write {target}: {error.strerror}") from error
+
+
+def _name(part: Path, target: Path, *, replace: bool) -> None:
+    """Give a complete file its name; another process may have taken it meanwhile."""
+    if not replace:
+        try:
+            target.hardlink_to(part)
+            return
+        except FileExistsError:
+            raise _taken(target) from None
+        except OSError:
+            # Disks that know no second name: FAT, and some of the network's.
+            if target.exists():
+                raise _taken(target) from None
+    part.replace(target)
+
+
+def _taken(target: Path) -> ConfigError:
+    return ConfigError(f"{target} is there already: name another file")
 
 
 def _remove_parts(folder: Path) -> None:
@@ -96,6 +117,7 @@ class Writer:
         member = tarfile.TarInfo(name)
         member.size, member.mode, member.mtime = size, 0o600, int(time.time())
         self._tar.addfile(member, data)
+        _forget_members(self._tar)
 
 
 class Reader:
@@ -152,7 +174,12 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Give one member after the other, and keep none: there may be millions."""
     while (member := tar.next()) is not None:
         yield member
-        tar.members.clear()  # type: ignore[attr-defined]  # where it keeps them
+        _forget_members(tar)
+
+
+def _forget_members(tar: tarfile.TarFile) -> None:
+    """Let a tar keep none of its members in memory, as it does otherwise."""
+    tar.members.clear()  # type: ignore[attr-defined]  # where it keeps them
 
 
 def _opened(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:

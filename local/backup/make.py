@@ -31,17 +31,23 @@ class Made:
     file: Path
     size_bytes: int
     objects: int
-    #: Objects that rows name, and that are not in the folder.
+    #: Objects that rows name and that have to be there, and those of them that are not.
+    needed: int
     missing: int
     #: The bucket that it does not hold.
     bucket: str | None
+
+    @property
+    def lacks_photos(self) -> bool:
+        """Whether more is missing than goes while a backup is taken: 3 objects, and 1 %."""
+        return self.missing >= 3 and self.missing * 100 > self.needed
 
 
 def back_up(place: Path, of: Installation) -> Made:
     """Write a backup; it has its name only once it is complete. Changes nothing.
 
     Args:
-        place: a folder, in which it gets a name with the time, or a file that is not there.
+        place: a folder, in which it gets a name with the time, or a ``.tar`` that is not there.
         of: may be at work meanwhile: all of it is of one moment.
 
     Raises:
@@ -49,6 +55,8 @@ def back_up(place: Path, of: Installation) -> Made:
     """
     if place.is_dir():
         place = place / f"photogate-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar"
+    elif place.suffix != ".tar":
+        raise ConfigError(f"there is no folder {place}: make it, or name a file that ends in .tar")
     pool = Pool(of.database_url, size=1)
     with (
         written_whole(place) as file,
@@ -77,12 +85,17 @@ def back_up(place: Path, of: Installation) -> Made:
         )
         dump.seek(0)
         tar.file(DUMP, dump)
-        objects, missing = _add_photos(tar, of.store, keys) if of.store else (0, 0)
+        objects, needed, missing = _add_photos(tar, of.store, keys) if of.store else (0, 0, 0)
         tar.document(END, {"objects": objects})
         tar.close()
         size_bytes = file.tell()
     return Made(
-        file=place, size_bytes=size_bytes, objects=objects, missing=missing, bucket=of.bucket
+        file=place,
+        size_bytes=size_bytes,
+        objects=objects,
+        needed=needed,
+        missing=missing,
+        bucket=of.bucket,
     )
 
 
@@ -97,15 +110,16 @@ def _begin(connection: Connection) -> tuple[datetime, str, str, int]:
     return at, server, snapshot, schema
 
 
-def _add_photos(tar: Writer, store: FilePhotoStore, keys: IO[bytes]) -> tuple[int, int]:
-    """Add the objects that are there; gives how many they are, and how many are missing."""
-    added = missing = 0
-    for key, needed in keys_in(keys):
+def _add_photos(tar: Writer, store: FilePhotoStore, keys: IO[bytes]) -> tuple[int, int, int]:
+    """Add the objects that are there; gives how many, how many have to be, and are missing."""
+    added = needed = missing = 0
+    for key, has_to_be in keys_in(keys):
+        needed += has_to_be == "t"
         try:
             with store.path(key).open("rb") as photo:
                 tar.file(PHOTOS + key, photo)
         except (NotFound, FileNotFoundError):
-            missing += needed == "t"
+            missing += has_to_be == "t"
             continue
         added += 1
-    return added, missing
+    return added, needed, missing

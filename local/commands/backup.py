@@ -12,17 +12,21 @@ from local.console import errors_as_lines, out, step
 
 def backup(
     place: Annotated[
-        Path, typer.Argument(metavar="DIR|FILE", help="A folder, or a file that is not there yet.")
+        Path, typer.Argument(metavar="DIR|FILE", help="A folder, or a .tar that is not there yet.")
     ],
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Succeed where photos' objects are missing.")
+    ] = False,
 ) -> None:
     """Save the database, the photos of a folder, and the names of the secrets."""
     from local.backup.installation import installation
     from local.backup.make import back_up
+    from photogate.errors import ConfigError
 
     with errors_as_lines(), installation() as here:
         made = back_up(place, here)
     _say(f"{made.file}: {made.objects} objects of photos, {made.size_bytes / 1e6:.1f} MB")
-    if made.missing:
+    if made.missing and (allow_missing or not made.lacks_photos):
         _say(
             f"{made.missing} objects that the database names are not in the folder, or went"
             " meanwhile; is PHOTOS_DIR the right one?"
@@ -32,6 +36,13 @@ def backup(
             f"photos are in the bucket {made.bucket}, which this file does not hold:"
             " its versioning or replication keeps them (docs/backup.md)"
         )
+    with errors_as_lines():
+        if made.lacks_photos and not allow_missing:
+            raise ConfigError(
+                f"{made.missing} of {made.needed} objects that the database names are not in"
+                f" {here.photos_dir}, nor in the file: name the right folder by PHOTOS_DIR and take"
+                " another, or say --allow-missing"
+            )
 
 
 def remaining(
