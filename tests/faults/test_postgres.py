@@ -131,7 +131,10 @@ def test_connections_broken_at_commit(
             fleet(broken, steady(delay_factor=0.1), steady(delay_factor=0.1)),
             Load(broken, ledger, album, photos=100_000, most_open=10, repeats=0.3) as load,
         ):
-            eventually(lambda: proxy.count >= wanted or load.done, within_s=scale.of(60, 400))
+            eventually(
+                lambda: (proxy.count >= wanted and len(ledger.durations_s) >= wanted) or load.done,
+                within_s=scale.of(60, 400),
+            )
             load.stop()
             proxy.decide = lambda _: Break.NOT
             since = time.monotonic()
