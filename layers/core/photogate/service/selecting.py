@@ -117,14 +117,18 @@ class Selecting:
         photos = self._selections.photos(ids)
         # Who holds the lease decides, as for single photos.
         held = self._selections.claim(holder, ids)
-        shown = {one.photo_id: one.seen for one in selected}
         problems = {
-            photo_id: problem
-            for photo_id in ids
-            if (problem := _in_the_way(photo_id, photos, held, revealed, verdict, holder))
-            or (problem := _held_by_another(shown.get(photo_id), photos.get(photo_id), held))
+            one.photo_id: problem
+            for one in selected
+            if (problem := _in_the_way(one, photos, held, revealed, verdict, holder))
         }
-        seen = {one.photo_id: _seen(one, photos, held) for one in selected}
+        # The lease says that nobody else decided what was shown as waiting.
+        seen = {
+            one.photo_id: Status.APPROVED
+            if _shown_as_waiting(one, photos.get(one.photo_id))
+            else one.seen
+            for one in selected
+        }
         made = self._make(
             [photo_id for photo_id in ids if photo_id not in problems],
             lambda id_: decided(id_, verdict, by=holder.person, seen=seen[id_]),
@@ -154,29 +158,22 @@ class Selecting:
         return [_result(outcome) for outcome in outcomes]
 
 
-def _seen(one: Selected, photos: dict[str, PhotoRow], held: set[str]) -> Status | None:
-    """Give the state that the person saw; an approved photo that waits is shown as a doubt."""
-    photo = photos.get(one.photo_id)
-    waits = photo is not None and photo.status is Status.APPROVED and one.photo_id in held
-    return Status.APPROVED if waits and one.seen is Status.REVIEW else one.seen
-
-
-def _held_by_another(seen: Status | None, photo: PhotoRow | None, held: set[str]) -> str | None:
-    """Refuse an approved photo that the person saw waiting, and does not hold any more."""
-    if photo is None or photo.id in held or seen is not Status.REVIEW:
-        return None
-    approved = photo.status is Status.APPROVED and photo.decided_by is None
-    return why_not(photo) if approved else None
+def _shown_as_waiting(one: Selected, photo: PhotoRow | None) -> bool:
+    """Tell whether it is a photo that the machine approved, and that was shown as a doubt."""
+    if photo is None or one.seen is not Status.REVIEW:
+        return False
+    return photo.status is Status.APPROVED and photo.decided_by is None
 
 
 def _in_the_way(
-    photo_id: str,
+    one: Selected,
     photos: dict[str, PhotoRow],
     held: set[str],
     revealed: set[str] | None,
     verdict: Verdict,
     holder: Holder,
 ) -> str | None:
+    photo_id = one.photo_id
     photo = photos.get(photo_id)
     if photo is None:
         return f"there is no photo {photo_id}"
@@ -187,7 +184,8 @@ def _in_the_way(
     mine = photo.decided_by == holder.person.user_id
     if mine and (photo.status, photo.reason) == (verdict.status, verdict.reason):
         return None
-    if photo.status is Status.REVIEW and photo_id not in held:
+    waits = photo.status is Status.REVIEW or _shown_as_waiting(one, photo)
+    if waits and photo_id not in held:
         return why_not(photo)
     return None
 
