@@ -38,7 +38,7 @@ def machine_table(accuracy: Accuracy) -> Table:
     table.add_column("policy, models", overflow="fold")
     for title in ("judged", "alone", "wrong approvals", "wrong rejections"):
         table.add_column(title, justify="right")
-    for machine, counts in sorted(accuracy.by_machine.items(), key=lambda pair: -pair[1].judged):
+    for machine, counts in accuracy.busiest:
         table.add_row(
             escape(who(machine)),
             str(counts.judged),
@@ -90,12 +90,7 @@ def write_card(path: Path, accuracy: Accuracy) -> None:
         since=f"{accuracy.since:%Y-%m-%d %H:%M} UTC",
         until=f"{accuracy.until:%Y-%m-%d %H:%M} UTC",
         lines=lines(accuracy),
-        machines=[
-            (who(machine), counts)
-            for machine, counts in sorted(
-                accuracy.by_machine.items(), key=lambda pair: -pair[1].judged
-            )
-        ],
+        machines=[(who(machine), counts) for machine, counts in accuracy.busiest],
         reasons=reasons(accuracy.all),
         percent=percent,
     )

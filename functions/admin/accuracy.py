@@ -144,7 +144,6 @@ class AccuracyCard(BaseModel):
     def of(cls, accuracy: Accuracy) -> AccuracyCard:
         """Translate what was counted."""
         main, counts = accuracy.main
-        machines = sorted(accuracy.by_machine.items(), key=lambda pair: -pair[1].judged)
         return cls(
             since=accuracy.since,
             until=accuracy.until,
@@ -153,7 +152,9 @@ class AccuracyCard(BaseModel):
             policy=main.policy,
             error_rate=_error_rate(counts),
             samples=Samples.of(counts),
-            by_machine=[MachineAccuracy.of(machine, counts) for machine, counts in machines],
+            by_machine=[
+                MachineAccuracy.of(machine, counts) for machine, counts in accuracy.busiest
+            ],
         )
 
 

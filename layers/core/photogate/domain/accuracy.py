@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from photogate.domain.estimates import Share
 from photogate.domain.samples import SampleOutcome
@@ -93,7 +94,12 @@ class Accuracy:
     until: datetime
     by_machine: Mapping[Machine, Counts]
 
-    @property
+    @cached_property
+    def busiest(self) -> list[tuple[Machine, Counts]]:
+        """The machines, those that judged most first."""
+        return sorted(self.by_machine.items(), key=lambda pair: -pair[1].judged)
+
+    @cached_property
     def all(self) -> Counts:
         """All machines together."""
         total = Counts()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from photogate.adapters.postgres.pool import Pool
-from photogate.domain import Backlog
-
-#: Nobody needs to know a larger number exactly.
-_COUNT_TO = 10_000
+from photogate.adapters.postgres.rows import COUNTED_ITEM
+from photogate.domain import COUNT_TO, Backlog
 
 
 def backlog(pool: Pool) -> Backlog:
@@ -20,12 +18,12 @@ def backlog(pool: Pool) -> Backlog:
             "SELECT (SELECT count(*) FROM (SELECT FROM review_items WHERE closed_at IS NULL"
             "   AND NOT test LIMIT :most) AS open) AS reviews,"
             " (SELECT extract(epoch FROM now() - min(created_at)) FROM (SELECT created_at"
-            "   FROM review_items WHERE closed_at IS NULL AND NOT test AND kind <> 'sample'"
+            f"   FROM review_items WHERE closed_at IS NULL AND {COUNTED_ITEM}"
             "   ORDER BY created_at LIMIT 1) AS oldest)"
             "   AS oldest_review_s,"
             " (SELECT extract(epoch FROM now() - min(created_at)) FROM batches"
             "   WHERE finished_at IS NULL) AS oldest_batch_s",
-            most=_COUNT_TO,
+            most=COUNT_TO,
         )
     )
     return Backlog(

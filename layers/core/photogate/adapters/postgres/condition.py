@@ -7,6 +7,7 @@ from datetime import datetime
 
 from photogate.adapters.postgres.migration_files import shipped
 from photogate.adapters.postgres.pool import Pool, Session
+from photogate.adapters.postgres.rows import COUNTED_ITEM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ def condition(pool: Pool) -> Condition:
             swept_at = last["ended_at"] if last else None
             (row,) = session.rows(
                 "SELECT min(created_at) AS at FROM (SELECT created_at FROM review_items"
-                " WHERE closed_at IS NULL AND kind <> 'sample' AND NOT test"
+                f" WHERE closed_at IS NULL AND {COUNTED_ITEM}"
                 " ORDER BY created_at LIMIT 1) AS oldest"
             )
             oldest_at = row["at"]

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 from photogate.adapters.postgres.pool import Pool, Session
-from photogate.adapters.postgres.rows import PHOTO
+from photogate.adapters.postgres.rows import COUNTED_ITEM, PHOTO
 from photogate.domain import COUNT_TO, Total
 
 #: Rows that quantiles are taken of.
@@ -67,13 +67,12 @@ _CLOSED = f"""
     SELECT count(*) AS n,
            percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY waited_s) AS waited_s
     FROM (SELECT extract(epoch FROM closed_at - created_at) AS waited_s
-          FROM review_items WHERE closed_at >= :since AND NOT test AND kind <> 'sample'
+          FROM review_items WHERE closed_at >= :since AND {COUNTED_ITEM}
           ORDER BY closed_at DESC LIMIT {NEWEST}) AS newest
 """
 _OPEN = f"""
     SELECT count(*) AS n, extract(epoch FROM now() - min(created_at)) AS oldest_s
-    FROM (SELECT created_at FROM review_items WHERE closed_at IS NULL AND NOT test
-          AND kind <> 'sample'
+    FROM (SELECT created_at FROM review_items WHERE closed_at IS NULL AND {COUNTED_ITEM}
           LIMIT {COUNT_TO + 1}) AS open
 """
 #: Beside ours there may be another program's tables, in the same schema.

@@ -36,6 +36,10 @@ SHOWN = (
 #: A table that another program made may hold videos: they are neither read nor written.
 PHOTO = "media_type = 'photo'"
 
+#: Items of ``review_items`` that figures of people's work count: real photos, and none that was
+#: drawn to check the machine.
+COUNTED_ITEM = "(NOT test AND kind <> 'sample')"
+
 #: Photos that wait for the machine: new ones, and those that it looks at once more.
 OPEN = f"({PHOTO} AND (moderation_status = 'pending' OR reopened))"
 
