@@ -78,7 +78,9 @@ def third_path() -> Path:
     Raises:
         ConfigError: a part of its builder is missing.
     """
-    return _path(THIRD, [*sorted(_THIRD.glob("*.py")), _BUILDER / "wheels.py"])
+    return _path(
+        THIRD, [*sorted(_THIRD.glob("*.py")), _THIRD / "pins.json", _BUILDER / "wheels.py"]
+    )
 
 
 def ensure_bundle(
@@ -141,7 +143,9 @@ def ensure_third(progress: Callable[[str], None] = lambda _: None) -> Path:
         ConfigError: it cannot be had; one line with the way out.
     """
     path = third_path()
-    return _ensure(path, lambda: _loads(path), lambda: _build_third(path, progress), progress)
+    return _ensure(
+        path, lambda: _third_verified(path), lambda: _build_third(path, progress), progress
+    )
 
 
 def _ensure(
@@ -201,21 +205,20 @@ def _inputs(name: str) -> list[Path]:
     return [*sorted(_BUILDER.glob("*.py")), _BUILDER / "pins.json", calibration, _BUILD_LOCK]
 
 
-def _loads(path: Path) -> bool:
-    try:
-        load_bundle(path)
-    except ConfigError:
-        return False
-    return True
-
-
 def _verified(path: Path, name: str, precision: Precision) -> bool:
+    return _is_pinned(path, json.loads((_BUILDER / "pins.json").read_text())[name][precision])
+
+
+def _third_verified(path: Path) -> bool:
+    return _is_pinned(path, json.loads((_THIRD / "pins.json").read_text())["model"])
+
+
+def _is_pinned(path: Path, pin: str) -> bool:
+    """Tell whether a sound bundle of exactly this model is there."""
     try:
-        bundle = load_bundle(path)
+        return load_bundle(path).digest == pin
     except ConfigError:
         return False
-    pins = json.loads((_BUILDER / "pins.json").read_text())
-    return bool(bundle.digest == pins[name][precision])
 
 
 def _faces_verified(path: Path) -> bool:

@@ -159,3 +159,10 @@ def test_a_spoilt_bundle_is_built_again(tmp_path: Path, monkeypatch: pytest.Monk
     assert said[0] == f"{path} is damaged, or half of it: mobilenet_v2 is built again"
     assert said[-1] == "fetching nsfwjs from npm and converting mobilenet_v2"
     assert {entry.name for entry in path.parent.iterdir()} == {path.name, f".{path.name}.lock"}
+
+
+def test_the_third_is_the_pinned_model_and_no_other(
+    second_bundle: Path, third_bundle: Path
+) -> None:
+    assert model_build._third_verified(third_bundle)
+    assert not model_build._third_verified(second_bundle)

