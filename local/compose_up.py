@@ -101,6 +101,12 @@ def hopeless(one: Container) -> bool:
     return one.status == "restarting" and one.restarts >= _ENDED_AT_MOST
 
 
+def holds_its_port(containers: list[Container]) -> bool:
+    """Tell whether the API of this stack listens, or may again while it ends and comes back."""
+    api = [one for one in containers if one.service == "api"]
+    return any(one.status not in ("created", "exited", "dead") for one in api)
+
+
 def settings_in(text: str) -> dict[str, str]:
     """Give what the file ``.env`` says, as docker compose reads it."""
     return {name: compose_env.plain(value) for name, value in compose_env.values(text).items()}
@@ -222,8 +228,7 @@ def main() -> None:
     port = settings.get("HTTP_PORT") or _DEFAULT_PORT
     if problem := contradiction(settings):
         sys.exit(problem)
-    running = _asked("compose", "ps", "--status", "running", "--quiet", "api")
-    if not running and is_taken(port):
+    if not holds_its_port(_containers()) and is_taken(port):
         sys.exit(_TAKEN.format(port=port))
     if not _start():
         sys.exit(f"make up: {_why(port)}")

@@ -42,6 +42,15 @@ def test_a_taken_port(error: str) -> None:
     assert "HTTP_PORT=8080" in said
 
 
+@pytest.mark.parametrize(
+    ("status", "holds"),
+    [("running", True), ("restarting", True), ("paused", True), ("exited", False)],
+)
+def test_an_api_that_ends_again_and_again_keeps_its_port(status: str, holds: bool) -> None:
+    stack = [container("migrate", status="exited"), container("api", status=status)]
+    assert compose_up.holds_its_port(stack) is holds
+
+
 @pytest.mark.parametrize("error", NOT_ALLOWED)
 def test_a_port_that_docker_may_not_open(error: str) -> None:
     said = compose_up.reason([container("api", status="created", error=error)], {}, "80")
