@@ -51,8 +51,6 @@ TOO_SMALL, BLANK = "rejected/too_small", "rejected/blank"
 
 HTML = b"<html><script>alert(1)</script></html>"
 PHP = b"<?php system($_GET['c']); ?>"
-#: 200 MB of zeros in 200 kB.
-ZEROS = zlib.compress(bytes(200_000_000), 9)
 
 
 def portrait() -> Image.Image:
@@ -61,7 +59,7 @@ def portrait() -> Image.Image:
 
 
 def corpus() -> Iterator[Case]:
-    """Give every file."""
+    """Give every file; none is made before it is asked for, since pytest lists them all."""
     yield from _bombs()
     yield from _in_metadata()
     yield from _damaged()
@@ -83,89 +81,147 @@ def _bombs() -> Iterator[Case]:
 
 
 def _in_metadata() -> Iterator[Case]:
-    sound = encoded(portrait(), "PNG")
-    for kind in (b"zTXt", b"iCCP"):
-        body = b"Comment\0\0" + ZEROS
-        yield f"{kind.decode()} bomb", partial(with_chunk, sound, kind, body), UNREADABLE
-    body = b"Comment\0\1\0\0\0" + ZEROS
-    yield "iTXt bomb", partial(with_chunk, sound, b"iTXt", body), UNREADABLE
-    bomb = exif_bomb(1_500_000)
-    yield "EXIF bomb in a PNG", partial(with_chunk, sound, b"eXIf", bomb), APPROVED
-    yield "EXIF bomb in a WebP", partial(good, portrait(), "WEBP", exif=bomb), APPROVED
-    small = b"Exif\0\0" + exif_bomb(65_000)
-    yield "EXIF bomb in a JPEG", partial(with_segment, _jpeg(), 0xE1, small), APPROVED
-    segments = _jpeg()[:2] + b"\xff\xe5\0\2" * 1_000_000 + _jpeg()[2:]
-    yield "a million segments", lambda: segments, APPROVED
-    yield "damaged ICC", partial(good, portrait(), "JPEG", icc_profile=b"nothing"), APPROVED
-    grey = portrait().convert("L")
-    yield "ICC of RGB on grey", partial(good, grey, "JPEG", icc_profile=display_p3()), APPROVED
-    wide = in_display_p3(portrait())
-    yield "Display P3", partial(good, wide, "PNG", icc_profile=display_p3()), APPROVED
+    yield "zTXt bomb", partial(_bomb_in_png, b"zTXt", b"Comment\0\0"), UNREADABLE
+    yield "iCCP bomb", partial(_bomb_in_png, b"iCCP", b"Comment\0\0"), UNREADABLE
+    yield "iTXt bomb", partial(_bomb_in_png, b"iTXt", b"Comment\0\1\0\0\0"), UNREADABLE
+    yield "EXIF bomb in a PNG", lambda: with_chunk(_png(), b"eXIf", _large_exif()), APPROVED
+    yield "EXIF bomb in a WebP", lambda: good(portrait(), "WEBP", exif=_large_exif()), APPROVED
+    yield "EXIF bomb in a JPEG", _exif_bomb_in_jpeg, APPROVED
+    yield "a million segments", _segments, APPROVED
+    yield "damaged ICC", lambda: good(portrait(), "JPEG", icc_profile=b"nothing"), APPROVED
+    yield "ICC of RGB on grey", _grey_with_icc_of_rgb, APPROVED
+    yield "Display P3", _in_display_p3, APPROVED
 
 
 def _damaged() -> Iterator[Case]:
     yield "0 bytes", bytes, UNREADABLE
     yield "1 byte", lambda: b"\xff", UNREADABLE
-    yield "noise", partial(np.random.default_rng(1).bytes, 100_000), UNREADABLE
+    yield "noise", lambda: np.random.default_rng(1).bytes(100_000), UNREADABLE
     for kind in FORMATS:
-        data = good(portrait(), kind)
         for share in (0.02, 0.5, 0.95):
-            rest = data[: int(len(data) * share)]
-            yield f"{share:.0%} of a {kind}", partial(bytes, rest), UNREADABLE
+            yield f"{share:.0%} of a {kind}", partial(_beginning, kind, share), UNREADABLE
 
 
 def _in_disguise() -> Iterator[Case]:
-    archive = _zip(b"shell.php", PHP)
-    yield "HTML behind", lambda: _jpeg() + HTML, APPROVED
-    yield "HTML before", lambda: HTML + _jpeg(), UNREADABLE
-    yield "ZIP behind", lambda: _jpeg() + archive, APPROVED
-    yield "ZIP before", lambda: archive + _jpeg(), UNREADABLE
+    yield "HTML behind", lambda: _good("JPEG") + HTML, APPROVED
+    yield "HTML before", lambda: HTML + _good("JPEG"), UNREADABLE
+    yield "ZIP behind", lambda: _good("JPEG") + _zip(b"shell.php", PHP), APPROVED
+    yield "ZIP before", lambda: _zip(b"shell.php", PHP) + _good("JPEG"), UNREADABLE
     yield "PHP behind a GIF", lambda: encoded(portrait(), "GIF") + PHP, APPROVED
-    yield "PHP in a JPEG", partial(with_segment, _jpeg(), 0xFE, PHP), APPROVED
-    sound = encoded(portrait(), "PNG")
-    yield "PHP in a PNG", partial(with_chunk, sound, b"tEXt", b"Comment\0" + PHP), APPROVED
+    yield "PHP in a JPEG", lambda: with_segment(_good("JPEG"), 0xFE, PHP), APPROVED
+    yield "PHP in a PNG", lambda: with_chunk(_png(), b"tEXt", b"Comment\0" + PHP), APPROVED
     yield "a script that begins like a GIF", lambda: b"GIF89a/*" + HTML + b"*/=1;", UNREADABLE
     yield "HTML", lambda: HTML, UNREADABLE
     yield "SVG", lambda: b'<svg xmlns="http://www.w3.org/2000/svg"><path d="M0"/></svg>', UNREADABLE
     yield "MP4", lambda: b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(999), UNREADABLE
     for kind in ("PDF", "ICO", "BMP", "TIFF", "JPEG2000", "PPM", "TGA"):
-        yield kind, partial(encoded, portrait(), kind), UNREADABLE
+        yield kind, partial(_portrait_as, kind), UNREADABLE
 
 
 def _odd_pixels() -> Iterator[Case]:
     for mode, kind in (("CMYK", "JPEG"), ("L", "JPEG"), ("LA", "PNG"), ("RGBA", "PNG")):
-        yield f"{mode} {kind}", partial(good, portrait().convert(mode), kind), APPROVED
-    yield "1 bit", partial(encoded, portrait().convert("1"), "PNG"), APPROVED
-    deep = Image.fromarray(np.asarray(portrait().convert("L")).astype(np.uint16) * 257)
-    yield "16 bits of grey", partial(encoded, deep, "PNG"), APPROVED
-    yield "16 bits of RGB", partial(sixteen_bits, portrait()), APPROVED
-    few = portrait().quantize(64)
-    yield "palette", partial(encoded, few, "PNG"), APPROVED
-    yield "palette with a clear colour", partial(encoded, few, "PNG", transparency=3), APPROVED
-    clear = portrait().convert("RGBA")
-    clear.putalpha(0)
-    yield "all clear", partial(encoded, clear, "PNG"), BLANK
-    yield "progressive", partial(good, portrait(), "JPEG", progressive=True), APPROVED
+        yield f"{mode} {kind}", partial(_converted, mode, kind), APPROVED
+    yield "1 bit", lambda: encoded(portrait().convert("1"), "PNG"), APPROVED
+    yield "16 bits of grey", _sixteen_bits_of_grey, APPROVED
+    yield "16 bits of RGB", lambda: sixteen_bits(portrait()), APPROVED
+    yield "palette", lambda: encoded(_few_colours(), "PNG"), APPROVED
+    clear = {"transparency": 3}
+    yield "palette with a clear colour", lambda: encoded(_few_colours(), "PNG", **clear), APPROVED
+    yield "all clear", _all_clear, BLANK
+    yield "progressive", lambda: good(portrait(), "JPEG", progressive=True), APPROVED
 
 
 def _odd_shapes() -> Iterator[Case]:
-    yield "1×1", partial(encoded, Image.new("RGB", (1, 1)), "PNG"), TOO_SMALL
+    yield "1×1", lambda: encoded(Image.new("RGB", (1, 1)), "PNG"), TOO_SMALL
     yield "30,000×10", partial(black_png, 30_000, 10), TOO_SMALL
-    yield "10×30,000", partial(encoded, Image.new("RGB", (10, 30_000)), "JPEG"), TOO_SMALL
+    yield "10×30,000", lambda: encoded(Image.new("RGB", (10, 30_000)), "JPEG"), TOO_SMALL
     for kind in ANIMATED:
-        same = [portrait(), portrait().point(lambda level: level * 0.9)]
-        yield f"animated {kind}", partial(animation, same, kind), APPROVED
-        blank = [portrait(), Image.new("RGB", portrait().size, "teal"), portrait()]
-        yield f"{kind} with a blank frame", partial(animation, blank, kind), BLANK
+        yield f"animated {kind}", partial(_fading, kind), APPROVED
+        yield f"{kind} with a blank frame", partial(_with_blank_frame, kind), BLANK
     for kind in (kind for kind in FORMATS if kind != "GIF"):
         for number in range(1, 9):
-            turned = partial(tagged, portrait(), kind, number)
-            yield f"{kind}, orientation {number}", turned, APPROVED
+            yield f"{kind}, orientation {number}", partial(_turned, kind, number), APPROVED
 
 
 @cache
-def _jpeg() -> bytes:
-    return good(portrait(), "JPEG")
+def _png() -> bytes:
+    return encoded(portrait(), "PNG")
+
+
+@cache
+def _zeros() -> bytes:
+    """Give 200 MB of zeros in 200 kB."""
+    return zlib.compress(bytes(200_000_000), 9)
+
+
+def _bomb_in_png(kind: bytes, head: bytes) -> bytes:
+    return with_chunk(_png(), kind, head + _zeros())
+
+
+@cache
+def _large_exif() -> bytes:
+    return exif_bomb(1_500_000)
+
+
+def _exif_bomb_in_jpeg() -> bytes:
+    return with_segment(_good("JPEG"), 0xE1, b"Exif\0\0" + exif_bomb(65_000))
+
+
+def _segments() -> bytes:
+    return _good("JPEG")[:2] + b"\xff\xe5\0\2" * 1_000_000 + _good("JPEG")[2:]
+
+
+def _grey_with_icc_of_rgb() -> bytes:
+    return good(portrait().convert("L"), "JPEG", icc_profile=display_p3())
+
+
+def _in_display_p3() -> bytes:
+    return good(in_display_p3(portrait()), "PNG", icc_profile=display_p3())
+
+
+@cache
+def _good(kind: str) -> bytes:
+    return good(portrait(), kind)
+
+
+def _beginning(kind: str, share: float) -> bytes:
+    return _good(kind)[: int(len(_good(kind)) * share)]
+
+
+def _portrait_as(kind: str) -> bytes:
+    return encoded(portrait(), kind)
+
+
+def _converted(mode: str, kind: str) -> bytes:
+    return good(portrait().convert(mode), kind)
+
+
+def _sixteen_bits_of_grey() -> bytes:
+    grey = np.asarray(portrait().convert("L")).astype(np.uint16) * 257
+    return encoded(Image.fromarray(grey), "PNG")
+
+
+def _few_colours() -> Image.Image:
+    return portrait().quantize(64)
+
+
+def _all_clear() -> bytes:
+    clear = portrait().convert("RGBA")
+    clear.putalpha(0)
+    return encoded(clear, "PNG")
+
+
+def _fading(kind: str) -> bytes:
+    return animation([portrait(), portrait().point(lambda level: level * 0.9)], kind)
+
+
+def _with_blank_frame(kind: str) -> bytes:
+    blank = Image.new("RGB", portrait().size, "teal")
+    return animation([portrait(), blank, portrait()], kind)
+
+
+def _turned(kind: str, orientation: int) -> bytes:
+    return tagged(portrait(), kind, orientation)
 
 
 def _stretched_avif(side: int) -> bytes:
@@ -186,7 +242,7 @@ def _stretched_webp() -> bytes:
 
 
 def _stretched_jpeg() -> bytes:
-    data = _jpeg()
+    data = _good("JPEG")
     at = data.index(b"\xff\xc0") + 5
     return data[:at] + b"\xff\xfe" * 2 + data[at + 4 :]
 

@@ -11,7 +11,11 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+
+from PIL import Image
 
 from local.samples import photograph
 from photogate.errors import DecoderFailed, PhotoRefused
@@ -20,18 +24,32 @@ from tests.model.files import ANIMATED, FORMATS, animation, display_p3, good, ta
 from tests.model.originals import animations, stills
 
 
-def seeds() -> dict[str, bytes]:
-    """Give sound files of every kind, by name."""
-    photo = photograph("coffee.png").resize((300, 200))
-    frames = [photo.rotate(angle) for angle in range(4)]
+def seeds() -> dict[str, Callable[[], bytes]]:
+    """Give what makes sound files of every kind, by name."""
     return {
-        **{kind: good(photo, kind) for kind in FORMATS},
-        **{f"turned {kind}": tagged(photo, kind, 6) for kind in FORMATS if kind != "GIF"},
-        **{f"animated {kind}": animation(frames, kind) for kind in ANIMATED},
-        "progressive JPEG": good(photo, "JPEG", progressive=True),
-        "JPEG with ICC": good(photo, "JPEG", icc_profile=display_p3()),
-        "palette": good(photo.quantize(16), "PNG", transparency=2),
+        **{kind: partial(_sound, kind) for kind in FORMATS},
+        **{f"turned {kind}": partial(_turned, kind) for kind in FORMATS if kind != "GIF"},
+        **{f"animated {kind}": partial(_animated, kind) for kind in ANIMATED},
+        "progressive JPEG": lambda: good(_photo(), "JPEG", progressive=True),
+        "JPEG with ICC": lambda: good(_photo(), "JPEG", icc_profile=display_p3()),
+        "palette": lambda: good(_photo().quantize(16), "PNG", transparency=2),
     }
+
+
+def _photo() -> Image.Image:
+    return photograph("coffee.png").resize((300, 200))
+
+
+def _sound(kind: str) -> bytes:
+    return good(_photo(), kind)
+
+
+def _turned(kind: str) -> bytes:
+    return tagged(_photo(), kind, 6)
+
+
+def _animated(kind: str) -> bytes:
+    return animation([_photo().rotate(angle) for angle in range(4)], kind)
 
 
 def changed(data: bytes, rng: random.Random) -> bytes:
@@ -64,10 +82,11 @@ class Endings:
 
 def decode_mutations(count: int, seed: int) -> Endings:
     """Decode ``count`` mutated files in the sandbox; the same seed gives the same files."""
-    sound = [
+    makers = [
         *seeds().items(),
-        *((original.name, original.make()) for original in (*stills(), *animations())),
+        *((original.name, original.make) for original in (*stills(), *animations())),
     ]
+    sound = [(name, make()) for name, make in makers]
     rng, endings, sandbox = random.Random(seed), Endings(), Sandbox()
     for number in range(count):
         name, data = sound[number % len(sound)]

@@ -73,18 +73,26 @@ def most_of_them_slow(originals: Iterable[Original]) -> list[Any]:
     ]
 
 
-def stills() -> Iterator[Original]:
+@cache
+def stills() -> tuple[Original, ...]:
     """Give pictures, each of which shows one thing on one page."""
-    yield from _plain()
-    yield from _profiles()
-    yield from _png_colours()
-    yield from _avif_colours()
-    yield from _transparent()
-    yield from _shapes()
+    return (
+        *_plain(),
+        *_profiles(),
+        *_png_colours(),
+        *_avif_colours(),
+        *_transparent(),
+        *_shapes(),
+    )
 
 
-def animations() -> Iterator[Original]:
+@cache
+def animations() -> tuple[Original, ...]:
     """Give animations."""
+    return (*_animations(),)
+
+
+def _animations() -> Iterator[Original]:
     for kind, mime in (("GIF", "gif"), ("WEBP", "webp"), ("PNG", "png"), ("AVIF", "avif")):
         for name, make in (
             ("12 frames", partial(animation, _turning(12))),

@@ -6,7 +6,6 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -103,23 +102,28 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 
-@pytest.mark.parametrize(("state", "change"), list(product(STATES, CHANGES)))
-def test_what_is_allowed(state: str, change: str) -> None:
-    after = applied(CHANGES[change], STATES[state])
-    changes_something = not isinstance(after, Refusal) and after != STATES[state]
-    assert changes_something == (change in ALLOWED[state])
+@pytest.mark.parametrize("state", STATES)
+def test_what_is_allowed(state: str) -> None:
+    outcomes = {name: applied(change, STATES[state]) for name, change in CHANGES.items()}
+    changing = {
+        name
+        for name, after in outcomes.items()
+        if not isinstance(after, Refusal) and after != STATES[state]
+    }
+    assert changing == ALLOWED[state]
 
 
-@pytest.mark.parametrize(("state", "change"), list(product(STATES, CHANGES)))
-def test_a_terminal_state_never_goes_back_to_pending(state: str, change: str) -> None:
-    after = applied(CHANGES[change], STATES[state])
-    if isinstance(after, State) and state != "pending":
-        assert after.status is not Status.PENDING
-    # Whatever a person decides can be taken back at once, and is not pending then either.
-    if isinstance(after, State) and after.undo is not None:
-        again = applied(undone("p", by=MODERATOR), after)
-        assert isinstance(again, State)
-        assert again.status is not Status.PENDING
+@pytest.mark.parametrize("state", STATES)
+def test_a_terminal_state_never_goes_back_to_pending(state: str) -> None:
+    for name, change in CHANGES.items():
+        after = applied(change, STATES[state])
+        if isinstance(after, State) and state != "pending":
+            assert after.status is not Status.PENDING, name
+        # Whatever a person decides can be taken back at once, and is not pending then either.
+        if isinstance(after, State) and after.undo is not None:
+            again = applied(undone("p", by=MODERATOR), after)
+            assert isinstance(again, State), name
+            assert again.status is not Status.PENDING, name
 
 
 @pytest.mark.parametrize("verdict", [APPROVED, REJECTED, REVIEW])

@@ -103,11 +103,11 @@ rules:
 
 
 @PRESET
-@pytest.mark.parametrize("alone", GRID)
-def test_one_model_alone_judges_as_before(policy: Policy, alone: float) -> None:
-    one = replace(said(alone, 0.0, 0.0), opinions={})
-    expected = Status.REJECTED if alone > 0.9 else Status.REVIEW if alone > 0.5 else Status.APPROVED
-    assert decide(one, policy).status is expected
+def test_one_model_alone_judges_as_before(policy: Policy) -> None:
+    for alone in GRID:
+        one = replace(said(alone, 0.0, 0.0), opinions={})
+        high = Status.REJECTED if alone > 0.9 else Status.REVIEW
+        assert decide(one, policy).status is (high if alone > 0.5 else Status.APPROVED), alone
 
 
 @PRESET

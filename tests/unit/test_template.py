@@ -139,7 +139,7 @@ def photo_access(owner: Any) -> dict[str, set[str]]:
 
 
 STATEMENTS = [
-    pytest.param(value, id=path)
+    (path, value)
     for path, value in walk(template()["Resources"])
     if isinstance(value, dict) and "Effect" in value
 ]
@@ -149,13 +149,16 @@ QUEUES = resources("AWS::SQS::Queue")
 
 
 class TestPermissions:
-    @pytest.mark.parametrize("statement", STATEMENTS)
-    def test_actions_and_resources_are_exact(self, statement: dict[str, Any]) -> None:
-        assert "NotAction" not in statement
-        assert "NotResource" not in statement
-        if statement["Effect"] == "Deny":
-            assert statement["Condition"] == TLS_ONLY
-            return
+    def test_actions_and_resources_are_exact(self) -> None:
+        for path, statement in STATEMENTS:
+            assert "NotAction" not in statement, path
+            assert "NotResource" not in statement, path
+            if statement["Effect"] == "Deny":
+                assert statement["Condition"] == TLS_ONLY, path
+            else:
+                self.assert_exact(statement)
+
+    def assert_exact(self, statement: dict[str, Any]) -> None:
         actions = listed(statement["Action"])
         assert all(re.fullmatch(r"[a-z0-9]+:[A-Za-z]+", action) for action in actions), actions
         if "AssumeRole" in actions[0]:
