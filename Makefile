@@ -14,6 +14,9 @@ UNASKED := $(if $(filter no,$(CONFIRM))$(CI),--no-confirm-changeset)
 DOCKER_BUILD ?= docker build
 VENV := .venv
 BIN := $(VENV)/bin
+# Compiled files are kept, whatever the environment says: else every test process and every server
+# that a test starts compiles all of it again.
+TESTS := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest
 SAM := .venv-sam/bin/sam
 # One make at a time installs; see the file.
 LOCKED := $(PYTHON) requirements/locked.py
@@ -29,13 +32,13 @@ run: setup model ## Run everything here and moderate sample photos (PHOTOS=dir f
 	@$(BIN)/photogate up --port $(PORT) --workers $(WORKERS) $(if $(MODEL),--model "$(MODEL)") $(if $(PHOTOS),--photos "$(PHOTOS)",--demo)
 
 quick: setup-dev ## Run the tests that need no server and no model
-	@$(BIN)/pytest tests/unit tests/service tests/contract -m quick -n $(TEST_PROCESSES) --dist worksteal $(PYTEST)
+	@$(TESTS) tests/unit tests/service tests/contract -m quick -n $(TEST_PROCESSES) --dist worksteal $(PYTEST)
 
 test: setup-dev model ## Run the tests, but for the slow ones
-	@$(BIN)/pytest -m "not slow" -n $(TEST_PROCESSES) --dist worksteal $(PYTEST)
+	@$(TESTS) -m "not slow" -n $(TEST_PROCESSES) --dist worksteal $(PYTEST)
 
 test-slow: setup-dev model ## Run the tests that take long: all models, the largest photos, waits
-	@$(BIN)/pytest -m slow -n $(TEST_PROCESSES) --dist loadfile $(PYTEST)
+	@$(TESTS) -m slow -n $(TEST_PROCESSES) --dist loadfile $(PYTEST)
 
 screenshots: setup-dev model ## Take the pictures of the main pages for the docs anew
 	@PHOTOGATE_SCREENSHOTS=docs/images $(BIN)/pytest -m slow tests/browser/test_screenshots.py tests/browser/test_evaluate_page.py

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -107,8 +108,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def postgres_url(home: Home) -> Iterator[str]:
     """A PostgreSQL of this run's own."""
     server = EmbeddedPostgres(home)
-    yield _needed(server.start, "PostgreSQL")
+    url = _needed(server.start, "PostgreSQL")
+    _hurry(url)
+    yield url
     server.stop()
+
+
+def _hurry(url: str) -> None:
+    """Wait for no disk, since each test commits often; only a machine that stops loses anything."""
+    with closing(connect_postgres(connect_arguments(url))) as connection:
+        for setting in ("fsync", "full_page_writes"):
+            connection.run(f"ALTER SYSTEM SET {setting} = off")
+        connection.run("SELECT pg_reload_conf()")
 
 
 @pytest.fixture(scope="session")
@@ -131,13 +142,25 @@ def migrated_url(postgres_url: str) -> str:
 @pytest.fixture
 def fresh_url(postgres_url: str) -> Iterator[str]:
     """A database without any table, for one test."""
+    with new_database(postgres_url) as url:
+        yield url
+
+
+@contextmanager
+def new_database(server_url: str, *, like: str | None = None) -> Iterator[str]:
+    """Make a database; gives its URL.
+
+    Args:
+        like: the URL of one to copy, which nobody is connected to. What was set for a role in it
+            (``set_timeouts``) stays behind.
+    """
     name = f"fresh_{time.time_ns()}"
+    template = f" TEMPLATE {urlsplit(like).path[1:]}" if like else ""
     # CREATE DATABASE refuses to run in a transaction.
-    connection = connect_postgres(connect_arguments(postgres_url))
-    connection.run(f"CREATE DATABASE {name}")
-    yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
-    connection.run(f"DROP DATABASE {name} WITH (FORCE)")
-    connection.close()
+    with closing(connect_postgres(connect_arguments(server_url))) as connection:
+        connection.run(f"CREATE DATABASE {name}{template}")
+        yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
+        connection.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import pytest
 
 from photogate.adapters.memory.photos import MemoryPhotoStore
 from photogate.adapters.memory.vision import ScriptedAnalyzer, ScriptedCopies
-from photogate.adapters.postgres.migrate import migrate
+from photogate.adapters.postgres.migrate import migrate, set_timeouts
 from photogate.adapters.postgres.migration_plan import plan
 from photogate.adapters.postgres.pool import Pool
 from photogate.adapters.postgres.queue import PostgresQueue
@@ -33,6 +33,7 @@ from photogate.service.copying import Copying
 from photogate.service.moderate import Moderation
 from photogate.service.sweep import Sweep
 from tests import authors, predecessor
+from tests.conftest import new_database
 from tests.predecessor import OldBackend, ask, value
 from tests.records import PostgresRecords
 from tests.service.conftest import FINE
@@ -246,14 +247,24 @@ def unapproved(pool: Pool, keys: list[str]) -> list[dict[str, Any]]:
     )
 
 
+@pytest.fixture(scope="module")
+def adopted_url(postgres_url: str) -> Iterator[str]:
+    """A small table that was just adopted, to be copied."""
+    with new_database(postgres_url) as url:
+        with closing(Pool(url)) as pool:
+            predecessor.create(pool, rows=60)
+            migrate(pool)
+        yield url
+
+
 @pytest.fixture
-def adopted(fresh_url: str) -> Iterator[Photogate]:
-    """A small table that was just adopted, and nobody at work."""
-    photogate = Photogate(fresh_url)
-    with closing(photogate.pool):
-        predecessor.create(photogate.pool, rows=60)
-        migrate(photogate.pool)
-        yield photogate
+def adopted(postgres_url: str, adopted_url: str) -> Iterator[Photogate]:
+    """A copy of it, and nobody at work."""
+    with new_database(postgres_url, like=adopted_url) as url:
+        photogate = Photogate(url)
+        with closing(photogate.pool):
+            set_timeouts(photogate.pool)
+            yield photogate
 
 
 def state(photogate: Photogate, photo_id: str) -> tuple[str, bool]:
