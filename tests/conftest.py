@@ -9,13 +9,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 import redis
 import requests
+from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 
 from local.home import Home
@@ -43,6 +45,16 @@ settings.load_profile("patient")
 
 # Metrics go to standard output, where they would drown what pytest prints.
 os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
+
+_parsed = cache(JSONFileLoader().load_file)
+
+
+def _parsed_once(self: JSONFileLoader, file_path: str) -> Any:
+    return _parsed(file_path)
+
+
+# Each session of boto3 parses the descriptions of AWS's services anew; here there are hundreds.
+JSONFileLoader.load_file = _parsed_once  # type: ignore[method-assign]
 
 #: Of this run alone: pytest takes other users' rights away from the folder that all runs share,
 #: whenever one begins, and PostgreSQL runs as another user when the tests run as root.

@@ -121,6 +121,7 @@ def test_one_users_uploads_are_limited_and_each_is_stored_once(shared_stack: Run
     slow.close()
 
 
+@pytest.mark.slow
 def test_a_forwarded_address_counts_from_trusted_proxies_alone(
     start: Callable[..., RunningStack],
 ) -> None:

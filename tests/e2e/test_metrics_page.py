@@ -83,8 +83,8 @@ def test_the_pages_commands(start: Callable[..., RunningStack]) -> None:
     assert 'photogate_part_up{part="database"} 1.0\n' in done.stdout
 
 
-def test_without_a_token_nothing_is_told(stack: RunningStack) -> None:
-    assert requests.get(f"{stack.url}/metrics", timeout=10).status_code == 404
+def test_without_a_token_nothing_is_told(shared_stack: RunningStack) -> None:
+    assert requests.get(f"{shared_stack.url}/metrics", timeout=10).status_code == 404
 
 
 def test_each_alert_has_a_line_on_the_page() -> None:

@@ -273,7 +273,8 @@ def test_what_was_given_up_is_redriven(start: Callable[..., RunningStack]) -> No
     client.close()
 
 
-def test_no_process_outlives_a_killed_parent(stack: RunningStack) -> None:
+def test_no_process_outlives_a_killed_parent(start: Callable[..., RunningStack]) -> None:
+    stack = start("--workers", "1")
     family = psutil.Process(stack.process.pid).children(recursive=True)
     assert len(family) >= 5
     stack.process.kill()
@@ -282,6 +283,7 @@ def test_no_process_outlives_a_killed_parent(stack: RunningStack) -> None:
     assert alive == []
 
 
+@pytest.mark.slow
 def test_the_policy_of_the_stack_can_be_chosen(start: Callable[..., RunningStack]) -> None:
     said = start("--demo", POLICY="community").said()
     assert re.search(r"cat\.jpg.*approved", said), said
@@ -304,6 +306,7 @@ def test_the_policy_of_the_stack_can_be_a_file(
     assert saved["POLICY"] == str(tmp_path / "mine.yaml")
 
 
+@pytest.mark.slow
 def test_postgresql_carries_the_jobs_where_no_redis_can_be_had(
     start: Callable[..., RunningStack], tmp_path: Path
 ) -> None:
@@ -333,12 +336,12 @@ def test_postgresql_carries_the_jobs_when_it_is_told_to(
     assert "5 photos" in stack.run("smoke", "5")
 
 
-def test_a_second_stack_keeps_out_of_the_same_folder(stack: RunningStack, stack_home: Path) -> None:
-    done = TestErrors().up("--port", str(free_port()), PHOTOGATE_HOME=str(stack_home))
+def test_a_second_stack_keeps_out_of_the_same_folder(shared_stack: RunningStack) -> None:
+    done = TestErrors().up("--port", str(free_port()), PHOTOGATE_HOME=str(shared_stack.home))
     assert done.returncode == 1
     assert "another Photogate runs in" in done.stderr
     assert "PHOTOGATE_HOME" in done.stderr
-    assert "5 photos" in stack.run("smoke", "5")
+    assert "5 photos" in shared_stack.run("smoke", "5")
 
 
 @pytest.mark.slow
