@@ -399,12 +399,13 @@ class TestErrors:
             ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "Redis does not answer"),
             ({"MODEL_DIR": "/nowhere"}, "make model"),
             ({"DATABASE_URL": "postgresql://u:p@h:notaport/x"}, "DATABASE_URL: Port"),
-            ({"REDIS_URL": "nonsense"}, "REDIS_URL: "),
-            ({"SWEEP_INTERVAL_S": "0"}, "SWEEP_INTERVAL_S: "),
+            pytest.param({"REDIS_URL": "nonsense"}, "REDIS_URL: ", marks=pytest.mark.slow),
+            pytest.param({"SWEEP_INTERVAL_S": "0"}, "SWEEP_INTERVAL_S: ", marks=pytest.mark.slow),
             ({"POLICY": "mine"}, "POLICY: there is no preset 'mine'"),
-            (
+            pytest.param(
                 {"S3_BUCKET_PHOTOS": "b", "PHOTOS_DIR": "/nowhere"},
                 "set either S3_BUCKET_PHOTOS or PHOTOS_DIR",
+                marks=pytest.mark.slow,
             ),
         ],
     )
@@ -451,7 +452,9 @@ class TestErrors:
             "import os, sys\nif 'local.worker' in sys.orig_argv:\n    del os.environ['MODEL_DIR']\n"
         )
         done = self.up(
-            *("--port", str(free_port())), PHOTOGATE_HOME=str(stack_home), PYTHONPATH=str(tmp_path)
+            *("--port", str(free_port()), "--workers", "1"),
+            PHOTOGATE_HOME=str(stack_home),
+            PYTHONPATH=str(tmp_path),
         )
         log = stack_home / "logs" / "worker-1.log"
         assert done.returncode == 1
