@@ -95,7 +95,8 @@ class Stack:
             **AWS,
             "AWS_LAMBDA_FUNCTION_NAME": name,
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": moto,
-            "PYTHONDONTWRITEBYTECODE": "1",
+            # Not beside what was built.
+            "PYTHONPYCACHEPREFIX": str(folder.parent / "bytecode"),
             "POWERTOOLS_TRACE_DISABLED": "1",
             "METRICS_STACK": name,
             "DB_HOST": str(place.hostname),
