@@ -86,7 +86,7 @@ class Stack:
         self.live: list[Version] = []
         self._versions = self._turns = 0
         self._owner = self.opened.enter_context(closing(Pool(url)))
-        self._secret = f"{name}-0123456789-0123456789-0123456789"
+        self.secret = f"{name}-0123456789-0123456789-0123456789"
         place = urlsplit(url)
         self._role = f"app_{place.path.strip('/')}"
         self._make(moto, place.username or "", place.password or "")
@@ -105,7 +105,7 @@ class Stack:
             "DB_POOL_SIZE": "1",
             "MIGRATE_DB_SECRET_ARN": f"{name}-owner",
             "MIGRATE_MAKES_ROLE": "true",
-            "JWT_SECRET": self._secret,
+            "JWT_SECRET": self.secret,
             "QUEUE_BACKEND": "sqs",
             "QUEUE_URL": self.queue,
             "QUEUE_ENDPOINT": moto,
@@ -127,7 +127,7 @@ class Stack:
         self.queue = str(self.sqs.create_queue(QueueName=self.name)["QueueUrl"])
         for secret, user, word in (
             ("owner", owner, password),
-            ("application", self._role, self._secret),
+            ("application", self._role, self.secret),
         ):
             held = json.dumps({"username": user, "password": word})
             secrets.create_secret(Name=f"{self.name}-{secret}", SecretString=held)
@@ -167,7 +167,7 @@ class Stack:
 
     def client(self, user: str, role: Role = Role.USER) -> PhotogateClient:
         """Give a caller."""
-        token = issue_token(user, secret=self._secret, role=role, name="Ada")
+        token = issue_token(user, secret=self.secret, role=role, name="Ada")
         return self.opened.enter_context(closing(PhotogateClient(self.url, token)))
 
     def hand_in(self, user: str, photo: bytes) -> None:

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +28,7 @@ from local.home import Home
 from photogate.adapters.postgres.migrate import shipped
 from photogate.adapters.postgres.pool import connect, connect_arguments
 from photogate.domain import Role
+from tests.docs import ROOT
 from tests.emulator import PROGRAM
 from tests.functions.rehearsing import Stack
 from tests.functions.test_migrate import Answers
@@ -36,6 +40,7 @@ pytestmark = [
 ]
 
 Make = Callable[[str], Stack]
+DOCS = (ROOT / "docs" / "aws.md").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +102,22 @@ def serves(stack: Stack, photo: bytes, user: str) -> None:
         assert set(version["sweep"].invoke({}).values()) == {0}
 
 
+def smoke(stack: Stack) -> int:
+    """Run the command with which docs/aws.md looks for the first verdict; gives its exit status."""
+    command = re.search(r"photogate (smoke \d+ --url) ", DOCS)
+    assert command
+    environment = {"JWT_SECRET": stack.secret, "PHOTOGATE_HOME": str(stack.folder / "none")}
+    with subprocess.Popen(
+        [Path(sys.executable).with_name("photogate"), *command[1].split(), stack.url],
+        env={**stack.environment, **environment},
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        while process.poll() is None:
+            stack.deliver()
+            time.sleep(0.2)
+    return process.returncode
+
+
 def newest(stack: Stack) -> int:
     (row,) = stack.owner("SELECT max(number) AS n FROM schema_migrations")
     return int(row["n"])
@@ -156,6 +177,8 @@ def test_a_deployment_and_the_way_back(
     assert stack.migrate(after, answers, old=old)["Data"]["Applied"] == "nothing"
     stack.live = [after]
     serves(stack, portrait, "i")
+    # The page's last step.
+    assert smoke(stack) == 0
 
 
 def test_a_migration_that_fails_leaves_the_old_code_serving(
