@@ -18,6 +18,8 @@ BIN := $(VENV)/bin
 # that a test starts compiles all of it again.
 TESTS := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest
 SAM := .venv-sam/bin/sam
+# The emulator of Lambda's runtime interface that the SAM CLI carries; for the shell to find.
+RIE = $$(find $(CURDIR)/.venv-sam -name aws-lambda-rie-x86_64)
 # One make at a time installs; see the file.
 LOCKED := $(PYTHON) requirements/locked.py
 export SAM_CLI_TELEMETRY := 0
@@ -62,13 +64,13 @@ bench: setup-dev model ## Measure, and print the tables of docs/performance.md a
 model: setup ## Build the model's bundle when it is missing
 	@$(BIN)/photogate model build > /dev/null
 
-sam-build: setup-dev setup-sam ## Check template.yaml, build the zip functions, run what was built
+sam-build: setup-dev setup-sam model ## Check template.yaml, build the zip functions, run them, rehearse a deployment
 	@$(SAM) validate --lint --region us-east-1
 	@runtime=$$(for python in $(RUNTIME) python3.13 python3.12 python3.11; do \
 	    $$python -c '' 2> /dev/null && echo $$python && break; done) && \
 	  $(SAM) build --exclude ModerateFunction --parameter-overrides PythonRuntime=$$runtime && \
-	  PHOTOGATE_ARTEFACTS=$(CURDIR)/.aws-sam/build PHOTOGATE_RUNTIME=$$runtime \
-	    $(BIN)/pytest tests/functions/test_artefacts.py
+	  PHOTOGATE_ARTEFACTS=$(CURDIR)/.aws-sam/build PHOTOGATE_RUNTIME=$$runtime PHOTOGATE_RIE=$(RIE) \
+	    $(BIN)/pytest tests/functions/test_artefacts.py tests/functions/test_rehearsal.py
 
 checkov: setup-dev setup-checkov ## Look for weak spots in template.yaml, but for those of .ci/checkov.yaml
 	@PHOTOGATE_CHECKOV=$(CURDIR)/.venv-checkov/bin/checkov $(BIN)/pytest tests/functions/test_checkov.py
@@ -87,7 +89,7 @@ image-test: setup-dev setup-sam ## Build the moderate images, run them read-only
 	  $(DOCKER_BUILD) --quiet --file functions/moderate/Dockerfile --target $$stage \
 	    --tag photogate-moderate:$$stage . || exit; done
 	@PHOTOGATE_IMAGE=photogate-moderate \
-	  PHOTOGATE_RIE=$$(find $(CURDIR)/.venv-sam -name aws-lambda-rie-x86_64) \
+	  PHOTOGATE_RIE=$(RIE) \
 	  $(BIN)/pytest tests/functions/test_image.py
 
 compose-test: setup-dev ## Follow docs/compose.md in a copy of this folder

@@ -17,9 +17,9 @@ from typing import Any
 
 import boto3
 import pytest
-import requests
 
 from local.home import Home
+from tests.emulator import Emulated, answers, sqs_event
 from tests.functions.conftest import Installation, make_copies
 from tests.servers import eventually
 
@@ -58,18 +58,7 @@ def next_job() -> dict[str, Any]:
             MessageSystemAttributeNames=["All"],
         )
     (message,) = taken["Messages"]
-    record = {
-        "messageId": message["MessageId"],
-        "receiptHandle": message["ReceiptHandle"],
-        "body": message["Body"],
-        "attributes": message["Attributes"],
-        "messageAttributes": {},
-        "md5OfBody": message["MD5OfBody"],
-        "eventSource": "aws:sqs",
-        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:photogate",
-        "awsRegion": "us-east-1",
-    }
-    return {"Records": [record]}
+    return sqs_event([message])
 
 
 @contextmanager
@@ -89,18 +78,10 @@ def running(tag: str, *options: str, command: Sequence[str] = ()) -> Iterator[st
 
 
 @dataclass(frozen=True, kw_only=True)
-class Function:
+class Function(Emulated):
     """The image's function under the emulator."""
 
     container: str
-    url: str
-
-    def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Invoke it as the Lambda service does, and give its answer."""
-        path = "2015-03-31/functions/function/invocations"
-        found = requests.post(f"{self.url}/{path}", json=event, timeout=70).json()
-        assert isinstance(found, dict)
-        return found
 
     def logs(self) -> list[dict[str, Any]]:
         """Its JSON log events so far."""
@@ -121,15 +102,8 @@ def function(on_aws: Installation, home: Home) -> Iterator[Function]:
     addresses += ["--runtime-api-address", inner]
     command = [*addresses, *found["Entrypoint"], *found["Cmd"]]
     with running("function", *options, command=command) as container:
-        eventually(lambda: _answers(url), within_s=20)
+        eventually(lambda: answers(url), within_s=20)
         yield Function(container=container, url=url)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=2).status_code > 0
-    except requests.ConnectionError:
-        return False
 
 
 def sample(name: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from photogate.adapters.postgres.migrate import shipped
-from tests.unit.test_template import FUNCTIONS, GLOBALS, listed, template, walk
+from tests.unit.test_template import FUNCTIONS, GLOBALS, listed, template, variables, walk
 
 RESOURCES = template()["Resources"]
 SERVING = sorted(set(FUNCTIONS) - {"MigrateFunction"})
@@ -40,7 +40,7 @@ def needs() -> dict[str, set[str]]:
         properties.pop("DeploymentPreference", None)
         found = {*listed(resource.get("DependsOn", [])), *named(properties)}
         if name in FUNCTIONS:
-            found |= set(named(GLOBALS))
+            found |= set(named({**GLOBALS, "Environment": variables(resource["Properties"])}))
         graph[name] = found & set(RESOURCES)
     return graph
 

@@ -347,9 +347,9 @@ class TestFunctions:
 def inside() -> dict[str, Any]:
     """Give the roles of functions that are in the network, where there is one.
 
-    The notifier reads no settings but the channels', and CodeDeploy is no function.
+    The notifier reads no settings but the channels', and CodeDeploy and RDS are no functions.
     """
-    apart = {"NotifyRole", "RolloutRole"}
+    apart = {"NotifyRole", "RolloutRole", "ProxyRole"}
     return {n: role for n, role in resources("AWS::IAM::Role").items() if n not in apart}
 
 
@@ -609,7 +609,15 @@ class TestRollout:
 _NAMES = re.compile(r"/(\w*Name|Name)$")
 #: Names that belong to something else, or are none of the account's.
 _NOT_NAMES = {
-    *("FunctionName", "EngineName", "MetricName", "QueueName", "ServiceName", "DatabaseName"),
+    *(
+        "TargetGroupName",
+        "FunctionName",
+        "EngineName",
+        "MetricName",
+        "QueueName",
+        "ServiceName",
+        "DatabaseName",
+    ),
     *("PolicyName", "DBClusterParameterGroupName", "DBSubnetGroupName", "AttributeName"),
 }
 

@@ -20,11 +20,12 @@ _SETUP = ("28", "3D000")
 #: Above the role's statement_timeout of 8 s (migration 0002).
 SOCKET_TIMEOUT_S = 12.0
 #: Where the role is another program's too, it has no timeouts, and the connection gets the same.
-#: Nothing is set elsewhere: RDS Proxy keeps a connection for whoever sets something on it.
+#: Nothing that could set something is sent elsewhere: RDS Proxy keeps a connection for whoever
+#: does, and only it knows how it tells.
+_HAS_TIMEOUTS = "SELECT current_setting('statement_timeout') <> '0'"
 _TIMEOUTS = """
 SELECT set_config('statement_timeout', '8s', false), set_config('lock_timeout', '5s', false),
        set_config('idle_in_transaction_session_timeout', '30s', false)
-WHERE current_setting('statement_timeout') = '0'
 """
 #: For a connection without that timeout: a peer that is gone is noticed within half a minute.
 _PROBES = {
@@ -50,7 +51,8 @@ def connect(arguments: dict[str, Any]) -> Connection:
     """
     try:
         connection = Connection(**arguments)
-        connection.run(_TIMEOUTS)
+        if connection.run(_HAS_TIMEOUTS) != [[True]]:
+            connection.run(_TIMEOUTS)
     except DatabaseError as error:
         if sqlstate(error).startswith(_SETUP):
             kind = Refused if sqlstate(error).startswith("28") else ConfigError
