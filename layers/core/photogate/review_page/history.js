@@ -1,7 +1,7 @@
 // What was done to photos, by whom and why; in pages, and as CSV for admins.
 import { call, send } from "./api.js";
 import { enter, signedOut } from "./pages.js";
-import { $, element, strip } from "./view.js";
+import { $, element, ready, strip } from "./view.js";
 
 const FIELDS = ["by", "person", "action", "after", "reason", "user_id", "photo_id", "since", "until"];
 /** Parts of 5,000 rows that are put into one file. */
@@ -143,3 +143,4 @@ if ((await enter("viewer", state)) !== null) {
   addEventListener("hashchange", fromAddress);
   fromAddress();
 }
+ready();

@@ -2,7 +2,7 @@
 import { age } from "./evidence.js";
 import { Reader, listPage, state, userLink } from "./list.js";
 import { REASONS } from "./reasons.js";
-import { $, element } from "./view.js";
+import { $, element, ready } from "./view.js";
 
 const page = await listPage({
   tab: crypto.randomUUID(),
@@ -68,3 +68,4 @@ if (reader) {
   $("filters").addEventListener("change", () => reader.restart());
   reader.restart();
 }
+ready();

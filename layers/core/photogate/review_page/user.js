@@ -2,7 +2,7 @@
 import { call } from "./api.js";
 import { age } from "./evidence.js";
 import { Reader, listPage, state } from "./list.js";
-import { $, element } from "./view.js";
+import { $, element, ready } from "./view.js";
 
 const DECISIONS = 12;
 
@@ -108,3 +108,4 @@ if (page) {
   addEventListener("hashchange", show);
   show();
 }
+ready();

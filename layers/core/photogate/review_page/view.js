@@ -9,6 +9,9 @@ export function element(name, text = null, className = null) {
   return made;
 }
 
+/** Says that the page works now, see loading.js. */
+export const ready = () => dispatchEvent(new Event("page-ready"));
+
 /** Shows a state in place of a photo; null shows the photo. */
 export function panel(title, words = "", again = false) {
   $("panel").hidden = title === null;
