@@ -330,6 +330,9 @@ def test_nothing_keeps_people_from_using_it(
     before = page.locator("footer").bounding_box()
     reveal(page)
     page.keyboard.press("r")
+    # A phone has no digits to press.
+    said = "Choose a reason below" if width < 900 else "A digit chooses; R takes the marked reason"
+    expect(page.locator("#strip")).to_contain_text(said)
     assert serious(page) == []
     page.keyboard.press("Escape")
     page.keyboard.press("e")
