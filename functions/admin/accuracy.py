@@ -27,8 +27,11 @@ class Estimate(BaseModel):
 
     hits: int = Field(examples=[1])
     of: int = Field(examples=[1200])
-    share: float | None = Field(description="Null of none.", examples=[0.00083])
-    low: float = Field(description="The exact interval at 95 % begins here.", examples=[0.00002])
+    share: float | None = Field(
+        description="Null of none. Samples whose rate changed are weighed by it.",
+        examples=[0.00083],
+    )
+    low: float = Field(description="The interval at 95 % begins here.", examples=[0.00002])
     high: float = Field(description="It ends here.", examples=[0.0046])
     at_most: float = Field(description="The share is at most this, at 95 %.", examples=[0.0039])
 

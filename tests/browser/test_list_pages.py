@@ -66,6 +66,8 @@ def test_a_selection_is_made_and_rejected_by_keyboard_alone(desk: Desk, waiting:
     page.keyboard.press("Enter")
     expect(page.locator("#strip")).to_have_text("3 photos rejected.")
     assert statuses(desk, [*ids[1:3], ids[8]]) == [("rejected", "underage")] * 3
+    # They are not counted twice as gone: once by the server, once here.
+    expect(page.locator("#waiting")).to_contain_text("6 wait")
     # Those that are left keep their order.
     assert tiles(page, 6) == [ids[0], *ids[3:8]]
     page.keyboard.press("z")
@@ -83,6 +85,30 @@ def test_a_selection_is_made_and_rejected_by_keyboard_alone(desk: Desk, waiting:
     assert statuses(desk, ids) == [("rejected", "Not here, a r t.")] * 9
     assert page.evaluate("shift") == 0
     watched.assert_calm()
+
+
+def test_keys_count_from_the_moment_on_in_which_a_photo_is_not_large_any_more(
+    desk: Desk, waiting: Add
+) -> None:
+    waiting(3)
+    page = desk.signed_in().page
+    open_page(desk, page, "grid")
+    tiles(page, 3)
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    expect(page.locator("#closer img")).to_be_visible()
+    # The focus leaves the dialog a little later than the dialog the screen.
+    page.evaluate(
+        """() => {
+          document.querySelector("#closer").close();
+          const keys = [{ key: "ArrowRight", shiftKey: true }, { key: "v" }];
+          for (const key of keys) {
+            const event = new KeyboardEvent("keydown", { ...key, bubbles: true, cancelable: true });
+            document.querySelector("#closer button").dispatchEvent(event);
+          }
+        }"""
+    )
+    expect(page.locator("#strip")).to_have_text("2 photos revealed.")
 
 
 def test_what_is_approved_together_was_revealed(desk: Desk, waiting: Add) -> None:
@@ -279,10 +305,24 @@ def test_a_users_photos_and_what_was_decided_about_them(desk: Desk, waiting: Add
     expect(page.locator("#tiles .is-rejected")).to_have_count(3)
     page.locator("summary").click()
     expect(page.locator("#decisions li")).to_have_count(3)
+    expect(page.locator("#decisions li").first).to_have_text("ada · rejected · group · 1 min ago")
+    expect(page.locator("#tiles .name").first).to_have_text("group")
     page.locator("#all-decisions").click()
     # Each was judged before, and then sent to a person by this test.
     expect(page.locator("#entries tr")).to_have_count(9)
     watched.assert_calm()
+
+
+def test_a_phone_says_whose_photos_these_are(desk: Desk, waiting: Add) -> None:
+    waiting(5)
+    page = desk.signed_in(viewport={"width": 360, "height": 640}).page
+    open_page(desk, page, "user#u-1")
+    tiles(page, 5)
+    # Whole, and not only a strip of the part that it stands in.
+    whole, words = (page.locator(name).bounding_box() for name in ("#of-user", "#summary"))
+    assert whole is not None
+    assert words is not None
+    assert whole["y"] < words["y"] < words["y"] + words["height"] < whole["y"] + whole["height"]
 
 
 def test_the_history_is_filtered_and_saved(desk: Desk, waiting: Add) -> None:
@@ -299,6 +339,13 @@ def test_the_history_is_filtered_and_saved(desk: Desk, waiting: Add) -> None:
     page.locator("#by").select_option("person")
     expect(page.locator("#entries tr")).to_have_count(1)
     expect(page.locator("#entries")).to_contain_text("=HYPERLINK(1)")
+    expect(page.locator("#entries td:nth-child(3)")).to_have_text("decided")
+    page.locator("#person").fill("somebody else")
+    page.keyboard.press("Tab")
+    expect(page.locator("#state")).to_have_text("Nothing was done")
+    page.locator("#person").fill("backend")
+    page.keyboard.press("Tab")
+    expect(page.locator("#entries tr")).to_have_count(1)
     with page.expect_download() as saving:
         page.locator("#export").click()
     text = saving.value.path().read_text(encoding="utf-8")
@@ -371,7 +418,7 @@ def test_hostile_values_are_words_on_lists_too(desk: Desk, waiting: Add) -> None
                 tiles(page, count)
                 expect(page.locator("#tiles")).to_contain_text("onerror")
             assert page.locator("img:not([src^='/api/v1/admin/'])").count() == 0
-            assert page.locator("script").count() == 1
+            assert page.locator("script").count() == 2
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     watched.assert_calm()
 

@@ -40,7 +40,7 @@ def test_a_sample_is_looked_at_without_a_hint(
     evidence = page.locator("#evidence")
     expect(evidence).to_contain_text("Judge for yourself")
     expect(evidence).to_contain_text("nobody is shown what the machine says before the decision")
-    expect(evidence).to_contain_text("0 photos, 0 approved, 0 rejected")
+    expect(evidence).to_contain_text("0 other photos: 0 approved, 0 rejected")
     expect(evidence.locator("svg")).to_have_count(0)
     # then both decisions count, and one that is undone does not
     reveal(page)

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import secrets
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -63,6 +64,19 @@ def test_a_webhook_is_read() -> None:
     assert (event.body.data.reason, event.body.data.reason_text) == ("blurry", "It is too blurry.")
     assert event.body.data.decided_at == NOTICE.decided_at
     assert abs(event.sent_at.timestamp() - time.time()) < 60
+
+
+def test_what_an_earlier_version_told_is_of_no_test_photo() -> None:
+    earlier = BODY.replace(b',"test":false', b"")
+    assert earlier != BODY
+    for body, test in [
+        (earlier, False),
+        (BODY, False),
+        (body_of(replace(NOTICE, test=True), None), True),
+    ]:
+        data = Webhooks(secret(KEY)).verify(body, headers(KEY, body=body)).body.data
+        assert data is not None
+        assert data.test is test
 
 
 def test_what_the_sender_signs_is_taken() -> None:

@@ -26,13 +26,20 @@ def handed_in(records: Records, *keys: str) -> dict[str, str]:
     return {photo.file_key: photo.id for photo in records.views.of_user("u")}
 
 
-def judge(records: Records, photo_id: str, status: Status = Status.APPROVED) -> None:
+def judge(
+    records: Records,
+    photo_id: str,
+    status: Status = Status.APPROVED,
+    *,
+    marker: str | None = None,
+) -> None:
     """Give a photo that could be decoded its verdict."""
     finding = Finding(
         photo_id=photo_id,
         verdict=Verdict(status=status, reason="nsfw" if status is Status.REJECTED else None),
         signals=Signals(width=640, height=480, sha256=SHA256),
         original_key=kept_key(photo_id, SHA256),
+        marker=marker,
     )
     (outcome,) = records.changes.make([judged(finding, generation=1)])
     assert outcome.changed

@@ -85,6 +85,19 @@ class TestBirth:
         assert told(records) == []
         assert states(records) == ["told"]
 
+    def test_a_test_photo_is_told_as_one(self, records: Records) -> None:
+        real, marked = (handed_in(records, key)[key] for key in ("incoming/a", "incoming/b"))
+        judge(records, real, Status.REVIEW)
+        judge(records, marked, Status.REVIEW, marker="review")
+        decide(records, marked, REJECTED, by=MODERATOR)
+        records.age_notices(seconds=10)
+        of = {n.id: n.test for parcel in take(records) for n in parcel.notices}
+        assert of == {f"{real}.1": False, f"{marked}.1": True, f"{marked}.2": True}
+        assert {d.notice.test for d in records.desk.deliveries(state=None, limit=9)} == {
+            True,
+            False,
+        }
+
     def test_approved_is_told_when_it_can_be_seen(self, records: Records, photo: str) -> None:
         judge(records, photo)
         assert told(records) == []

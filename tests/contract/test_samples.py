@@ -43,7 +43,7 @@ def sampled(records: Records, verdict: Verdict = APPROVED, *, folded: bool = Tru
     )
     (photo,) = records.views.of_user("u", limit=1)
     finding = Finding(photo_id=photo.id, verdict=verdict)
-    made(records, judged(finding, generation=batch.generation, sampled=True, folded=folded))
+    made(records, judged(finding, generation=batch.generation, sampled_at=0.5, folded=folded))
     return photo.id
 
 

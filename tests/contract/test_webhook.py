@@ -19,7 +19,7 @@ from photogate.adapters.channels.webhook import WebhookChannel
 from photogate.domain import Deadline, Status
 from photogate.domain.notices import Failing, Failure, Notice, Parcel, Receipt
 from photogate.errors import ConfigError
-from photogate.notice_body import body_of, schema
+from photogate.notice_body import WebhookBody, body_of, schema
 from tests.contract.conftest import black_hole
 from tests.contract.test_face_tls import certificate  # noqa: F401 - a fixture
 from tests.docs import ROOT
@@ -119,8 +119,21 @@ class TestWhatIsSent:
                 "sha256": None,
                 "language": "am",
                 "decided_at": "2026-11-27T12:00:00Z",
+                "test": False,
             },
         }
+
+    def test_it_says_of_a_test_photo_that_it_is_one(self, receiver: Receiver) -> None:
+        tell(receiver.url, notice(test=True))
+        assert json.loads(receiver.requests[0].body)["data"]["test"] is True
+
+    def test_a_body_of_a_version_before_a_new_member_is_valid_still(self) -> None:
+        body = json.loads(body_of(notice(), None))
+        del body["data"]["test"]
+        assert "test" not in json.loads(schema())["$defs"]["PhotoDecision"]["required"]
+        decision = WebhookBody.model_validate(body).data
+        assert decision is not None
+        assert decision.test is False
 
     def test_its_schema_is_published(self) -> None:
         """Write it anew with ``python -m photogate.notice_body > docs/webhook.schema.json``."""

@@ -208,6 +208,20 @@ def test_what_people_say_of_samples_is_on_the_card(
     card = all_drawn.client("v", Role.VIEWER).call("GET", "/admin/accuracy")
     assert card["samples"] == samples | {"decided": 10, "missed": {}, "waiting": 2}
     assert waiting["photo_id"] in {item["photo_id"] for item in _take(all_drawn)}
+    # and what was drawn at another rate is weighed by it: one agreed of 12 stands for 99 more
+    rates = pool.transaction(lambda s: s.rows("SELECT DISTINCT rate FROM samples"))
+    assert [row["rate"] for row in rates] == [1.0]
+    moderator.call("POST", f"/admin/review/{missed['photo_id']}/reject", json=rejection)
+    pool.transaction(
+        lambda s: s.rows(
+            "UPDATE samples SET rate = 0.01 WHERE photo_id = :id", id=items[0]["photo_id"]
+        )
+    )
+    card = all_drawn.client("v", Role.VIEWER).call("GET", "/admin/accuracy")
+    approvals = card["error_rate"]["approvals"]
+    assert (approvals["hits"], approvals["of"]) == (1, 11)
+    assert approvals["share"] == pytest.approx(11 / 111 / 10)
+    assert "were, weighed by the rate of their time" in card["statement"]
 
 
 def test_without_samples_the_card_says_what_to_do(

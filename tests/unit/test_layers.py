@@ -133,7 +133,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "photogate.problems": {"photogate.errors", "photogate.telemetry"},
     "photogate.secrecy": {"photogate.settings"},
-    "photogate.settings": {"photogate.errors", "photogate.redaction"},
+    "photogate.settings": {"photogate.errors", "photogate.redaction", "photogate.settings"},
     "photogate.bootstrap": {"photogate", "photogate_vision"},
     "photogate_vision": {
         "photogate.domain",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from local.process import begin
 from photogate import settings
+from photogate.settings import reading
 
 
 def main() -> None:
@@ -21,7 +22,7 @@ def main() -> None:
     found = {
         "began with": began_with,
         "environment": sorted(settings.secret_names() & os.environ.keys()),
-        "kept": sorted(settings._kept),
+        "kept": sorted(reading._kept),
         "database": database.database,
         "dumpable": _dumpable(),
     }

@@ -48,6 +48,11 @@ class PhotoDecision(BaseModel):
     )
     language: str = Field(description="The user's language.", examples=["en"])
     decided_at: datetime
+    #: Not required, so that what an earlier version sent is valid still.
+    test: bool = Field(
+        default=False,
+        description="Of a test photo: a marker in its bytes named the verdict, in test mode.",
+    )
 
 
 class WebhookBody(BaseModel):
@@ -84,6 +89,7 @@ def body_of(notice: Notice, reason_text: str | None) -> bytes:
             sha256=notice.sha256,
             language=notice.language,
             decided_at=notice.decided_at,
+            test=notice.test,
         ),
     )
     return body.model_dump_json().encode()

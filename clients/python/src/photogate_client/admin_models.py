@@ -612,9 +612,9 @@ class Estimate(Answer):
 
     hits: int
     of: int
-    #: Null of none.
+    #: Null of none. Samples whose rate changed are weighed by it.
     share: float | None
-    #: The exact interval at 95 % begins here.
+    #: The interval at 95 % begins here.
     low: float
     #: It ends here.
     high: float

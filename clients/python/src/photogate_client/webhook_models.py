@@ -38,6 +38,8 @@ class PhotoDecision(Answer):
     #: The user's language.
     language: str
     decided_at: datetime
+    #: Of a test photo: a marker in its bytes named the verdict, in test mode.
+    test: bool = False
 
 
 class WebhookBody(Answer):

@@ -33,7 +33,7 @@ def _webhook(settings: s.NoticeSettings) -> Channel | None:
         return None
 
     def body(notice: Notice) -> bytes:
-        return ping(notice) if notice.is_test else body_of(notice, reason_words(notice))
+        return ping(notice) if notice.is_ping else body_of(notice, reason_words(notice))
 
     channel = WebhookChannel(
         settings.webhook_url,

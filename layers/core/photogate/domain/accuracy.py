@@ -14,6 +14,7 @@ from functools import cached_property
 from photogate.domain.estimates import Share
 from photogate.domain.samples import SampleOutcome
 from photogate.domain.verdicts import Status
+from photogate.domain.weighted import Drawn, WeightedShare, share_of
 
 #: A history is kept for two years, unless somebody wants it longer.
 MOST_DAYS = 3650
@@ -46,6 +47,8 @@ class Counts:
     approvals_rejected: int = 0
     #: Samples by outcome; None for those that wait.
     samples: Counter[SampleOutcome | None] = field(default_factory=Counter)
+    #: The same by the rate at which they were drawn; None where an earlier version drew them.
+    by_rate: dict[float | None, Counter[SampleOutcome | None]] = field(default_factory=dict)
     #: Of the missed ones, by reason.
     missed: Counter[str] = field(default_factory=Counter)
 
@@ -61,9 +64,16 @@ class Counts:
 
     @property
     def wrong_approvals(self) -> Share:
-        """Of the samples that a person decided: those that should not have been approved."""
-        missed = self.samples[SampleOutcome.MISSED]
-        return Share(missed, missed + self.samples[SampleOutcome.AGREED])
+        """Of the samples that a person decided: those that should not have been approved.
+
+        Where the rate changed, each stands for as many approvals as its rate says. Those without a
+        rate count as drawn at the average of the others.
+        """
+        average = _average({r: at.total() for r, at in self.by_rate.items() if r is not None})
+        at_rates: dict[float, Counter[SampleOutcome | None]] = {}
+        for rate, at in self.by_rate.items():
+            at_rates.setdefault(average if rate is None else rate, Counter()).update(at)
+        return share_of([_drawn(rate, at) for rate, at in at_rates.items()])
 
     @property
     def wrong_rejections(self) -> Share:
@@ -84,6 +94,8 @@ class Counts:
         self.approvals_rejected += other.approvals_rejected
         for name in ("rejected", "confirmed", "overturned", "samples", "missed"):
             getattr(self, name).update(getattr(other, name))
+        for rate, at in other.by_rate.items():
+            self.by_rate.setdefault(rate, Counter()).update(at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,10 +144,11 @@ class Accuracy:
             )
         undecided = counts.samples.total() - wrong.of
         left = f"; {undecided} more were drawn and not decided" if undecided else ""
+        weighed = ", weighed by the rate of their time" if isinstance(wrong, WeightedShare) else ""
         return (
             f"As far as moderators see it, at most {wrong.at_most * 100:.2g} % of approvals by"
             f" {machine.policy} are wrong, at 95 %: {wrong.hits} of {wrong.of} drawn at random"
-            f" were{left}"
+            f" were{weighed}{left}"
         )
 
 
@@ -181,6 +194,8 @@ class SampledRow:
     outcome: SampleOutcome | None
     reason: str | None
     n: int
+    #: Share of approvals that was drawn then; None where an earlier version drew them.
+    rate: float | None = None
 
 
 def counted(
@@ -222,9 +237,24 @@ def counted(
     for samples in sampled:
         counts = of(samples)
         counts.samples[samples.outcome] += samples.n
+        counts.by_rate.setdefault(samples.rate, Counter())[samples.outcome] += samples.n
         if samples.outcome is SampleOutcome.MISSED:
             counts.missed[_reason(samples.reason)] += samples.n
     return Accuracy(since=since, until=until, by_machine=found)
+
+
+def _average(drawn: Mapping[float, int]) -> float:
+    """Give the share that was drawn in all, of numbers by rate; 1 where there are none."""
+    if len(drawn) < 2:
+        return next(iter(drawn), 1.0)
+    return sum(drawn.values()) / sum(n / rate for rate, n in drawn.items())
+
+
+def _drawn(rate: float, at: Counter[SampleOutcome | None]) -> Drawn:
+    missed = at[SampleOutcome.MISSED]
+    return Drawn(
+        rate=rate, drawn=at.total(), hits=missed, decided=missed + at[SampleOutcome.AGREED]
+    )
 
 
 def _reason(reason: str | None) -> str:

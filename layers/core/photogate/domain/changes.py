@@ -139,9 +139,10 @@ class Change:
     original_key: str | None = None
     #: For JUDGE: whether copies are to be made.
     copies_wanted: bool = False
-    #: For JUDGE: whether the photo is a sample where it is approved, and whether what the machine
-    #: says is folded away where a person looks.
-    sampled: bool = False
+    #: For JUDGE: the rate at which the photo was drawn as a sample, where it is approved; None
+    #: where it was not drawn.
+    sampled_at: float | None = None
+    #: For JUDGE: whether what the machine says is folded away where a person looks.
     folded: bool = False
     #: For JUDGE: whether the verdict came from a marker.
     test: bool = False
@@ -196,7 +197,7 @@ def judged(
     *,
     generation: int,
     correlation_id: str | None = None,
-    sampled: bool = False,
+    sampled_at: float | None = None,
     folded: bool = False,
 ) -> Change:
     """The machine's verdict on a photo."""
@@ -212,7 +213,7 @@ def judged(
         correlation_id=correlation_id,
         original_key=finding.original_key,
         copies_wanted=finding.decoded,
-        sampled=sampled,
+        sampled_at=sampled_at,
         folded=folded,
         test=finding.marker is not None,
     )

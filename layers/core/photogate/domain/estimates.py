@@ -42,11 +42,11 @@ class Share:
         of 1,000.
         """
         tail = (1 - CONFIDENCE) / 2
-        low = 0.0 if self.hits == 0 else _solved(lambda p: _at_least(self.hits, self.of, p), tail)
+        low = 0.0 if self.hits == 0 else solved(lambda p: _at_least(self.hits, self.of, p), tail)
         high = 1.0
         if self.hits < self.of:  # what was no hit is a share, too
             missed = self.of - self.hits
-            high = 1.0 - _solved(lambda p: _at_least(missed, self.of, p), tail)
+            high = 1.0 - solved(lambda p: _at_least(missed, self.of, p), tail)
         return low, high
 
     @cached_property
@@ -58,7 +58,7 @@ class Share:
         if self.hits == self.of:
             return 1.0
         missed = self.of - self.hits
-        return 1.0 - _solved(lambda p: _at_least(missed, self.of, p), 1 - CONFIDENCE)
+        return 1.0 - solved(lambda p: _at_least(missed, self.of, p), 1 - CONFIDENCE)
 
     def to_json(self) -> dict[str, float | int | None]:
         """Give the numbers, ready for JSON."""
@@ -66,7 +66,7 @@ class Share:
         return {"hits": self.hits, "of": self.of, "share": self.value, "low": low, "high": high}
 
 
-def _solved(growing: Callable[[float], float], wanted: float) -> float:
+def solved(growing: Callable[[float], float], wanted: float) -> float:
     """Give the largest share at which a growing function is at most ``wanted``."""
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):

@@ -48,9 +48,11 @@ class Notice:
     #: IETF tag of the language that the user wants, such as ``am``.
     language: str
     decided_at: datetime
+    #: Of a test photo: a marker in its bytes named its verdict.
+    test: bool = False
 
     @property
-    def is_test(self) -> bool:
+    def is_ping(self) -> bool:
         """Whether it tells of no photo: somebody wants to see that a channel works."""
         return self.sequence == 0
 

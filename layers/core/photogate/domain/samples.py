@@ -38,7 +38,7 @@ def is_drawn(outcome: Outcome) -> bool:
     """Tell whether the change makes its photo a sample."""
     after = outcome.after
     approved = after is not None and after.status is Status.APPROVED
-    return outcome.change.sampled and approved and not outcome.test
+    return outcome.change.sampled_at is not None and approved and not outcome.test
 
 
 def ended(outcome: Outcome) -> SampleOutcome | None:

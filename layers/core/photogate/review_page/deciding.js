@@ -72,7 +72,7 @@ export class Deciding {
     if (item === null) return;
     if (!this.rejecting) return this.setRejecting(true);
     if (item.suggested_reason) this.rejectFor(item.suggested_reason);
-    else strip("Which reason? Press its digit.", { kind: "problem" });
+    else strip("Which reason? Choose one below.", { kind: "problem" });
   }
 
   /** Rejects for a reason; null asks for words. */
@@ -93,7 +93,11 @@ export class Deciding {
   setRejecting(on) {
     this.rejecting = on;
     setAsked(on);
-    if (on) strip(`Why? A digit chooses; ${this.keyMap.label("reject")} takes the marked reason; Esc cancels.`);
+    if (!on) return;
+    // Where keys are not named on the buttons, they are not here either.
+    if (!matchMedia("(min-width: 901px)").matches) return strip("Why? Choose a reason below.");
+    const marked = this.stage.item?.suggested_reason ? ` ${this.keyMap.label("reject")} takes the marked reason;` : "";
+    strip(`Why? A digit chooses;${marked} Esc cancels.`);
   }
 
   escalate() {

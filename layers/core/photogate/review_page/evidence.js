@@ -1,9 +1,12 @@
 // Why a photo is here: the rule in words, each measure as a bar with its bounds, the owner.
 import { drawn, measure, number } from "./bars.js";
 import { small } from "./pictures.js";
+import { reasonWords } from "./reasons.js";
 import { element } from "./view.js";
 import { isWithheld } from "./withheld.js";
 
+/** In place of the names that programs use. */
+const STATES = { review: "waits", pending: "being checked" };
 /** Folds that somebody opened stay open from photo to photo. */
 const opened = new Set();
 
@@ -72,13 +75,13 @@ function model(said) {
 
 export function owner(found) {
   const withheld = found.held > 0 ? `, ${found.held} withheld` : "";
-  const words = `${found.photos} photos, ${found.approved} approved, ${found.rejected} rejected${withheld}`;
+  const words = `${found.photos} other ${found.photos === 1 ? "photo" : "photos"}: ${found.approved} approved, ${found.rejected} rejected${withheld}`;
   const list = element("ul", null, "others");
   for (const other of found.others) {
     const entry = element("li");
     if (other.has_picture && !isWithheld(other.photo_id)) entry.append(small(other.photo_id));
     const said = element("span", null, "clipped");
-    said.append(other.reason ?? other.status);
+    said.append(reasonWords(other.reason) ?? STATES[other.status] ?? other.status);
     if (other.status === "approved" || other.status === "rejected") {
       said.append(" by ", element("bdi", other.decided_by ?? "machine"));
       if (other.decided_at) entry.title = `${other.status} ${age(other.decided_at)} ago`;
@@ -89,9 +92,9 @@ export function owner(found) {
   return [element("p", words, "numbers"), list];
 }
 
-/** Says how long ago that was. */
+/** Says how long ago that was, from a minute on. */
 export function age(iso) {
-  const minutes = Math.max(0, Math.round((Date.now() - Date.parse(iso)) / 60000));
+  const minutes = Math.max(1, Math.round((Date.now() - Date.parse(iso)) / 60000));
   if (minutes < 60) return `${minutes} min`;
   if (minutes < 48 * 60) return `${Math.round(minutes / 60)} h`;
   return `${Math.round(minutes / 1440)} days`;

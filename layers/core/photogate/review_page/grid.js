@@ -2,7 +2,7 @@
 import { age } from "./evidence.js";
 import { Hand } from "./hand.js";
 import { listPage, state, userLink } from "./list.js";
-import { $, element, strip } from "./view.js";
+import { $, element, ready, strip } from "./view.js";
 
 const HELD = 24;
 
@@ -93,3 +93,4 @@ if (hand) {
   });
   hand.begin();
 }
+ready();

@@ -95,11 +95,12 @@ export class Hand {
     this.items = still ? [still, ...fresh.filter((item) => item !== still)] : fresh;
     this.load(this.items);
     this.known = left === this.left;
-    const waiting = Math.max(0, answer.waiting.n - this.gone.size);
     const mine = before !== null && (this.gone.has(before.photo_id) || this.banned.has(before.photo_id));
     const lost = before !== null && !still && !mine;
     const held = new Set(answer.items.map((item) => item.photo_id));
     for (const photoId of this.gone) if (!held.has(photoId)) this.gone.delete(photoId);
+    // The server counts those that are decided here, and that it does not know of yet.
+    const waiting = Math.max(0, answer.waiting.n - this.gone.size);
     if (lost) this.tell.lost();
     this.tell.filled({ ...answer, waiting: { ...answer.waiting, n: waiting } }, Boolean(still));
     // Soon at first: a tab that was just closed or reloaded may be giving its photos back.

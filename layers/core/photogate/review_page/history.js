@@ -1,7 +1,8 @@
 // What was done to photos, by whom and why; in pages, and as CSV for admins.
 import { call, send } from "./api.js";
 import { enter, signedOut } from "./pages.js";
-import { $, element, strip } from "./view.js";
+import { reasonWords } from "./reasons.js";
+import { $, element, ready, strip } from "./view.js";
 
 const FIELDS = ["by", "person", "action", "after", "reason", "user_id", "photo_id", "since", "until"];
 /** Parts of 5,000 rows that are put into one file. */
@@ -69,16 +70,19 @@ function row(entry) {
   const became = element("span", entry.after ?? "gone", `is-${entry.after ?? "gone"}`);
   const states = element("span", `${entry.before} → `);
   states.append(became);
-  const why = element("div", entry.reason, "clipped");
+  const why = element("div", reasonWords(entry.reason), "clipped");
   if (entry.test) states.append(element("span", " test", "test"));
   const rule = element("div", entry.failed ? "checking could not finish" : entry.rule, "quiet clipped");
-  for (const parts of [[when], [who], [entry.action], [states], [why, rule], [user], [photo]]) {
+  for (const parts of [[when], [who], [done(entry.action)], [states], [why, rule], [user], [photo]]) {
     const cell = element("td");
     cell.append(...parts);
     line.append(cell);
   }
   return line;
 }
+
+/** Gives what was done in the words of the filter. */
+const done = (action) => [...$("action").options].find((option) => option.value === action)?.text ?? action;
 
 function userLink(userId) {
   const link = element("a");
@@ -143,3 +147,4 @@ if ((await enter("viewer", state)) !== null) {
   addEventListener("hashchange", fromAddress);
   fromAddress();
 }
+ready();

@@ -1,4 +1,6 @@
 // Single keys, each for one action; everybody may choose their own.
+import { keeper } from "./view.js";
+
 const KEPT = "photogate-keys";
 
 /**
@@ -115,8 +117,8 @@ export function listen(keyMap, { actions, digit, cancel }) {
     if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
     if (document.querySelector("dialog[open]")) return;
     if (event.key === "Escape") return cancel();
-    const writes = event.target.closest("input, select, textarea");
-    const presses = event.target.closest("button, summary") && (event.key === " " || event.key === "Enter");
+    const writes = keeper(event, "input, select, textarea");
+    const presses = keeper(event, "button, summary") && (event.key === " " || event.key === "Enter");
     if (writes || presses) return;
     const key = event.key.toLowerCase();
     if (/^[0-9]$/.test(key) && digit(key)) return event.preventDefault();

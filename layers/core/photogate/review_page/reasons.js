@@ -12,6 +12,12 @@ export const REASONS = [
   ["unreadable", "unreadable"],
 ];
 
+/** Gives a reason as people read it: a moderator's own words stay as they are. */
+export function reasonWords(reason) {
+  if (reason === "too_large") return "too large"; // by the machine alone
+  return REASONS.find(([code]) => code === reason)?.[1] ?? reason;
+}
+
 /** Makes the chips; `choose` gets a reason, or null for words of the person's own. */
 export function makeChips(choose) {
   const entries = [...REASONS, [null, "own words"]];

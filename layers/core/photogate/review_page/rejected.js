@@ -1,28 +1,24 @@
 // What was rejected: confirm it, restore it, delete it for good.
 import { age } from "./evidence.js";
 import { Reader, listPage, state, userLink } from "./list.js";
-import { REASONS } from "./reasons.js";
-import { $, element } from "./view.js";
+import { REASONS, reasonWords } from "./reasons.js";
+import { $, element, ready } from "./view.js";
 
 const page = await listPage({
   tab: crypto.randomUUID(),
   describe: (photo) => [
-    [reasonWords(photo.reason), "title"],
+    [reasonWords(photo.reason) ?? "no reason", "title"],
     [`by ${photo.decided_by ?? "machine"}`, "quiet name"],
     ...(photo.verified_by ? [[`verified by ${photo.verified_by}`, "verified name"]] : []),
   ],
   tell: (photo) => [
-    element("span", photo.rule ?? reasonWords(photo.reason), "rule clipped"),
+    element("span", photo.rule ?? reasonWords(photo.reason) ?? "no reason", "rule clipped"),
     userLink(photo.user_id, photo.user_name),
     element("span", `uploaded ${age(photo.uploaded_at)} ago`, "quiet"),
   ],
   settled,
   withheld: (photoId) => drop(new Set([photoId])),
 });
-
-function reasonWords(reason) {
-  return REASONS.find(([code]) => code === reason)?.[1] ?? reason ?? "no reason";
-}
 
 const reader =
   page &&
@@ -68,3 +64,4 @@ if (reader) {
   $("filters").addEventListener("change", () => reader.restart());
   reader.restart();
 }
+ready();

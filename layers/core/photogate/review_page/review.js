@@ -14,7 +14,7 @@ import { openPolicy } from "./policy.js";
 import { makeChips, suggest } from "./reasons.js";
 import { forgetRecent, Recent } from "./recent.js";
 import { Stage } from "./stage.js";
-import { $, element, panel, strip } from "./view.js";
+import { $, element, panel, ready, strip } from "./view.js";
 import { isWithheld, watch } from "./withheld.js";
 import { closeWords } from "./words.js";
 
@@ -236,3 +236,4 @@ addEventListener("pagehide", () => {
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 
 start();
+ready();

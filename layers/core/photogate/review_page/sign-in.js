@@ -4,8 +4,8 @@
 // scanners do, uses none up. A provider sends the browser back here with a code, which this page
 // hands in by itself: the person has just signed in there.
 import { call } from "./api.js";
+import { $, ready } from "./view.js";
 
-const $ = (id) => document.getElementById(id);
 const BY_LINK =
   "Open the link that you were given. Whoever runs Photogate makes one with: photogate token --admin";
 /** What providers answer in place of a code (RFC 6749, 4.1.2.1; OpenID Connect Core, 3.1.2.6). */
@@ -99,3 +99,4 @@ async function start() {
 }
 
 start();
+ready();

@@ -1,6 +1,6 @@
 // Photos side by side, of which any may be selected: by keys, by mouse, in ranges.
 import { pictureUrl } from "./api.js";
-import { element } from "./view.js";
+import { element, keeper } from "./view.js";
 
 const STEPS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
 
@@ -125,7 +125,7 @@ export class Tiles {
   pressed(event) {
     if (event.ctrlKey || event.altKey || event.metaKey || this.items.length === 0) return;
     if (document.querySelector("dialog[open]")) return;
-    if (event.target.closest("input, select, textarea, button, a, summary")) return;
+    if (keeper(event, "input, select, textarea, button, a, summary")) return;
     if (STEPS.includes(event.key)) {
       const to = this.beside(event.key);
       if (event.shiftKey) this.range(to);

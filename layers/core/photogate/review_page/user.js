@@ -2,15 +2,18 @@
 import { call } from "./api.js";
 import { age } from "./evidence.js";
 import { Reader, listPage, state } from "./list.js";
-import { $, element } from "./view.js";
+import { reasonWords } from "./reasons.js";
+import { $, element, ready } from "./view.js";
 
 const DECISIONS = 12;
+/** What people do but decide, which the state behind it says. */
+const ACTIONS = { verify: "confirmed", undo: "undone", delete: "deleted", hold: "withheld", lift: "let go" };
 
 const page = await listPage({
   tab: crypto.randomUUID(),
   describe: (photo) => [
     [photo.status === "review" ? "waits for a person" : photo.status, `title is-${photo.status}`],
-    [photo.reason ?? `${age(photo.uploaded_at)} ago`, "quiet name"],
+    [reasonWords(photo.reason) ?? `${age(photo.uploaded_at)} ago`, "quiet name"],
   ],
   tell: (photo) => [
     element("span", photo.rule ?? `uploaded ${age(photo.uploaded_at)} ago`, "rule clipped"),
@@ -78,9 +81,10 @@ async function decisions() {
   if (whose !== userId()) return;
   const lines = entries.map((entry) => {
     const line = element("li");
-    line.append(element("bdi", entry.person ?? "somebody"), ` · ${entry.action} · ${entry.after ?? "gone"}`);
-    if (entry.reason) line.append(" · ", element("bdi", entry.reason));
-    line.append(element("span", ` ${age(entry.at)} ago`, "quiet"));
+    const did = [ACTIONS[entry.action], entry.after ?? "gone"].filter(Boolean);
+    line.append(element("bdi", entry.person ?? "somebody"), ` · ${did.join(" · ")}`);
+    if (entry.reason) line.append(" · ", element("bdi", reasonWords(entry.reason)));
+    line.append(element("span", ` · ${age(entry.at)} ago`, "quiet"));
     return line;
   });
   $("decisions").replaceChildren(...(lines.length > 0 ? lines : [element("li", "none yet", "quiet")]));
@@ -108,3 +112,4 @@ if (page) {
   addEventListener("hashchange", show);
   show();
 }
+ready();

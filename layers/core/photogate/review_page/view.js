@@ -9,6 +9,17 @@ export function element(name, text = null, className = null) {
   return made;
 }
 
+/** Says that the page works now, see loading.js. */
+export const ready = () => dispatchEvent(new Event("page-ready"));
+
+/**
+ * Gives the part of one of these kinds that keeps a key for itself, or null. The focus stays in a dialog
+ * for a moment after it was closed: by then keys are the page's again.
+ */
+export function keeper(event, kinds) {
+  return event.target.closest("dialog:not([open])") ? null : event.target.closest(kinds);
+}
+
 /** Shows a state in place of a photo; null shows the photo. */
 export function panel(title, words = "", again = false) {
   $("panel").hidden = title === null;
@@ -28,7 +39,7 @@ export function strip(words, { kind = "plain", image = null } = {}) {
 /** Shows a decision for a moment: a coloured edge and one word. */
 export function outcome(word, kind) {
   const place = $("outcome");
-  place.textContent = word;
+  place.replaceChildren(element("span", word));
   place.className = "";
   // Reading a size lets the animation begin anew.
   void place.offsetWidth;

@@ -221,6 +221,7 @@ class Moderation:
     def _write(
         self, job: Job, batch: OpenBatch, findings: list[Finding], counted: set[str]
     ) -> None:
+        share = self._sample_share
         outcomes = self._changes.make(
             [
                 judged(
@@ -228,7 +229,7 @@ class Moderation:
                     generation=job.generation,
                     correlation_id=batch.correlation_id,
                     # Before the transaction, which may run more than once.
-                    sampled=_random.random() < self._sample_share,
+                    sampled_at=share if _random.random() < share else None,
                     folded=_random.random() < self._folded_share,
                 )
                 for finding in findings

@@ -199,6 +199,8 @@ class Sample:
     drawn_at: datetime
     policy: str | None
     model: str | None
+    #: Share of approvals that was drawn then.
+    rate: float | None
     #: None while nobody has decided.
     outcome: SampleOutcome | None = None
     reason: str | None = None

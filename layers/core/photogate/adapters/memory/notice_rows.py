@@ -34,7 +34,8 @@ def write_notice(database: Database, outcome: Outcome, sequence: int, now: datet
     make = correction_of if told else notice_of
     if (new := make(outcome, sequence, outcome.photo)) is not None:
         batch = database.batches.get(new.batch_id or "")
-        database.notices.append(_row(new, batch.language if batch else None, now))
+        language = batch.language if batch else None
+        database.notices.append(_row(new, language, now, test=outcome.test))
 
 
 def copy_is_there(database: Database, photo_id: str) -> None:
@@ -44,7 +45,7 @@ def copy_is_there(database: Database, photo_id: str) -> None:
             row.waits, row.due_at = False, max(row.due_at, database.clock.now())
 
 
-def _row(new: NewNotice, language: str | None, now: datetime) -> NoticeRow:
+def _row(new: NewNotice, language: str | None, now: datetime, *, test: bool) -> NoticeRow:
     return NoticeRow(
         notice=Notice(
             id=f"{new.photo_id}.{new.sequence}",
@@ -61,6 +62,7 @@ def _row(new: NewNotice, language: str | None, now: datetime) -> NoticeRow:
             sha256=new.sha256,
             language=language or "en",
             decided_at=now,
+            test=test,
         ),
         due_at=now + timedelta(seconds=new.due_in_s),
         waits=new.waits_for_copy,

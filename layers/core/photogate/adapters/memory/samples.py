@@ -12,7 +12,9 @@ def write_samples(database: Database, outcome: Outcome, row: HistoryRow) -> None
     """Note what is drawn, how a sample ends, and that one goes on whose end was undone."""
     now = database.clock.now()
     if is_drawn(outcome) and row.photo_id not in database.samples:
-        database.samples[row.photo_id] = Sample(drawn_at=now, policy=row.policy, model=row.model)
+        database.samples[row.photo_id] = Sample(
+            drawn_at=now, policy=row.policy, model=row.model, rate=outcome.change.sampled_at
+        )
         _open(database, row.photo_id)
     sample = database.samples.get(row.photo_id)
     if (end := ended(outcome)) is not None:

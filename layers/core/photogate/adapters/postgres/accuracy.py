@@ -48,8 +48,8 @@ _DECIDED = f"""
     GROUP BY 1, 2, 3, 4, 5
 """
 _SAMPLED = f"""
-    SELECT policy, model, outcome, reason, count(*) AS n FROM samples
-    WHERE drawn_at >= {_SINCE} GROUP BY 1, 2, 3, 4
+    SELECT policy, model, rate, outcome, reason, count(*) AS n FROM samples
+    WHERE drawn_at >= {_SINCE} GROUP BY 1, 2, 3, 4, 5
 """
 
 

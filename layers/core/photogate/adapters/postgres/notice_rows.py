@@ -22,7 +22,8 @@ from photogate.domain.notices import (
 #: For SELECT; ``notice_from`` reads these.
 NOTICE_COLUMNS = (
     "notices.photo_id, n, notices.user_id, batch_id, file_key, status, before, reason, by_person,"
-    " corrects, sha256, language, decided_at"
+    " corrects, sha256, language, decided_at, EXISTS (SELECT FROM history AS change"
+    "   WHERE change.photo_id = notices.photo_id AND change.n = notices.n AND change.test) AS test"
 )
 
 
@@ -119,4 +120,5 @@ def notice_from(row: dict[str, Any]) -> Notice:
         sha256=row["sha256"],
         language=row["language"] or "en",
         decided_at=row["decided_at"],
+        test=row["test"],
     )

@@ -47,12 +47,14 @@ def write_samples(session: Session, outcomes: Sequence[Outcome], counts: dict[st
 def _draw(session: Session, outcomes: Sequence[Outcome]) -> None:
     rows = [history_row(outcome, 0) for outcome in outcomes]
     fresh = session.rows(
-        "INSERT INTO samples (photo_id, policy, model) SELECT * FROM unnest("
-        "   CAST(:ids AS text[]), CAST(:policies AS text[]), CAST(:models AS text[]))"
+        "INSERT INTO samples (photo_id, policy, model, rate) SELECT * FROM unnest("
+        "   CAST(:ids AS text[]), CAST(:policies AS text[]), CAST(:models AS text[]),"
+        "   CAST(:rates AS double precision[]))"
         " ON CONFLICT DO NOTHING RETURNING photo_id",
         ids=[row.photo_id for row in rows],
         policies=[row.policy for row in rows],
         models=[row.model for row in rows],
+        rates=[outcome.change.sampled_at for outcome in outcomes],
     )
     _open(session, [row["photo_id"] for row in fresh])
 

@@ -52,9 +52,9 @@ def notice_words(
         objection: what somebody does who thinks that a rejection is wrong.
     """
     texts = _texts(known_language(notices[-1].language))
-    if all(notice.is_test for notice in notices):
+    if all(notice.is_ping for notice in notices):
         return str(texts["test"])
-    latest = list({notice.photo_id: notice for notice in notices if not notice.is_test}.values())
+    latest = list({notice.photo_id: notice for notice in notices if not notice.is_ping}.values())
     of = Counter(notice.status for notice in latest)
     approved, rejected, review = of[Status.APPROVED], of[Status.REJECTED], of[Status.REVIEW]
     lines = [texts["corrected"]] if any(notice.corrects for notice in latest) else []
