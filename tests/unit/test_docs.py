@@ -36,6 +36,8 @@ RUN_BY: dict[str, dict[str, str]] = {
     "docs/compose.md": {
         "make up": "tests/compose/test_page.py::QUICK_START",
         "docker compose ps": "tests/compose/test_page.py::QUICK_START",
+        "git pull": "tests/compose/test_upgrade.py::UPGRADE",
+        "docker compose run": "tests/compose/test_upgrade.py::UPGRADE",
         "curl http": "tests/compose/test_page.py::QUICK_START",
         "make setup": "tests/compose/test_page.py::SMOKE",
         "(set -a;": "tests/compose/test_page.py::SMOKE",
