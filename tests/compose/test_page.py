@@ -55,6 +55,12 @@ def test_the_page(checkout: Checkout, portrait: bytes) -> None:
     told = checkout.run("docker compose run --rm photogate queue stats --json")
     assert json.loads(told)["jobs"]["dead"] == 0
 
+    leaves = caller(checkout, "leaves")
+    leaves.complete([leaves.put(Upload(name="mine.jpg", data=portrait))])
+    told = checkout.run("docker compose run --rm photogate erase leaves --yes")
+    assert "erased: 1 photo, 1 batch" in told
+    assert leaves.photos() == []
+
     checkout.run(written("docker compose up -d --wait --scale moderator-worker=6"))
     workers = containers(checkout, "moderator-worker")
     assert [worker["Health"] for worker in workers] == ["healthy"] * 6

@@ -90,6 +90,9 @@ RUN_BY: dict[str, dict[str, str]] = {
         ".venv/bin/photogate up": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
         "curl ": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
     },
+    "docs/privacy.md": {
+        ".venv/bin/photogate erase": "tests/functions/test_erase.py::erase",
+    },
     "docs/troubleshoot.md": dict.fromkeys(
         (".venv/bin/photogate",), "tests/e2e/test_docs.py::test_commands_on_a_stack"
     ),
