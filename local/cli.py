@@ -11,6 +11,7 @@ from local.commands.backup import backup, remaining, restore
 from local.commands.check import check
 from local.commands.client import smoke, token
 from local.commands.doctor import doctor
+from local.commands.erase import erase
 from local.commands.evaluate import evaluate
 from local.commands.logs import logs, metrics
 from local.commands.model import models
@@ -38,6 +39,7 @@ for command in (
     token,
     smoke,
     sessions,
+    erase,
     doctor,
     watch,
     report,

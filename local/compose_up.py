@@ -1,6 +1,7 @@
 """Starts the whole stack in containers: ``python3 -m local.compose_up``, which ``make up`` runs.
 
-Makes the settings, then builds, starts and waits; what does not start is said in one line. Needs
+Makes the settings, then builds, starts and waits; what does not start is said in one line. An
+earlier version goes on while this one is built and the database migrated. Needs
 Docker and Python alone, no environment and no package.
 """
 
@@ -32,6 +33,7 @@ _TAKEN = (
     "port {port} of this machine is taken: end what listens there, or put another one into .env,"
     " such as HTTP_PORT=8080, then make up again"
 )
+_NOT_MIGRATED = "the database could not be migrated: {line}"
 _NOT_ALLOWED = (
     "this Docker may not open port {port}: put one from 1024 on into .env, such as HTTP_PORT=8080,"
     " then make up again"
@@ -73,7 +75,7 @@ def reason(containers: list[Container], last_lines: Mapping[str, str], port: str
     """
     for one in containers:
         if one.service == "migrate" and one.status == "exited" and one.exit_code:
-            return f"the database could not be migrated: {last_lines.get('migrate', '')}"
+            return _NOT_MIGRATED.format(line=last_lines.get("migrate", ""))
     for one in containers:
         of_api = one.service == "api"
         if of_api and ("already in use" in one.error or "already allocated" in one.error):
@@ -105,6 +107,11 @@ def holds_its_port(containers: list[Container]) -> bool:
     """Tell whether the API of this stack listens, or may again while it ends and comes back."""
     api = [one for one in containers if one.service == "api"]
     return any(one.status not in ("created", "exited", "dead") for one in api)
+
+
+def works(containers: list[Container]) -> bool:
+    """Tell whether this stack, perhaps of an earlier version, serves at present."""
+    return {"postgres", "api"} <= {one.service for one in containers if one.status == "running"}
 
 
 def settings_in(text: str) -> dict[str, str]:
@@ -195,10 +202,37 @@ def _why(port: str) -> str:
     return reason(containers, lines, port) or "not everything started: docker compose ps --all"
 
 
+def _build() -> None:
+    built = subprocess.Popen(
+        ["docker", "compose", "build"],  # noqa: S607 - the user's own
+        cwd=compose_env.ROOT,
+    )
+    try:
+        if built.wait():
+            sys.exit("make up: the images could not be built: see above")
+    except KeyboardInterrupt:
+        built.wait()
+        sys.exit(130)
+
+
+def _migrate() -> None:
+    """Migrate beside what works, which `up` would end first, and leave down if this fails."""
+    done = subprocess.run(
+        ["docker", "compose", "run", "--rm", "--no-deps", "--no-TTY", "migrate"],  # noqa: S607 - the user's own
+        cwd=compose_env.ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"make up: {_NOT_MIGRATED.format(line=line_of(done.stdout))}; nothing was changed")
+
+
 def _start() -> bool:
-    """Build, start and wait; ends early when something will never work."""
+    """Start and wait; ends early when something will never work."""
     up = subprocess.Popen(
-        ["docker", "compose", "up", "--build", "--detach", "--wait"],  # noqa: S607 - the user's own
+        ["docker", "compose", "up", "--detach", "--wait"],  # noqa: S607 - the user's own
         cwd=compose_env.ROOT,
     )
     while True:
@@ -230,6 +264,9 @@ def main() -> None:
         sys.exit(problem)
     if not holds_its_port(_containers()) and is_taken(port):
         sys.exit(_TAKEN.format(port=port))
+    _build()
+    if works(_containers()):
+        _migrate()
     if not _start():
         sys.exit(f"make up: {_why(port)}")
     where = "http://localhost" if port == _DEFAULT_PORT else f"http://localhost:{port}"

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
+import requests
 from dotenv import dotenv_values
+from PIL import Image
 
+from local.client import PhotogateClient
+from photogate.auth import issue_token
 from tests.docs import ROOT
 from tests.unit.test_template import known_settings
 
 DOCS = (ROOT / "docs" / "compose.md").read_text(encoding="utf-8")
 
+#: Which `git pull` leaves alone.
+_KEPT = (".env", ".photogate", ".venv", ".cache")
 #: Not what a clone holds.
 _LEFT_OUT = shutil.ignore_patterns(
     *(
@@ -67,21 +75,38 @@ class Checkout:
     project: str
     port: int
     s3_port: int
+    #: The commit that it begins with; None begins with the checkout as it is.
+    commit: str | None = None
     environment: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        shutil.copytree(ROOT, self.folder, ignore=_LEFT_OUT)
-        for shared in (".venv", ".cache"):
-            if (ROOT / shared).exists():
-                (self.folder / shared).symlink_to(ROOT / shared)
-        _for_this_engine(self.folder / "local" / "compose.yaml")
+        self.folder.mkdir()
+        if self.commit is None:
+            self.pull()
+        else:
+            archive = f'git archive "{self.commit}" | tar --extract --directory "{self.folder}"'
+            subprocess.run(["bash", "-c", f"set -o pipefail; {archive}"], cwd=ROOT, check=True)
+            _for_this_engine(self.folder / "local" / "compose.yaml")
         # Nothing but the file is to decide; and make of make test is not make of the page.
         not_passed = known_settings() | {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "COMPOSE_PROFILES"}
         self.environment = {k: v for k, v in os.environ.items() if k not in not_passed} | {
             "COMPOSE_PROJECT_NAME": self.project,
             "HTTP_PORT": str(self.port),
             "S3_PORT": str(self.s3_port),
+            # As it was called before.
+            "PORT": str(self.port),
         }
+
+    def pull(self) -> None:
+        """Do what ``git pull`` does: put the checkout as it is in the place of what is there."""
+        for old in self.folder.iterdir():
+            if old.name not in _KEPT:
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
+        shutil.copytree(ROOT, self.folder, ignore=_LEFT_OUT, dirs_exist_ok=True)
+        for shared in (".venv", ".cache"):
+            if (ROOT / shared).exists():
+                (self.folder / shared).symlink_to(ROOT / shared)
+        _for_this_engine(self.folder / "local" / "compose.yaml")
 
     @property
     def url(self) -> str:
@@ -90,8 +115,16 @@ class Checkout:
 
     @property
     def file(self) -> Path:
-        """Its settings."""
-        return self.folder / ".env"
+        """Its settings; an earlier version had them elsewhere."""
+        file, earlier = self.folder / ".env", self.folder / ".photogate" / "compose.env"
+        return earlier if earlier.exists() else file
+
+    @property
+    def compose(self) -> str:
+        """The command of Compose in this folder; an earlier version took options."""
+        if self.file.name == ".env":
+            return "docker compose"
+        return "docker compose --file local/compose.yaml --env-file .photogate/compose.env"
 
     def settings(self) -> dict[str, str]:
         """What the file says."""
@@ -101,7 +134,7 @@ class Checkout:
         """Run commands of the page in bash, with this copy's ports; gives stdout."""
         done = self.tried(commands)
         if done.returncode:
-            logs = self.tried("docker compose logs --no-color --tail 10").stdout
+            logs = self.tried(f"{self.compose} logs --no-color --tail 10").stdout
             raise AssertionError(f"{commands}\n{done.stdout}\n{done.stderr}\n{logs}")
         return done.stdout
 
@@ -120,3 +153,23 @@ class Checkout:
             text=True,
             check=False,
         )
+
+
+def containers(checkout: Checkout, service: str) -> list[dict[str, str]]:
+    """What Compose says of the containers of a service, or of all."""
+    lines = checkout.run(f"{checkout.compose} ps --format json {service}").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def caller(checkout: Checkout, user: str) -> PhotogateClient:
+    """Give a client of one user."""
+    token = issue_token(user, secret=checkout.settings()["JWT_SECRET"])
+    return PhotogateClient(checkout.url, token)
+
+
+def shown_size(url: str) -> tuple[int, int]:
+    """The size of the picture at a URL, in pixels."""
+    answer = requests.get(url, timeout=10)
+    answer.raise_for_status()
+    with Image.open(BytesIO(answer.content)) as picture:
+        return picture.size

@@ -7,52 +7,24 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import socket
-from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 
 import pytest
 import requests
-from PIL import Image
 
-from local.client import ApiRefused, PhotogateClient, Upload
+from local.client import ApiRefused, Upload
 from local.home import free_port
-from photogate.auth import issue_token
-from tests.compose.page import DOCS, Checkout, written
+from tests.compose.page import DOCS, Checkout, caller, containers, shown_size, written
 from tests.docs import blocks
 from tests.servers import eventually
 from tests.unit.test_compose import FIXED, MODELS
 from tests.unit.test_template import known_settings
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("PHOTOGATE_COMPOSE"), reason="`make compose-test` runs it"
-)
-
-QUICK_START, SMOKE, THROUGH_MOTO, HTTPS = (
+QUICK_START, SMOKE, _, THROUGH_MOTO, HTTPS = (
     b.script for b in blocks() if b.page == "docs/compose.md" and b.why_not_run is None
 )
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Iterator[Checkout]:
-    """A checkout in which nothing has run; what is started there is removed at the end."""
-    made = Checkout(
-        folder=tmp_path / "checkout",
-        project=f"photogate-test-{secrets.token_hex(4)}",
-        port=free_port(),
-        s3_port=free_port(),
-    )
-    yield made
-    if made.file.exists():
-        made.run("docker compose --profile '*' down --volumes --timeout 5")
-
-
-def caller(checkout: Checkout, user: str) -> PhotogateClient:
-    token = issue_token(user, secret=checkout.settings()["JWT_SECRET"])
-    return PhotogateClient(checkout.url, token)
 
 
 PORTRAIT_SIZE = (512, 512)
@@ -62,19 +34,6 @@ def photo(checkout: Checkout) -> tuple[str, tuple[int, int]]:
     """The state of the user's one photo, and the size of what is shown of it."""
     (found,) = caller(checkout, "keeps").photos()
     return found["moderation_status"], shown_size(found["url"])
-
-
-def shown_size(url: str) -> tuple[int, int]:
-    """The size of the picture at a URL, in pixels."""
-    answer = requests.get(url, timeout=10)
-    answer.raise_for_status()
-    with Image.open(BytesIO(answer.content)) as picture:
-        return picture.size
-
-
-def containers(checkout: Checkout, service: str) -> list[dict[str, str]]:
-    lines = checkout.run(f"docker compose ps --format json {service}").splitlines()
-    return [json.loads(line) for line in lines]
 
 
 def test_the_page(checkout: Checkout, portrait: bytes) -> None:
@@ -95,6 +54,12 @@ def test_the_page(checkout: Checkout, portrait: bytes) -> None:
     assert "mobilenet_v2 and opennsfw look" in told
     told = checkout.run("docker compose run --rm photogate queue stats --json")
     assert json.loads(told)["jobs"]["dead"] == 0
+
+    leaves = caller(checkout, "leaves")
+    leaves.complete([leaves.put(Upload(name="mine.jpg", data=portrait))])
+    told = checkout.run("docker compose run --rm photogate erase leaves --yes")
+    assert "erased: 1 photo, 1 batch" in told
+    assert leaves.photos() == []
 
     checkout.run(written("docker compose up -d --wait --scale moderator-worker=6"))
     workers = containers(checkout, "moderator-worker")

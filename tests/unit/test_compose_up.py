@@ -33,6 +33,14 @@ NOT_ALLOWED = (
 )
 
 
+def test_what_works_is_migrated_beside() -> None:
+    postgres, api = container("postgres", status="running"), container("api", status="running")
+    assert compose_up.works([postgres, api])
+    assert not compose_up.works([postgres, container("api", status="exited")])
+    assert not compose_up.works([api])
+    assert not compose_up.works([])
+
+
 @pytest.mark.parametrize("error", TAKEN)
 def test_a_taken_port(error: str) -> None:
     stack = [container("migrate", status="exited"), container("api", status="created", error=error)]

@@ -36,6 +36,8 @@ RUN_BY: dict[str, dict[str, str]] = {
     "docs/compose.md": {
         "make up": "tests/compose/test_page.py::QUICK_START",
         "docker compose ps": "tests/compose/test_page.py::QUICK_START",
+        "git pull": "tests/compose/test_upgrade.py::UPGRADE",
+        "docker compose run": "tests/compose/test_upgrade.py::UPGRADE",
         "curl http": "tests/compose/test_page.py::QUICK_START",
         "make setup": "tests/compose/test_page.py::SMOKE",
         "(set -a;": "tests/compose/test_page.py::SMOKE",
@@ -87,6 +89,9 @@ RUN_BY: dict[str, dict[str, str]] = {
         ".venv/bin/photogate watch": "tests/e2e/test_metrics_page.py::test_watch_and_metrics",
         ".venv/bin/photogate up": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
         "curl ": "tests/e2e/test_metrics_page.py::test_the_pages_commands",
+    },
+    "docs/privacy.md": {
+        ".venv/bin/photogate erase": "tests/functions/test_erase.py::erase",
     },
     "docs/troubleshoot.md": dict.fromkeys(
         (".venv/bin/photogate",), "tests/e2e/test_docs.py::test_commands_on_a_stack"

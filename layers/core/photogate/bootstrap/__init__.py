@@ -10,6 +10,7 @@ from photogate import settings as s
 from photogate.bootstrap import choose
 from photogate.bootstrap.for_accuracy import accuracy
 from photogate.bootstrap.for_admin import AdminParts, admin, lists
+from photogate.bootstrap.for_erasing import erasing
 from photogate.bootstrap.for_files import (
     cors_origins,
     file_store,
@@ -50,6 +51,7 @@ __all__ = [
     "check_settings",
     "copy_maker",
     "cors_origins",
+    "erasing",
     "file_store",
     "handing_over",
     "job_monitor",

@@ -1,0 +1,122 @@
+"""``photogate erase``: a user stands nowhere any more, and only they are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from typer.testing import CliRunner
+
+from local.cli import app
+from photogate import bootstrap
+from photogate.adapters.postgres.changes import PostgresChanges
+from photogate.adapters.postgres.erasing import PostgresErasing
+from photogate.adapters.postgres.pool import Pool, Session
+from photogate.domain import Principal, Role
+from photogate.domain.changes import held
+
+MODERATOR = Principal(user_id="a-moderator", role=Role.MODERATOR)
+
+
+def fill(session: Session, user: str) -> None:
+    """Put a row of this user into every table that can name one."""
+    id_ = str(uuid4())
+    for sql in (
+        "INSERT INTO batches (id, user_id, file_keys, finished_at)"
+        " VALUES ('b-' || :u, :u, '{}', now())",
+        "INSERT INTO media (user_id, user_name, url, batch_id, moderation_status)"
+        " SELECT :u, :u, 'incoming/' || :u || '/' || n, 'b-' || :u, 'rejected'"
+        " FROM generate_series(1, 3) AS n",
+        "INSERT INTO upload_usage (batch_id, user_id, photos) VALUES ('b-' || :u, :u, 3)",
+        "INSERT INTO subjects (user_id) VALUES (:u) ON CONFLICT DO NOTHING",
+        "INSERT INTO notices (photo_id, n, user_id, file_key, status, before, by_person,"
+        " corrects, due_at, waits) VALUES (:id, 1, :u, 'k', 'rejected', 'review',"
+        " true, false, now(), false)",
+        "INSERT INTO notice_lines (channel, user_id, next_at) VALUES ('log', :u, now())",
+        "INSERT INTO notice_addresses (channel, user_id, address) VALUES ('telegram', :u, '1')",
+        "INSERT INTO history (photo_id, n, action, by, owner, before, after)"
+        " SELECT CAST(:id AS text), 1, 'decide', 'person', id, 'review', 'rejected'"
+        " FROM subjects WHERE user_id = :u",
+        "INSERT INTO history_words VALUES (:id, 1, 'of ' || :u)",
+        "INSERT INTO review_items (photo_id, kind, closed_at, note)"
+        " VALUES (CAST(:id AS text), 'escalation', now(), 'is this ' || :u || '?')",
+    ):
+        known = {"u": user, "id": id_}
+        session.rows(sql, **{name: known[name] for name in known if f":{name}" in sql})
+
+
+@pytest.fixture
+def two_users(pool: Pool, monkeypatch: pytest.MonkeyPatch, migrated_url: str) -> Iterator[Pool]:
+    monkeypatch.setenv("DATABASE_URL", migrated_url)
+    for user in ("anna", "berta"):
+        pool.transaction(lambda s, u=user: fill(s, u))  # type: ignore[misc]  # bound now
+    yield pool
+    bootstrap.reset()
+
+
+def naming(pool: Pool, user: str) -> set[str]:
+    """The tables in which this user is named."""
+    tables = pool.transaction(
+        lambda s: s.rows("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
+    )
+    found = set()
+    for table in (row["tablename"] for row in tables):
+        telling = f"CAST(row_to_json({table}) AS text) LIKE '%{user}%'"
+        with pool.patient() as connection:
+            if connection.run(f"SELECT 1 FROM {table} WHERE {telling}"):  # noqa: S608
+                found.add(table)
+    return found
+
+
+def erase(*arguments: str, says: str = "") -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["erase", *arguments], input=says)
+    return done.exit_code, done.output
+
+
+def test_an_erased_user_stands_nowhere_any_more(two_users: Pool) -> None:
+    of_berta = naming(two_users, "berta")
+    assert len(of_berta) == 9
+    code, said = erase("anna", "--yes")
+    assert code == 0, said
+    assert "erased: 3 photos, 1 batch, 1 notice, 1 address, 2 texts of moderators" in said
+    assert "3 objects of the photos" in said
+    # Deleting three photos told history so.
+    assert "kept: 4 rows of history, which name nobody now" in said
+    # For the sweep, until the objects are gone.
+    assert naming(two_users, "anna") == {"object_deletions"}
+    assert naming(two_users, "berta") == of_berta
+    code, said = erase("anna", "--yes")
+    assert (code, said) == (0, "nothing here names a user 'anna': is the id right?\n")
+
+
+def test_it_asks_first(two_users: Pool) -> None:
+    before = naming(two_users, "anna")
+    code, said = erase("anna")
+    assert code == 1
+    assert "to erase user 'anna': 3 photos, and all that names them, say --yes" in said
+    assert naming(two_users, "anna") == before
+
+
+def test_what_is_withheld_stays_and_with_it_the_name(two_users: Pool) -> None:
+    rows = two_users.transaction(
+        lambda s: s.rows("SELECT CAST(id AS text) AS id FROM media WHERE user_id = 'anna' LIMIT 1")
+    )
+    PostgresChanges(two_users).make([held(rows[0]["id"], by=MODERATOR)])
+    code, said = erase("anna", "--yes")
+    assert code == 0
+    assert "erased: 2 photos" in said
+    assert "not erased, with the id: 1 photo withheld for suspected abuse" in said
+    assert "kept:" not in said
+    assert {"media", "subjects", "batches"} <= naming(two_users, "anna")
+    assert PostgresErasing(two_users).knows("anna") == 0
+
+
+def test_photos_go_a_few_at_a_time(two_users: Pool) -> None:
+    two_users.transaction(
+        lambda s: s.rows(
+            "INSERT INTO media (user_id, url) SELECT 'anna', 'k' || n"
+            " FROM generate_series(1, 450) AS n"
+        )
+    )
+    assert PostgresErasing(two_users).erase("anna").photos == 453
