@@ -1,22 +1,24 @@
-"""The page on which moderators review photos: files alone, from here and nowhere else.
+"""The pages on which moderators review photos: what they load is from here and nowhere else.
 
-No value is ever put into the HTML: everything shown comes from the admin API as JSON and is set
-as text by the scripts. So there are no templates, and nothing to escape.
+Templates put together what pages have in common. No value is ever put into the HTML: everything
+shown comes from the admin API as JSON and is set as text by the scripts.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import cache
 from importlib.resources import files
 
 from fastapi import APIRouter, Header
 from fastapi.responses import Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from photogate.errors import NotFound
 
-_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-#: Below ``/admin``.
+_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+#: Below ``/admin``: what is shown there, of the folder ``templates``.
 _PAGES = {
     "": "review.html",
     "/grid": "grid.html",
@@ -28,9 +30,7 @@ _PAGES = {
 }
 #: What pages load; the pages themselves have routes of their own.
 _FILES = frozenset(
-    entry.name
-    for entry in files(__name__).iterdir()
-    if entry.name.rpartition(".")[2] in _TYPES.keys() - {"html"}
+    entry.name for entry in files(__name__).iterdir() if entry.name.rpartition(".")[2] in _TYPES
 )
 _HEADERS = {
     "Content-Security-Policy": "; ".join(
@@ -67,21 +67,33 @@ def page_router() -> APIRouter:
     def page_file(name: str, if_none_match: str | None = Header(None)) -> Response:
         if name not in _FILES:
             raise NotFound(f"there is no file {name} here")
-        return _file(name, if_none_match)
+        content = files(__name__).joinpath(name).read_bytes()
+        return _answer(content, _TYPES[name.rpartition(".")[2]], if_none_match)
 
     return router
 
 
+@cache
+def html(name: str) -> bytes:
+    """Give a page of the folder ``templates``, in UTF-8."""
+    environment = Environment(
+        loader=PackageLoader(__name__),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    return environment.get_template(name).render().encode()
+
+
 def _page(name: str) -> Callable[..., Response]:
     def page(if_none_match: str | None = Header(None)) -> Response:
-        return _file(name, if_none_match)
+        return _answer(html(name), "text/html", if_none_match)
 
     return page
 
 
-def _file(name: str, if_none_match: str | None) -> Response:
-    content = files(__name__).joinpath(name).read_bytes()
+def _answer(content: bytes, media_type: str, if_none_match: str | None) -> Response:
     headers = _HEADERS | {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"'}
     if if_none_match == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    return Response(content, media_type=_TYPES[name.rpartition(".")[2]], headers=headers)
+    return Response(content, media_type=media_type, headers=headers)
