@@ -102,6 +102,11 @@ class TestZipped:
             answer = invoke(name, api_gateway_event("GET", part))
             assert (answer["statusCode"], words in answer["body"]) == (200, True)
 
+    def test_admin_serves_the_moderators_page(self, installation: Installation) -> None:
+        answer = invoke("AdminFunction", api_gateway_event("GET", "/admin"))
+        assert answer["statusCode"] == 200
+        assert "<title>Review · Photogate</title>" in answer["body"]
+
     def test_sweep_answers(self, installation: Installation) -> None:
         assert set(run("SweepFunction", "schedule.json").values()) == {0}
 
