@@ -22,6 +22,9 @@ from photogate.adapters.postgres.migrate import shipped
 from photogate.adapters.postgres.pool import Pool
 from tests.functions.test_migrate import in_the_way, migrate_function, spoil
 
+#: moto loads much of AWS for a stack, and Lambda's runtime starts for each test.
+pytestmark = pytest.mark.slow
+
 PHOTOGATE = Path(sys.executable).with_name("photogate")
 AWS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
