@@ -137,7 +137,6 @@ def test_it_tells_what_the_function_applied(
     assert calls == [path, path]
 
 
-@pytest.mark.slow
 def test_it_calls_again_until_it_is_finished(
     command: Callable[..., tuple[int, str]], fresh_url: str, tmp_path: Path
 ) -> None:
