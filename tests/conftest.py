@@ -32,9 +32,12 @@ from photogate.adapters.postgres.pool import connect as connect_postgres
 from photogate.adapters.queue_redis import connect
 from photogate.errors import ConfigError
 from tests.records import MemoryRecords, PostgresRecords, Records
+from tests.warm import warm_models, warm_sandbox
 
 if TYPE_CHECKING:  # what needs no browser needs no playwright
     from playwright.sync_api import Browser
+
+__all__ = ["warm_models", "warm_sandbox"]
 
 SECRET = "0123456789abcdef-only-for-the-tests"
 

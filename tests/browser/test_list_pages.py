@@ -142,6 +142,7 @@ def test_what_is_approved_together_was_revealed(desk: Desk, waiting: Add) -> Non
     watched.assert_calm()
 
 
+@pytest.mark.slow
 def test_the_grid_and_the_single_photo_never_hold_the_same(desk: Desk, waiting: Add) -> None:
     waiting(5)
     grid = desk.signed_in("ada").page
@@ -186,6 +187,7 @@ def test_rejected_photos_are_confirmed_restored_and_deleted(desk: Desk, waiting:
     watched.assert_calm()
 
 
+@pytest.mark.slow
 def test_suspected_abuse_goes_from_lists_too(desk: Desk, waiting: Add) -> None:
     ids = waiting(6)
     backend = desk.installation.client("backend", Role.MODERATOR)
@@ -229,6 +231,7 @@ def test_suspected_abuse_goes_from_lists_too(desk: Desk, waiting: Add) -> None:
     bob.assert_calm()
 
 
+@pytest.mark.slow
 def test_what_is_escalated_together_goes_to_the_admins(desk: Desk, waiting: Add) -> None:
     waiting(3)
     watched = desk.signed_in()
@@ -250,6 +253,7 @@ def test_what_is_escalated_together_goes_to_the_admins(desk: Desk, waiting: Add)
     watched.assert_calm()
 
 
+@pytest.mark.slow
 def test_keys_of_ones_own_work_on_lists_and_stay_apart(desk: Desk, waiting: Add) -> None:
     waiting(3)
     watched = desk.signed_in()
@@ -285,6 +289,7 @@ def test_keys_of_ones_own_work_on_lists_and_stay_apart(desk: Desk, waiting: Add)
     watched.assert_calm()
 
 
+@pytest.mark.slow
 def test_a_users_photos_and_what_was_decided_about_them(desk: Desk, waiting: Add) -> None:
     waiting(3, user="a/b?c#d é")
     waiting(1, user="other")
@@ -313,6 +318,7 @@ def test_a_users_photos_and_what_was_decided_about_them(desk: Desk, waiting: Add
     watched.assert_calm()
 
 
+<<<<<<< HEAD
 def test_a_phone_says_whose_photos_these_are(desk: Desk, waiting: Add) -> None:
     waiting(5)
     page = desk.signed_in(viewport={"width": 360, "height": 640}).page
@@ -325,6 +331,9 @@ def test_a_phone_says_whose_photos_these_are(desk: Desk, waiting: Add) -> None:
     assert whole["y"] < words["y"] < words["y"] + words["height"] < whole["y"] + whole["height"]
 
 
+=======
+@pytest.mark.slow
+>>>>>>> help-speed
 def test_the_history_is_filtered_and_saved(desk: Desk, waiting: Add) -> None:
     ids = waiting(2, user="whose")
     backend = desk.installation.client("backend", Role.MODERATOR)
@@ -426,7 +435,7 @@ def test_hostile_values_are_words_on_lists_too(desk: Desk, waiting: Add) -> None
 @pytest.mark.parametrize(
     ("width", "scheme"),
     [
-        (360, "dark"),
+        pytest.param(360, "dark", marks=pytest.mark.slow),
         (1440, "light"),
         pytest.param(360, "light", marks=pytest.mark.slow),
         pytest.param(1440, "dark", marks=pytest.mark.slow),

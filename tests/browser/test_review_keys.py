@@ -26,6 +26,7 @@ def reject(page: Page, photo: str) -> None:
     next_one(page, photo)
 
 
+@pytest.mark.slow
 def test_twenty_photos_by_keyboard_alone_with_keys_of_ones_own(desk: Desk, waiting: Add) -> None:
     waiting(20)
     watched = desk.signed_in()
@@ -75,6 +76,7 @@ def test_twenty_photos_by_keyboard_alone_with_keys_of_ones_own(desk: Desk, waiti
     watched.assert_calm()
 
 
+@pytest.mark.slow
 def test_back_to_what_was_decided_and_anew(desk: Desk, waiting: Add) -> None:
     waiting(4)
     watched = desk.signed_in()
@@ -266,6 +268,7 @@ def test_the_day_has_an_end_and_breaks(
     assert [line for line in watched.said if "409" not in line] == []
 
 
+@pytest.mark.slow
 def test_revealed_photos_are_shown_as_one_chose(desk: Desk, waiting: Add) -> None:
     waiting(2)
     watched = desk.signed_in()

@@ -131,6 +131,7 @@ def test_undo(desk: Desk, waiting: Add, key: str) -> None:
     watched.assert_calm()
 
 
+@pytest.mark.slow
 def test_two_browsers_never_hold_the_same_photo(desk: Desk, waiting: Add) -> None:
     ids = waiting(14)
     pages = [desk.signed_in("ada").page, desk.signed_in("bob").page]
@@ -149,6 +150,7 @@ def test_two_browsers_never_hold_the_same_photo(desk: Desk, waiting: Add) -> Non
     eventually(lambda: {desk.status(i)[0] for i in seen} == {"rejected"})
 
 
+@pytest.mark.slow
 def test_a_closed_tab_gives_back_what_it_held(desk: Desk, waiting: Add) -> None:
     (photo,) = waiting(1)
     first = desk.signed_in("ada").page
@@ -180,6 +182,7 @@ def test_a_link_works_once_and_looking_at_it_uses_nothing_up(desk: Desk) -> None
     expect(person.locator("#state")).to_have_text("You are not signed in")
 
 
+@pytest.mark.slow
 def test_without_a_connection_decisions_are_kept_and_sent_later(desk: Desk, waiting: Add) -> None:
     waiting(3)
     page = desk.signed_in().page
@@ -202,6 +205,7 @@ def test_without_a_connection_decisions_are_kept_and_sent_later(desk: Desk, wait
     assert [desk.status(i)[1] for i in decided[:2]] == ["nsfw", "underage"]
 
 
+@pytest.mark.slow
 def test_who_is_faster_than_the_server_is_not_told_that_nothing_waits(
     desk: Desk, waiting: Add
 ) -> None:
@@ -308,7 +312,7 @@ def test_hostile_values_are_words_and_nothing_else(desk: Desk, waiting: Add) -> 
 @pytest.mark.parametrize(
     ("width", "scheme"),
     [
-        (360, "dark"),
+        pytest.param(360, "dark", marks=pytest.mark.slow),
         (1440, "light"),
         pytest.param(360, "light", marks=pytest.mark.slow),
         pytest.param(1440, "dark", marks=pytest.mark.slow),

@@ -70,6 +70,7 @@ def test_signing_in_and_out(desk: Desk, provider: Provider) -> None:
     expect(page.locator("#state")).to_have_text("You are not signed in")
 
 
+@pytest.mark.slow
 def test_what_went_wrong_is_said_in_words(desk: Desk, provider: Provider) -> None:
     page = desk.browser().new_page()
     problem = page.locator("#problem")

@@ -218,6 +218,7 @@ def test_the_page_shows_each_picture_and_nothing_of_the_file(album: Path) -> Non
     assert "nowhere/out.html: No such file or directory" in wrong.stderr
 
 
+@pytest.mark.slow
 def test_a_bar_says_how_far_it_is(samples: list[Path], tmp_path: Path) -> None:
     for n in range(20):
         (tmp_path / f"{n}.jpg").write_bytes(samples[-1].read_bytes())
@@ -248,6 +249,7 @@ def at_a_terminal(command: str, folder: Path) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--json", "--csv"])
 def test_a_bar_at_the_terminal_leaves_the_file_alone(
     samples: list[Path], tmp_path: Path, option: str

@@ -273,6 +273,7 @@ def test_what_was_given_up_is_redriven(start: Callable[..., RunningStack]) -> No
     client.close()
 
 
+@pytest.mark.slow
 def test_no_process_outlives_a_killed_parent(start: Callable[..., RunningStack]) -> None:
     stack = start("--workers", "1")
     family = psutil.Process(stack.process.pid).children(recursive=True)
@@ -444,6 +445,7 @@ class TestErrors:
         assert "MODEL_DIR: Field required" in done.stderr
         assert f"no stack has run in {stack_home}: start one with `photogate up`" in done.stderr
 
+    @pytest.mark.slow
     def test_a_worker_that_cannot_start_is_one_clear_line(
         self, stack_home: Path, tmp_path: Path
     ) -> None:

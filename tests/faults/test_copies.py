@@ -51,6 +51,7 @@ def test_the_store_takes_no_copies(
     assert account.good_in_review == 0
 
 
+@pytest.mark.slow
 def test_a_decoder_that_dies_of_the_second_decoding_only(
     installation: Installation, ledger: Ledger, album: Album, scale: Scale, close: Close
 ) -> None:

@@ -55,6 +55,7 @@ def test_every_message_three_times_in_random_order(
     close("delivery: each message three times, shuffled", injected=3 * 3 * len(ledger.batch_ids))
 
 
+@pytest.mark.slow
 def test_a_job_that_can_never_succeed(
     installation: Installation, ledger: Ledger, album: Album, scale: Scale, close: Close
 ) -> None:

@@ -18,8 +18,11 @@ from local.client import PhotogateClient, Upload
 from photogate import bootstrap
 from photogate.adapters.postgres.pool import Pool
 from photogate.auth import issue_token
+from photogate.bootstrap import for_moderate
 from photogate.domain import Role
 from photogate.messages import CopyJob, Job, decode
+from photogate_vision.classifier.panel import Panel
+from photogate_vision.decoding.sandbox import Sandbox
 from tests.conftest import SECRET
 from tests.servers import serve
 
@@ -73,9 +76,13 @@ def installation(
     pool: Pool,
     redis_client: redis.Redis,
     tmp_path: Path,
+    warm_models: Callable[..., Panel],
+    warm_sandbox: Sandbox,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Installation]:
     """An empty installation without a worker."""
+    monkeypatch.setattr("photogate_vision.analyzer.Panel", warm_models)
+    monkeypatch.setattr(for_moderate, "_sandbox", lambda: warm_sandbox)
     with serve(api.app) as url:
         for name, value in {
             "DATABASE_URL": migrated_url,

@@ -89,6 +89,7 @@ def hand_in(invoke: Invoke, portrait: bytes) -> tuple[Any, Any]:
     return hand(ticket["file_key"]), hand(ticket["file_key"].replace("user-1", "user-2"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "answer"), TABLE, ids=[command for command, _ in TABLE])
 def test_a_command_answers_what_the_docs_say(
     command: str, answer: str, on_aws: Installation, pool: Pool, portrait: bytes, tmp_path: Path

@@ -22,6 +22,9 @@ from photogate.adapters.postgres.migrate import shipped
 from photogate.adapters.postgres.pool import Pool
 from tests.functions.test_migrate import in_the_way, migrate_function, spoil
 
+#: moto loads much of AWS for a stack, and Lambda's runtime starts for each test.
+pytestmark = pytest.mark.slow
+
 PHOTOGATE = Path(sys.executable).with_name("photogate")
 AWS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
@@ -134,7 +137,6 @@ def test_it_tells_what_the_function_applied(
     assert calls == [path, path]
 
 
-@pytest.mark.slow
 def test_it_calls_again_until_it_is_finished(
     command: Callable[..., tuple[int, str]], fresh_url: str, tmp_path: Path
 ) -> None:

@@ -51,7 +51,7 @@ class Original:
 
 
 #: A browser shows each for a while; they are of few kinds.
-_SLOW_BUT_ONE_IN = 6
+_SLOW_BUT_ONE_IN = 12
 #: Chromium 156 takes opacity and sequences in AVIF for video levels, where the file does not
 #: repeat its range beside them; libavif, Pillow and others go by the pixels' own header.
 _VIDEO_LEVELS = 9.0

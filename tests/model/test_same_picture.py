@@ -87,7 +87,14 @@ def test_moving(analyzer: VisionAnalyzer, picture: Image.Image, kind: str) -> No
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "GIF"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[] if kind in ("JPEG", "PNG") else pytest.mark.slow)
+        for kind in FORMATS
+        if kind != "GIF"
+    ],
+)
 def test_in_every_orientation(
     analyzer: VisionAnalyzer, picture: Image.Image, kind: str, orientation: int
 ) -> None:
