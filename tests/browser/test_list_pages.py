@@ -165,7 +165,7 @@ def test_rejected_photos_are_confirmed_restored_and_deleted(desk: Desk, waiting:
     kept, restored, *gone = tiles(page, 4)
     page.keyboard.press("x")
     page.keyboard.press("y")
-    expect(page.locator("#strip")).to_have_text("1 photo verified.")
+    expect(page.locator("#strip")).to_have_text("1 photo confirmed.")
     assert tiles(page, 3) == [restored, *gone]
     page.keyboard.press("x")
     page.keyboard.press("v")
@@ -183,7 +183,7 @@ def test_rejected_photos_are_confirmed_restored_and_deleted(desk: Desk, waiting:
     assert {row["id"] for row in left} == {kept, restored}
     page.locator("#verified").select_option("true")
     assert tiles(page, 1) == [kept]
-    expect(page.locator("#tiles .verified")).to_have_text("verified by ada")
+    expect(page.locator("#tiles .verified")).to_have_text("confirmed by ada")
     watched.assert_calm()
 
 

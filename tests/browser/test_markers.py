@@ -41,6 +41,7 @@ def test_they_are_marked_on_every_page(desk: Desk, width: int) -> None:
     watched = desk.signed_in("ada", Role.ADMIN, viewport={"width": width, "height": 800})
     page = watched.page
     expect(page.locator("#evidence .test")).to_have_text(MARK)
+    expect(page.locator("#evidence")).not_to_contain_text("no policy")
     expect(page.locator("#evidence h2").first).to_have_text("A marker asks for a person")
 
     page.goto(f"{desk.installation.url}/admin/grid")

@@ -104,6 +104,8 @@ def test_approving_needs_a_look_that_is_logged(desk: Desk, waiting: Add) -> None
     page.keyboard.press("a")
     eventually(lambda: desk.status(photo)[0] == "approved")
     expect(page.locator("#state")).to_have_text("Nothing waits")
+    expect(page.locator("#waiting")).to_have_text("nothing waits")
+    expect(page.locator("#reveal")).to_contain_text("Reveal")
     watched.assert_calm()
 
 

@@ -11,7 +11,7 @@ const UNDO_MS = 10000;
 const DONE = {
   approve: "approved",
   reject: "rejected",
-  verify: "verified",
+  verify: "confirmed",
   delete: "deleted",
   reveal: "revealed",
   undo: "undone",

@@ -41,7 +41,8 @@ export function evidence(item) {
   }
   if (item.models.length > 0) parts.push(fold("What each model says", item.models.map(model)));
   const bounds =
-    item.folded || item.judged_by === item.bounds_of
+    // A marker needs no policy.
+    item.folded || item.test || item.judged_by === item.bounds_of
       ? `Policy ${item.bounds_of}`
       : `Judged by ${item.judged_by ?? "no policy"}; the bounds are those of ${item.bounds_of}`;
   const policy = element("p", bounds, "quiet clipped");
@@ -90,6 +91,11 @@ export function owner(found) {
     list.append(entry);
   }
   return [element("p", words, "numbers"), list];
+}
+
+/** Says how many wait, and since when; `n` leaves out what is decided here already. */
+export function waitingWords({ n, n_is: exactly, oldest_at: oldest }) {
+  return n > 0 ? `${n}${exactly === "exact" ? "" : "+"} wait · oldest ${age(oldest)}` : "nothing waits";
 }
 
 /** Says how long ago that was, from a minute on. */

@@ -1,5 +1,5 @@
 // The queue, many photos at a time: the same leases as for one photo after the other.
-import { age } from "./evidence.js";
+import { age, waitingWords } from "./evidence.js";
 import { Hand } from "./hand.js";
 import { listPage, state, userLink } from "./list.js";
 import { $, element, ready, strip } from "./view.js";
@@ -50,10 +50,7 @@ const hand =
 
 function filled(answer) {
   offerRules(answer.items);
-  const more = answer.waiting.n_is === "exact" ? "" : "+";
-  $("waiting").textContent = answer.waiting.oldest_at
-    ? `${answer.waiting.n}${more} wait · oldest ${age(answer.waiting.oldest_at)}`
-    : "nothing waits";
+  $("waiting").textContent = waitingWords(answer.waiting);
   page.tiles.set(hand.items);
   const filtered = $("kind").value || $("rule").value || $("user").value;
   if (hand.items.length > 0) state(null);

@@ -9,7 +9,7 @@ const page = await listPage({
   describe: (photo) => [
     [reasonWords(photo.reason) ?? "no reason", "title"],
     [`by ${photo.decided_by ?? "machine"}`, "quiet name"],
-    ...(photo.verified_by ? [[`verified by ${photo.verified_by}`, "verified name"]] : []),
+    ...(photo.verified_by ? [[`confirmed by ${photo.verified_by}`, "verified name"]] : []),
   ],
   tell: (photo) => [
     element("span", photo.rule ?? reasonWords(photo.reason) ?? "no reason", "rule clipped"),

@@ -2,7 +2,7 @@
 import { call, whoAmI } from "./api.js";
 import { Comfort } from "./comfort.js";
 import { Deciding } from "./deciding.js";
-import { age, evidence, owner } from "./evidence.js";
+import { evidence, owner, waitingWords } from "./evidence.js";
 import { Hand } from "./hand.js";
 import { openHolds, showUnreported } from "./holds.js";
 import { KeyMap, listen } from "./keys.js";
@@ -92,10 +92,7 @@ function takenAway(photoId) {
 function filled(answer, sameCurrent) {
   offerRules(answer.items);
   comfort.counted(answer.seen);
-  const more = answer.waiting.n_is === "exact" ? "" : "+";
-  $("waiting").textContent = answer.waiting.oldest_at
-    ? `${answer.waiting.n}${more} wait · oldest ${age(answer.waiting.oldest_at)}`
-    : "nothing waits";
+  $("waiting").textContent = waitingWords(answer.waiting);
   if (sameCurrent || recent.entry !== null) upcoming();
   else show();
 }

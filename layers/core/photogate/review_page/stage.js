@@ -24,8 +24,14 @@ export class Stage {
   show(item) {
     this.item = item;
     this.mode = "hidden";
-    if (item === null) $("picture").replaceChildren();
-    else this.paint();
+    if (item !== null) return this.paint();
+    $("picture").replaceChildren();
+    this.nameReveal();
+  }
+
+  /** Says on the button what it does next. */
+  nameReveal() {
+    $("reveal-word").textContent = { hidden: "Reveal", lens: "Whole", shown: "Hide" }[this.mode];
   }
 
   async paint() {
@@ -46,7 +52,7 @@ export class Stage {
       sharp.className = "sharp";
       $("picture").append(sharp);
     }
-    $("reveal-word").textContent = { hidden: "Reveal", lens: "Whole", shown: "Hide" }[this.mode];
+    this.nameReveal();
     const loaded = await ready;
     if (this.item !== item || !$("picture").contains(image)) return;
     if (!loaded) return panel("The picture cannot be loaded", "Skip it, or try again.", true);
