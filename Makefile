@@ -88,6 +88,8 @@ image-test: setup-dev setup-sam ## Build the moderate images, run them read-only
 	@for stage in function worker; do \
 	  $(DOCKER_BUILD) --quiet --file functions/moderate/Dockerfile --target $$stage \
 	    --tag photogate-moderate:$$stage . || exit; done
+	@$(DOCKER_BUILD) --quiet --file functions/moderate/Dockerfile --target worker \
+	  --build-arg THIRD=1 --tag photogate-moderate:third .
 	@PHOTOGATE_IMAGE=photogate-moderate \
 	  PHOTOGATE_RIE=$(RIE) \
 	  $(BIN)/pytest tests/functions/test_image.py

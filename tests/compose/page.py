@@ -68,7 +68,7 @@ def _for_this_engine(file: Path) -> None:
 class Checkout:
     """A copy of the checkout, whose stack has its own name and its own ports.
 
-    The installed environment is the checkout's, so that ``make setup`` finds it made.
+    The installed environment is the checkout's: for what is run outside of the containers.
     """
 
     folder: Path

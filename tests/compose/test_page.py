@@ -27,6 +27,8 @@ QUICK_START, SMOKE, _, THROUGH_MOTO, HTTPS = (
 )
 
 
+#: The same from outside: through Caddy, and where the containers do not reach a signed URL.
+OUTSIDE = "(set -a; . ./.env; .venv/bin/photogate smoke --url http://localhost)"
 PORTRAIT_SIZE = (512, 512)
 
 
@@ -161,7 +163,7 @@ def test_photos_and_jobs_through_moto(checkout: Checkout, portrait: bytes) -> No
     assert containers(checkout, "moto")[0]["Health"] == "healthy"
     # Jobs go through SQS: nothing else is there to carry them.
     checkout.run("docker compose stop redis")
-    checkout.run(SMOKE)
+    checkout.run(OUTSIDE)
     client = caller(checkout, "s3")
     key = client.put(Upload(name="mine.jpg", data=portrait))
     client.complete([key])
@@ -227,7 +229,7 @@ def test_https_and_metrics(checkout: Checkout, tmp_path: Path) -> None:
     eventually(lambda: answered("/api/v1/health") == 200)
     assert answered("/metrics") == 404
     checkout.environment["REQUESTS_CA_BUNDLE"] = str(root)
-    smoke = SMOKE.replace("http://localhost", url)
+    smoke = OUTSIDE.replace("http://localhost", url)
     assert "5 photos; all verdicts" in checkout.run(smoke)
 
     checkout.run("docker compose --profile monitoring up -d --wait prometheus")

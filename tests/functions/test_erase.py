@@ -102,13 +102,19 @@ def test_what_is_withheld_stays_and_with_it_the_name(two_users: Pool) -> None:
     rows = two_users.transaction(
         lambda s: s.rows("SELECT CAST(id AS text) AS id FROM media WHERE user_id = 'anna' LIMIT 1")
     )
-    PostgresChanges(two_users).make([held(rows[0]["id"], by=MODERATOR)])
+    id_ = rows[0]["id"]
+    PostgresChanges(two_users).make([held(id_, by=MODERATOR)])
+    words = "INSERT INTO history_words VALUES (:id, 1, 'why')"
+    two_users.transaction(lambda s: s.rows(words, id=id_))
     code, said = erase("anna", "--yes")
     assert code == 0
     assert "erased: 2 photos" in said
     assert "not erased, with the id: 1 photo withheld for suspected abuse" in said
     assert "kept:" not in said
     assert {"media", "subjects", "batches"} <= naming(two_users, "anna")
+    left = two_users.transaction(lambda s: s.rows("SELECT photo_id, words FROM history_words"))
+    assert {"photo_id": id_, "words": "why"} in left
+    assert not any("anna" in row["words"] for row in left)
     assert PostgresErasing(two_users).knows("anna") == 0
 
 

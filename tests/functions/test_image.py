@@ -1,7 +1,8 @@
 """The moderate function's images: as Lambda runs one, as docker compose runs the other.
 
-``make image-test`` builds them as PHOTOGATE_IMAGE, tagged ``function`` and ``worker``, and
-names in PHOTOGATE_RIE the runtime interface emulator that the SAM CLI carries.
+``make image-test`` builds them as PHOTOGATE_IMAGE, tagged ``function``, ``worker`` and ``third``
+(the worker with a third model), and names in PHOTOGATE_RIE the runtime interface emulator that the
+SAM CLI carries.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ import boto3
 import pytest
 
 from local.home import Home
+<<<<<<< HEAD
 from tests.emulator import Emulated, answers, sqs_event
+=======
+from photogate.adapters.postgres.pool import Pool
+>>>>>>> help-compose
 from tests.functions.conftest import Installation, make_copies
 from tests.servers import eventually
 
@@ -148,11 +153,17 @@ def test_onnxruntime_does_not_report() -> None:
         assert "ORT_DISABLE_TELEMETRY=1" in found
 
 
-def test_compose_runs_it_as_a_worker(on_aws: Installation, portrait: bytes) -> None:
+@pytest.mark.parametrize(("tag", "third"), [("worker", "none"), ("third", "/opt/third")])
+def test_compose_runs_it_as_a_worker(
+    on_aws: Installation, pool: Pool, portrait: bytes, tag: str, third: str
+) -> None:
     on_aws.hand_in(portrait)
-    with running("worker") as container:
+    with running(tag, "--env", f"THIRD_MODEL={third}") as container:
         assert docker("exec", container, "id", "-u") == "65534"
         eventually(lambda: states(on_aws) == ["approved"], within_s=30)
         docker("stop", "--time", "10", container)
         code = docker("inspect", "--format", "{{.State.ExitCode}}", container)
     assert code == "0"
+    scores = "SELECT moderation_scores->'third' IS NOT NULL AS looked FROM media"
+    ((looked,),) = (row.values() for row in pool.transaction(lambda s: s.rows(scores)))
+    assert looked is (tag == "third")

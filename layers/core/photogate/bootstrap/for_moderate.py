@@ -219,7 +219,13 @@ def _third(settings: s.ModelSettings, policy: Policy) -> Path | None:
     if not policy.needs("third"):
         logger.warning("THIRD_MODEL is not asked: %s bounds no measure of it", policy.id)
         return None
-    return Path(settings.third_model)
+    folder = Path(settings.third_model)
+    if not (folder / "manifest.json").exists():
+        raise ConfigError(
+            f"THIRD_MODEL: there is no bundle in {folder}: an image that is built with THIRD=1 has"
+            " one in /opt/third; elsewhere name the folder of `photogate model build swiftformer`"
+        )
+    return folder
 
 
 def _sandbox() -> Sandbox:

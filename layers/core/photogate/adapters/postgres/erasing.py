@@ -46,6 +46,8 @@ _ROWS = {
         DELETE FROM history_words USING history, subjects
         WHERE history_words.photo_id = history.photo_id AND history_words.n = history.n
             AND owner = subjects.id AND user_id = :u
+            AND history.photo_id NOT IN (
+                SELECT CAST(id AS text) FROM media WHERE CAST(user_id AS text) = :u)
     """,
     # Of items that were closed before; open ones went with the photo.
     "notes": """
