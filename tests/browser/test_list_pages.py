@@ -318,7 +318,6 @@ def test_a_users_photos_and_what_was_decided_about_them(desk: Desk, waiting: Add
     watched.assert_calm()
 
 
-<<<<<<< HEAD
 def test_a_phone_says_whose_photos_these_are(desk: Desk, waiting: Add) -> None:
     waiting(5)
     page = desk.signed_in(viewport={"width": 360, "height": 640}).page
@@ -331,9 +330,7 @@ def test_a_phone_says_whose_photos_these_are(desk: Desk, waiting: Add) -> None:
     assert whole["y"] < words["y"] < words["y"] + words["height"] < whole["y"] + whole["height"]
 
 
-=======
 @pytest.mark.slow
->>>>>>> help-speed
 def test_the_history_is_filtered_and_saved(desk: Desk, waiting: Add) -> None:
     ids = waiting(2, user="whose")
     backend = desk.installation.client("backend", Role.MODERATOR)

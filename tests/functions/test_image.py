@@ -20,11 +20,8 @@ import boto3
 import pytest
 
 from local.home import Home
-<<<<<<< HEAD
-from tests.emulator import Emulated, answers, sqs_event
-=======
 from photogate.adapters.postgres.pool import Pool
->>>>>>> help-compose
+from tests.emulator import Emulated, answers, sqs_event
 from tests.functions.conftest import Installation, make_copies
 from tests.servers import eventually
 
