@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import certifi
 import pytest
 from pg8000.exceptions import DatabaseError
 
@@ -290,6 +291,16 @@ class TestAuthorities:
         with pytest.raises(DatabaseUnavailable, match="certificate verify failed"):
             self.connects(over_tls("127.0.0.1", db_sslmode="verify-full"))
         assert self.connects(over_tls("127.0.0.1", db_sslmode="require"))
+
+    def test_a_proxys_certificate_is_from_an_authority_that_the_system_knows(
+        self, over_tls: Callable[..., str], certificate: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert self.connects(over_tls("127.0.0.1", db_sslmode="verify-full"))
+        # Authorities of one's own take the place of the system's, as RDS's would.
+        others = over_tls("127.0.0.1", db_sslmode="verify-full", db_ca_file=certifi.where())
+        with pytest.raises(DatabaseUnavailable, match="certificate verify failed"):
+            self.connects(others)
 
     def test_a_name_is_that_of_a_packaged_file(self, over_tls: Callable[..., str]) -> None:
         url = over_tls("127.0.0.1", db_sslmode="verify-full", db_ca_file="rds.pem")
