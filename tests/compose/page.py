@@ -18,6 +18,7 @@ from PIL import Image
 from local.client import PhotogateClient
 from photogate.auth import issue_token
 from tests.docs import ROOT
+from tests.earlier import unpack
 from tests.unit.test_template import known_settings
 
 DOCS = (ROOT / "docs" / "compose.md").read_text(encoding="utf-8")
@@ -84,8 +85,7 @@ class Checkout:
         if self.commit is None:
             self.pull()
         else:
-            archive = f'git archive "{self.commit}" | tar --extract --directory "{self.folder}"'
-            subprocess.run(["bash", "-c", f"set -o pipefail; {archive}"], cwd=ROOT, check=True)
+            unpack(self.commit, self.folder)
             _for_this_engine(self.folder / "local" / "compose.yaml")
         # Nothing but the file is to decide; and make of make test is not make of the page.
         not_passed = known_settings() | {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "COMPOSE_PROFILES"}

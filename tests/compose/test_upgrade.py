@@ -9,8 +9,8 @@ import pytest
 
 from local.client import PhotogateClient, Upload
 from tests.compose.page import Checkout, caller, containers, shown_size
-from tests.compose.previous import previous
 from tests.docs import ROOT, block
+from tests.earlier import earlier
 
 UPGRADE = block("docs/compose.md", holding="git pull").script
 
@@ -44,7 +44,7 @@ def images(checkout: Checkout, service: str) -> set[str]:
 
 
 def test_nothing_is_lost(checkout_of: Callable[[str | None], Checkout], portrait: bytes) -> None:
-    if (commit := previous()) is None:
+    if (commit := earlier()) is None:
         pytest.skip("there is no earlier commit in this checkout")
     checkout = checkout_of(commit)
     checkout.environment["WORKERS"] = "1"

@@ -29,10 +29,11 @@ from photogate.adapters.postgres.migrate import shipped
 from photogate.adapters.postgres.pool import connect, connect_arguments
 from photogate.domain import Role
 from tests.docs import ROOT
+from tests.earlier import earlier_schema
 from tests.emulator import PROGRAM
 from tests.functions.rehearsing import Stack
 from tests.functions.test_migrate import Answers
-from tests.functions.versions import Code, commit_before, present, unpacked
+from tests.functions.versions import Code, of_commit, present
 
 pytestmark = [
     pytest.mark.skipif(not PROGRAM, reason="`make sam-build` runs it"),
@@ -54,9 +55,9 @@ def new() -> Code:
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory) -> Code:
     """The last commit before the newest migrations."""
-    if (commit := commit_before()) is None:
+    if (commit := earlier_schema()) is None:
         pytest.skip("there is no history with a commit before the newest migration")
-    return unpacked(commit, tmp_path_factory.mktemp("old"))
+    return of_commit(commit, tmp_path_factory.mktemp("old"))
 
 
 @pytest.fixture

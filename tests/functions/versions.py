@@ -1,20 +1,17 @@
-"""Versions between which a deployment moves: this checkout, and a commit before it."""
+"""Versions between which a deployment moves: this checkout, and an earlier commit."""
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 import sys
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from photogate.adapters.postgres.migrate import shipped
 from tests.docs import ROOT
-
-MIGRATIONS = "layers/core/photogate/migrations"
+from tests.earlier import MIGRATIONS, unpack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,36 +43,9 @@ class Code:
         return folder, [python, "-S"], ":".join(map(str, path))
 
 
-def _git(*arguments: str) -> bytes:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
-
-
-def _migrations_of(commit: str) -> set[tuple[str, str]]:
-    """Give the migrations of a commit, each with the hash of what it holds."""
-    lines = _git("ls-tree", commit, f"{MIGRATIONS}/").decode().splitlines()
-    return {(*line.split()[2:],) for line in lines if line.endswith(".sql")}  # type: ignore[misc]
-
-
-def commit_before() -> str | None:
-    """Find the last commit that has fewer migrations, and these as they are now; None without.
-
-    A migration that was no version's yet may have had another number, or other contents.
-    """
-    try:
-        now = _migrations_of("HEAD")
-        for commit in _git("rev-list", "--first-parent", "HEAD", "--", MIGRATIONS).split():
-            before = f"{commit.decode()}^"
-            if (then := _migrations_of(before)) and then < now:
-                return before
-    except (OSError, subprocess.CalledProcessError):
-        pass
-    return None
-
-
-def unpacked(commit: str, folder: Path) -> Code:
-    """Give the code of a commit, with the models that it builds for itself."""
-    with tarfile.open(fileobj=io.BytesIO(_git("archive", commit))) as archive:
-        archive.extractall(folder, filter="data")
+def of_commit(commit: str, folder: Path) -> Code:
+    """Unpack a commit, and give its code with the models that it builds for itself."""
+    unpack(commit, folder)
     return Code(
         root=folder,
         schema=max(int(file.name[:4]) for file in (folder / MIGRATIONS).glob("*.sql")),
