@@ -67,23 +67,24 @@ def test_what_nobody_decided_is_taken_for_like_the_rest_of_its_time() -> None:
     assert share_of([half, whole]).value == pytest.approx(1 / 300)
 
 
+@pytest.mark.parametrize("runs", [RUNS, pytest.param(10_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("approvals", [(150_000, 150_000), (300_000, 50_000)])
 @pytest.mark.parametrize("wrong", [(0.01, 0.001), (0.001, 0.01), (0.01, 0.0), (0.001, 0.001)])
 def test_a_changed_rate_is_weighed_as_often_right_as_is_said(
-    approvals: tuple[int, int], wrong: tuple[float, float]
+    approvals: tuple[int, int], wrong: tuple[float, float], runs: int
 ) -> None:
     made = np.random.default_rng(1)
     truth = float(np.dot(approvals, wrong) / sum(approvals))
     within = below = 0
-    for _ in range(RUNS):
+    for _ in range(runs):
         drawn = [int(made.binomial(n, r)) for n, r in zip(approvals, (0.002, 0.02), strict=True)]
         hits = [int(made.binomial(n, p)) for n, p in zip(drawn, wrong, strict=True)]
         share = both((hits[0], drawn[0]), (hits[1], drawn[1]))
         below += truth <= share.at_most
         within += share.interval[0] <= truth <= share.interval[1]
-    error = NormalDist().inv_cdf(0.975) * (CONFIDENCE * (1 - CONFIDENCE) / RUNS) ** 0.5
-    assert below / RUNS >= CONFIDENCE - error
-    assert within / RUNS >= CONFIDENCE - error
+    error = NormalDist().inv_cdf(0.975) * (CONFIDENCE * (1 - CONFIDENCE) / runs) ** 0.5
+    assert below / runs >= CONFIDENCE - error
+    assert within / runs >= CONFIDENCE - error
 
 
 def test_put_together_they_would_say_something_else() -> None:
