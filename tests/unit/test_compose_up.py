@@ -172,3 +172,36 @@ def test_without_docker_it_says_what_is_needed(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("make up needs Docker with Compose 2.24 or newer: ")
     assert done.stderr.count("\n") == 1
+
+
+def migrated_by(docker: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Migrate beside an earlier version, with this script as the engine's command."""
+    command = folder / "docker"
+    command.write_text(f"#!/bin/sh\n{docker}\n", encoding="utf-8")
+    command.chmod(0o755)
+    return subprocess.run(
+        [sys.executable, "-c", "from local import compose_up; compose_up._migrate()"],
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_migration_shows_its_log_and_why_it_failed(tmp_path: Path) -> None:
+    done = migrated_by("echo one step is done; echo 'photogate: no room' >&2; exit 1", tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == "one step is done\nphotogate: no room\n"
+    assert done.stderr == (
+        "make up: the database could not be migrated: no room; the earlier version goes on\n"
+    )
+    assert migrated_by("echo migrated", tmp_path).returncode == 0
+
+
+def test_a_migration_that_is_ended_by_hand_is_waited_for(tmp_path: Path) -> None:
+    """Docker gets the same signal from the terminal, and ends the container."""
+    ended = tmp_path / "ended"
+    done = migrated_by(f"kill -INT $PPID; echo x; sleep 0.5; touch {ended}; exit 130", tmp_path)
+    assert (done.returncode, done.stderr) == (130, "")
+    assert ended.exists()
