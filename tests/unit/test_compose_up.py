@@ -174,13 +174,20 @@ def test_without_docker_it_says_what_is_needed(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+#: Whoever starts tests in the background ignores the signal for all that they start.
+MIGRATE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    " from local import compose_up; compose_up._migrate()"
+)
+
+
 def migrated_by(docker: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Migrate beside an earlier version, with this script as the engine's command."""
     command = folder / "docker"
     command.write_text(f"#!/bin/sh\n{docker}\n", encoding="utf-8")
     command.chmod(0o755)
     return subprocess.run(
-        [sys.executable, "-c", "from local import compose_up; compose_up._migrate()"],
+        [sys.executable, "-c", MIGRATE],
         cwd=ROOT,
         env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"},
         capture_output=True,
