@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ from local import compose_env
 _LOOK_S = 3.0
 #: Who ended so often, and waits to be started again, will not work.
 _ENDED_AT_MOST = 5
+#: Of a log, for the reason of a failure.
+_LAST_LINES = 5
 _DEFAULT_PORT = "80"
 _FILE = compose_env.ROOT / "local" / "compose.yaml"
 #: Which has the health checks' ``start_interval``.
@@ -196,7 +199,9 @@ def _containers() -> list[Container]:
 def _why(port: str) -> str:
     containers = _containers()
     lines = {
-        service: line_of(_asked("compose", "logs", "--no-log-prefix", "--tail", "5", service))
+        service: line_of(
+            _asked("compose", "logs", "--no-log-prefix", "--tail", str(_LAST_LINES), service)
+        )
         for service in {c.service for c in containers if _ends(c)}
     }
     return reason(containers, lines, port) or "not everything started: docker compose ps --all"
@@ -216,17 +221,32 @@ def _build() -> None:
 
 
 def _migrate() -> None:
-    """Migrate beside what works, which `up` would end first, and leave down if this fails."""
-    done = subprocess.run(
+    """Migrate beside what works, which `up` would end first, and leave down if this fails.
+
+    Its log is passed on: nothing keeps it, and a large table takes minutes.
+    """
+    migrating = subprocess.Popen(
         ["docker", "compose", "run", "--rm", "--no-deps", "--no-TTY", "migrate"],  # noqa: S607 - the user's own
         cwd=compose_env.ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
+        errors="replace",
     )
-    if done.returncode:
-        sys.exit(f"make up: {_NOT_MIGRATED.format(line=line_of(done.stdout))}; nothing was changed")
+    assert migrating.stdout is not None  # noqa: S101 - it is a pipe
+    said: deque[str] = deque(maxlen=_LAST_LINES)
+    try:
+        for line in migrating.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            said.append(line)
+        failed = migrating.wait()
+    except KeyboardInterrupt:
+        migrating.wait()
+        sys.exit(130)
+    if failed:
+        line = line_of("".join(said))
+        sys.exit(f"make up: {_NOT_MIGRATED.format(line=line)}; the earlier version goes on")
 
 
 def _start() -> bool:
@@ -274,4 +294,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

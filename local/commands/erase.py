@@ -65,6 +65,19 @@ def _lines(done: Erased) -> list[str]:
             f"not erased, with the id: {_many(done.held, 'photo')} withheld for suspected abuse;"
             " an admin may lift that"
         )
+    if done.late:
+        lines.append(
+            f"not erased: {_many(done.late, 'photo')} that came meanwhile; erase once more"
+        )
+    if done.holds:
+        lines.append(
+            "not erased, with the id: who withheld, reported or gave back photos, which"
+            f" {_many(done.holds, 'record')} of suspected abuse must say"
+        )
+    if done.decided:
+        lines.append(
+            "not erased: photos that they decided as a moderator name them while they last"
+        )
     if done.other:
         lines.append(f"not erased, with the id: {_many(done.other, 'row')} of another program")
     return lines

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from uuid import uuid4
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
 
 import pytest
 from typer.testing import CliRunner
 
 from local.cli import app
 from photogate import bootstrap
+from photogate.adapters.postgres import erasing
 from photogate.adapters.postgres.changes import PostgresChanges
 from photogate.adapters.postgres.erasing import PostgresErasing
+from photogate.adapters.postgres.holds import PostgresHolds
+from photogate.adapters.postgres.migrate import migrate
 from photogate.adapters.postgres.pool import Pool, Session
+from photogate.adapters.postgres.roles import make_role
 from photogate.domain import Principal, Role
-from photogate.domain.changes import held
+from photogate.domain.changes import Change, Outcome, held
 
 MODERATOR = Principal(user_id="a-moderator", role=Role.MODERATOR)
 
@@ -116,6 +123,59 @@ def test_what_is_withheld_stays_and_with_it_the_name(two_users: Pool) -> None:
     assert {"photo_id": id_, "words": "why"} in left
     assert not any("anna" in row["words"] for row in left)
     assert PostgresErasing(two_users).knows("anna") == 0
+
+
+def test_who_withheld_a_photo_stays_with_it(two_users: Pool) -> None:
+    """A moderator may be a user, too: admins still see the photo, and who withheld it."""
+    rows = two_users.transaction(
+        lambda s: s.rows("SELECT CAST(id AS text) AS id FROM media WHERE user_id = 'anna' LIMIT 1")
+    )
+    PostgresChanges(two_users).make([held(rows[0]["id"], by=MODERATOR)])
+    code, said = erase(MODERATOR.user_id, "--yes")
+    assert code == 0
+    assert "not erased, with the id: who withheld" in said
+    assert "the name in history" not in said
+    assert "photos that they decided" in said
+    (open_,) = PostgresHolds(two_users).open(limit=2)
+    assert open_.held_by == MODERATOR.user_id
+
+
+def test_what_came_meanwhile_is_told(two_users: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(PostgresChanges):
+        """Somebody hands in a photo between the last look at photos and the rest."""
+
+        def make(self, changes: Sequence[Change]) -> list[Outcome]:
+            outcomes = super().make(changes)
+            two_users.transaction(
+                lambda s: s.rows(
+                    "INSERT INTO media (id, user_id, url) VALUES (CAST(:id AS uuid), 'anna', 'k')",
+                    id=str(UUID(int=0)),
+                )
+            )
+            return outcomes
+
+    monkeypatch.setattr(erasing, "PostgresChanges", Late)
+    code, said = erase("anna", "--yes")
+    assert code == 0
+    assert "not erased: 1 photo that came meanwhile; erase once more" in said
+    assert "the name in history" not in said
+    assert PostgresErasing(two_users).knows("anna") == 1
+
+
+def test_the_applications_role_may_erase(fresh_url: str) -> None:
+    """As on AWS, where it owns no table."""
+    role = f"app_{time.time_ns()}"
+    with closing(Pool(fresh_url)) as owner:
+        make_role(owner, role, "x")
+        migrate(owner, application=role)
+        owner.transaction(lambda s: fill(s, "anna"))
+        place = urlsplit(fresh_url)
+        netloc = f"{role}:x@{place.hostname}:{place.port}"
+        with closing(Pool(place._replace(netloc=netloc).geturl())) as application:
+            assert PostgresErasing(application).knows("anna") == 3
+            assert PostgresErasing(application).erase("anna").names == 1
+        assert naming(owner, "anna") == {"object_deletions"}
+        owner.transaction(lambda s: s.rows(f"DROP OWNED BY {role}; DROP ROLE {role}"))
 
 
 def test_photos_go_a_few_at_a_time(two_users: Pool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -172,3 +173,54 @@ def test_without_docker_it_says_what_is_needed(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("make up needs Docker with Compose 2.24 or newer: ")
     assert done.stderr.count("\n") == 1
+
+
+#: Whoever starts tests in the background ignores the signal for all that they start.
+MIGRATE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    " from local import compose_up; compose_up._migrate()"
+)
+
+
+def migrating(docker: str, folder: Path) -> subprocess.Popen[str]:
+    """Migrate beside an earlier version, with this script as the engine's command."""
+    command = folder / "docker"
+    command.write_text(f"#!/bin/sh\n{docker}\n", encoding="utf-8")
+    command.chmod(0o755)
+    return subprocess.Popen(
+        [sys.executable, "-c", MIGRATE],
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_migration_shows_its_log_and_why_it_failed(tmp_path: Path) -> None:
+    failing = "echo one step is done; echo 'photogate: no room' >&2; exit 1"
+    with migrating(failing, tmp_path) as process:
+        assert process.communicate() == (
+            "one step is done\nphotogate: no room\n",
+            "make up: the database could not be migrated: no room; the earlier version goes on\n",
+        )
+    assert process.returncode == 1
+    with migrating("echo migrated", tmp_path) as process:
+        assert process.communicate() == ("migrated\n", "")
+    assert process.returncode == 0
+
+
+def test_a_migration_that_is_ended_by_hand_is_waited_for(tmp_path: Path) -> None:
+    """Docker gets the same signal from the terminal, and ends the container."""
+    go, ended = tmp_path / "go", tmp_path / "ended"
+    until_told = f"echo begun; until [ -e {go} ]; do sleep 0.05; done; touch {ended}"
+    with migrating(until_told, tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.3)
+        go.touch()
+        assert process.communicate() == ("", "")
+    assert process.returncode == 130
+    assert ended.exists()

@@ -33,8 +33,14 @@ _KNOWN = f"""
         OR {" OR ".join(f"EXISTS (SELECT 1 FROM {t} WHERE user_id = :u)" for t in _TABLES)} AS known
 """
 _LEFT = """
-    SELECT count(*) FILTER (WHERE held_at IS NOT NULL) AS held,
-        count(*) FILTER (WHERE media_type <> 'photo') AS other
+    SELECT count(*) FILTER (WHERE media_type = 'photo' AND held_at IS NOT NULL) AS held,
+        count(*) FILTER (WHERE media_type = 'photo' AND held_at IS NULL) AS late,
+        count(*) FILTER (WHERE media_type <> 'photo') AS other,
+        (SELECT count(*) FROM holds
+            JOIN subjects ON subjects.id IN (held_by, reported_by, lifted_by)
+            WHERE user_id = :u) AS holds,
+        EXISTS (SELECT 1 FROM history JOIN subjects ON subjects.id = person
+            WHERE user_id = :u AND by = 'person') AS decided
     FROM media WHERE CAST(user_id AS text) = :u
 """
 _HISTORY = (
@@ -68,6 +74,8 @@ _ROWS = {
     "names": """
         DELETE FROM subjects WHERE user_id = :u AND NOT EXISTS (
             SELECT 1 FROM media WHERE CAST(user_id AS text) = :u)
+        AND NOT EXISTS (
+            SELECT 1 FROM holds WHERE subjects.id IN (held_by, reported_by, lifted_by))
     """,
 }
 
@@ -95,6 +103,12 @@ class Erased:
     history: int
     #: Photos that are withheld, and stay with all that names their owner.
     held: int
+    #: Photos that came, or were given back, while this ran.
+    late: int
+    #: Times that they withheld somebody's photo, reported it or lifted that. Who did stays.
+    holds: int
+    #: Whether they decided as a moderator: photos of others say so as long as they are there.
+    decided: bool
     #: Rows of another program in ``media``, which stay.
     other: int
 
@@ -135,5 +149,5 @@ def _rest(session: Session, user_id: str, *, photos: int, objects: int) -> Erase
     left: dict[str, Any] = session.rows(_LEFT, u=user_id)[0] | {
         "history": session.rows(_HISTORY, u=user_id)[0]["n"]
     }
-    done = {name: session.count(sql, u=user_id) for name, sql in _ROWS.items()}
+    done: dict[str, Any] = {name: session.count(sql, u=user_id) for name, sql in _ROWS.items()}
     return Erased(photos=photos, objects=objects, **done, **left)
