@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 import redis
 import requests
@@ -126,6 +128,44 @@ def test_a_rejection_comes_with_words(
     assert "JPEG or PNG" in photo["message"]
     summary = installation.client().call("GET", "/users/media/moderation-status")["summary"]
     assert (summary["rejected"], summary["needs_more_photos"]) == (1, True)
+
+
+def test_the_owner_is_told_in_the_own_language(
+    installation: Installation, deliver: Callable[[], list[str]]
+) -> None:
+    installation.hand_in(b"no photo at all")
+    deliver()
+    url = f"{installation.url}/api/v1/users/media/moderation-status"
+
+    def message(locale: str | None = None, **params: str) -> str:
+        claims = {} if locale is None else {"locale": locale}
+        token = jwt.encode({"sub": "u-1", "exp": time.time() + 60, **claims}, SECRET, "HS256")
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = requests.get(url, headers=headers, params=params, timeout=30).json()
+        return str(answer["photos"][0]["message"])
+
+    assert "JPEG or PNG" in message() == message(locale="fr")
+    assert "በJPEG ወይም በPNG" in message(locale="am-ET") == message(language="am")
+    assert message(locale="am", language="en") == message()
+    error = requests.get(
+        url,
+        headers={"Authorization": f"Bearer {issue_token('u-1', secret=SECRET)}"},
+        params={"language": "a b"},
+        timeout=30,
+    )
+    assert error.status_code == 422
+
+
+def test_how_to_object_is_told_where_it_is_set(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "objection" not in installation.client().call("GET", "/users/media/moderation-status")
+    monkeypatch.setenv("OBJECTION_TEXT", "Write to help@example.org.")
+    reset_bootstrap()
+
+    status = installation.client().call("GET", "/users/media/moderation-status")
+
+    assert status["objection"] == "Write to help@example.org."
 
 
 @pytest.mark.parametrize(
@@ -249,6 +289,14 @@ class TestComplete:
         error = refused(lambda: client.complete([one_more]))
         assert error.status == 429
         assert 86_000 < error.retry_after_s <= 86_400
+        answer = requests.post(
+            f"{installation.url}/api/v1/users/media/upload-complete",
+            headers={"Authorization": f"Bearer {issue_token('u-1', secret=SECRET)}"},
+            json={"photos": [{"file_key": one_more}]},
+            timeout=30,
+        ).json()
+        # For an app that says it in words of its own.
+        assert (answer["limit"], answer["remaining"]) == (30, 0)
         assert len(client.photos()) == 30
 
     def test_a_dead_queue_costs_no_upload(

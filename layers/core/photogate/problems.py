@@ -49,6 +49,12 @@ class Problem(BaseModel):
     correlation_id: str | None = Field(
         None, description="Of a fault: the log has more under it.", examples=[None]
     )
+    limit: int | None = Field(
+        None, description="Of a 429: photos that are allowed in 24 hours.", examples=[None]
+    )
+    remaining: int | None = Field(
+        None, description="Of a 429: how many of these can be handed in now.", examples=[None]
+    )
     error: str = Field(
         description="The same line as `detail`, for clients of the earlier API.",
         examples=["some photos have not been uploaded"],
@@ -126,7 +132,8 @@ async def _answer_error(_: Request, error: Exception) -> JSONResponse:
         return fault(status, "this installation is not set up rightly; see its log", error)
     if isinstance(error, errors.RetryableError):
         return fault(status, error.outside, error)
-    headers, more = {}, {}
+    headers: dict[str, str] = {}
+    more: dict[str, Any] = {}
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     retry_after_s = getattr(error, "retry_after_s", None)
@@ -134,6 +141,8 @@ async def _answer_error(_: Request, error: Exception) -> JSONResponse:
         headers["Retry-After"] = str(max(1, math.ceil(retry_after_s)))
     if isinstance(error, errors.Conflict) and error.file_keys:
         more["file_keys"] = list(error.file_keys)
+    if isinstance(error, errors.RateLimited) and error.limit is not None:
+        more |= {"limit": error.limit, "remaining": error.remaining}
     return problem(status, str(error), headers=headers, **more)
 
 

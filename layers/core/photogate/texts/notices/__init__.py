@@ -15,6 +15,7 @@ from typing import Any
 
 from photogate.domain import Status
 from photogate.domain.notices import Notice
+from photogate.texts import reason_text
 
 #: Spoken where a language is not known.
 USUAL = "en"
@@ -39,6 +40,25 @@ def reason_words(notice: Notice) -> str | None:
     if notice.reason is not None and notice.reason_code == "other":
         return notice.reason
     return str(reasons.get(notice.reason, reasons["unknown"]))
+
+
+def photo_words(status: Status, reason: str | None, language: str | None) -> str | None:
+    """Say to its owner what a photo's state means, where there is something to say.
+
+    Args:
+        status: as the owner is told it.
+        reason: of a rejection: a code, or a person's own words, which are given as they are.
+        language: wanted by the owner; English where there are no texts in it.
+    """
+    known = known_language(language)
+    if status is Status.REVIEW:
+        return str(_texts(known)["review"]["one"])
+    if status is not Status.REJECTED or reason is None:
+        return None
+    words = reason_text(reason)
+    if known == USUAL or words == reason:
+        return words
+    return str(_texts(known)["reasons"].get(reason, words))
 
 
 def notice_words(
