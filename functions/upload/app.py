@@ -18,7 +18,7 @@ from photogate.pictures import COPY_QUERY, PICTURE, CopyName, picture_answer
 from photogate.problems import problems
 from photogate.telemetry import correlation_id, emit
 
-from .schemas import LANGUAGE, Accepted, ModerationStatus, Photo, Summary, UploadComplete, UploadUrl
+from .schemas import Accepted, Language, ModerationStatus, Photo, Summary, UploadComplete, UploadUrl
 
 
 def _parts(request: Request) -> UploadParts:
@@ -116,10 +116,8 @@ def moderation_status(
         Query(max_length=200, description="`next_cursor` of the answer before: the next page."),
     ] = None,
     language: Annotated[
-        str | None,
+        Language | None,
         Query(
-            max_length=35,
-            pattern=LANGUAGE,
             description="Of each `message`, e.g. `am`; else the token's `locale`, else English.",
         ),
     ] = None,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from photogate.domain import Batch, PhotoRow, Status, UploadTicket, UserSummary
@@ -15,8 +16,23 @@ from photogate.texts.notices import photo_words
 
 _KEY = "incoming/u-1/photo/5f0c6a1e8d9b4a7c9e2f3b4a5c6d7e8f-1f2e3d4c5b6a79880f1e2d3c4b5a6978.jpg"
 
+_LONGEST = 35
+_LANGUAGE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
+
+
+def _is_tag(wish: Any) -> Any:
+    """Say what a language looks like where this is none."""
+    if isinstance(wish, str) and not (len(wish) <= _LONGEST and re.fullmatch(_LANGUAGE, wish)):
+        raise PydanticCustomError("language", "must be a tag of a language, such as am or en-GB")
+    return wish
+
+
 #: An IETF tag of a language, as far as its form goes.
-LANGUAGE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
+Language = Annotated[
+    str,
+    BeforeValidator(_is_tag),
+    WithJsonSchema({"type": "string", "maxLength": _LONGEST, "pattern": _LANGUAGE}),
+]
 
 
 class UploadUrl(BaseModel):
@@ -76,10 +92,8 @@ class UploadComplete(BaseModel):
         description="No `file_key` may occur more than once.",
         json_schema_extra={"uniqueItems": True},
     )
-    language: str | None = Field(
+    language: Language | None = Field(
         None,
-        max_length=35,
-        pattern=LANGUAGE,
         description="In which the user is told of these photos; else the token's `locale` says it.",
         examples=["am"],
     )

@@ -154,6 +154,26 @@ def test_the_owner_is_told_in_the_own_language(
         timeout=30,
     )
     assert error.status_code == 422
+    assert error.json()["error"] == "language: must be a tag of a language, such as am or en-GB"
+
+
+def test_a_path_that_is_not_there_says_what_is(installation: Installation) -> None:
+    def said(method: str, path: str) -> tuple[int, str]:
+        answer = requests.request(method, f"{installation.url}{path}", timeout=30)
+        return answer.status_code, answer.json()["error"]
+
+    assert said("GET", "/api/v1/photos") == (
+        404,
+        "there is nothing at /api/v1/photos: /api/v1/docs lists what there is",
+    )
+    assert said("GET", "/api/v1/users/media/upload-complete") == (
+        405,
+        "/api/v1/users/media/upload-complete takes POST, not GET",
+    )
+    assert said("GET", "/api/v1/admin/nothing") == (
+        404,
+        "there is nothing at /api/v1/admin/nothing: /api/v1/admin/docs lists what there is",
+    )
 
 
 def test_how_to_object_is_told_where_it_is_set(
@@ -243,6 +263,14 @@ class TestComplete:
             lambda: installation.client().call("POST", "/users/media/upload-complete", json=body)
         )
         assert error.status == 422
+
+    def test_a_photo_that_is_no_object(self, installation: Installation) -> None:
+        error = refused(
+            lambda: installation.client().call(
+                "POST", "/users/media/upload-complete", json={"photos": ["key"]}
+            )
+        )
+        assert "photos.0: must be a JSON object" in str(error)
 
     def test_the_same_key_twice(self, installation: Installation, portrait: bytes) -> None:
         client = installation.client()
