@@ -12,7 +12,8 @@ from pydantic_core import PydanticCustomError
 
 from photogate.domain import Batch, PhotoRow, Status, UploadTicket, UserSummary
 from photogate.service.upload import MAX_PHOTOS_PER_BATCH
-from photogate.texts.notices import photo_words
+
+from .words import photo_words
 
 _KEY = "incoming/u-1/photo/5f0c6a1e8d9b4a7c9e2f3b4a5c6d7e8f-1f2e3d4c5b6a79880f1e2d3c4b5a6978.jpg"
 

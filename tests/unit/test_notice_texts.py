@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from functions.upload.words import photo_words
 from photogate.domain import Reason, Status
 from photogate.domain.notices import Notice
-from photogate.texts.notices import known_language, languages, notice_words, photo_words
+from photogate.texts.notices import known_language, languages, notice_words
 from tests.docs import ROOT
 
 TEXTS = {

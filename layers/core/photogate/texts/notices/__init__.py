@@ -15,7 +15,6 @@ from typing import Any
 
 from photogate.domain import Status
 from photogate.domain.notices import Notice
-from photogate.texts import reason_text
 
 #: Spoken where a language is not known.
 USUAL = "en"
@@ -36,29 +35,20 @@ def reason_words(notice: Notice) -> str | None:
     """Say why a photo was rejected, in its user's language; a person's own words as they are."""
     if notice.status is not Status.REJECTED:
         return None
-    reasons = _texts(known_language(notice.language))["reasons"]
     if notice.reason is not None and notice.reason_code == "other":
         return notice.reason
-    return str(reasons.get(notice.reason, reasons["unknown"]))
+    return code_words(notice.reason or "", known_language(notice.language))
 
 
-def photo_words(status: Status, reason: str | None, language: str | None) -> str | None:
-    """Say to its owner what a photo's state means, where there is something to say.
+def code_words(code: str, language: str) -> str:
+    """Say why a photo was rejected, by the code of a reason, in one of ``languages``."""
+    reasons = _texts(language)["reasons"]
+    return str(reasons.get(code, reasons["unknown"]))
 
-    Args:
-        status: as the owner is told it.
-        reason: of a rejection: a code, or a person's own words, which are given as they are.
-        language: wanted by the owner; English where there are no texts in it.
-    """
-    known = known_language(language)
-    if status is Status.REVIEW:
-        return str(_texts(known)["review"]["one"])
-    if status is not Status.REJECTED or reason is None:
-        return None
-    words = reason_text(reason)
-    if known == USUAL or words == reason:
-        return words
-    return str(_texts(known)["reasons"].get(reason, words))
+
+def review_words(language: str) -> str:
+    """Say that a person is looking at a photo, in one of ``languages``."""
+    return str(_texts(language)["review"]["one"])
 
 
 def notice_words(
