@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
 from local.commands.accuracy import accuracy
@@ -23,42 +25,48 @@ from local.commands.sessions import sessions
 from local.commands.up import up
 from local.commands.watch import watch
 
+_FIRST = "Begin here"
+_SEE = "See what happens"
+_JUDGE = "Judge better"
+_OPERATE = "Operate"
+_KEEP = "Keep and restore"
+_EXAMPLES = """Examples:
+photogate check photo.jpg            the verdict on a file, without a service
+photogate up --demo                  run everything, and send sample photos
+photogate token --admin              a link to the page where people decide
+photogate results --status rejected  what was rejected, and why
+photogate doctor                     what is wrong, and how to mend it"""
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Photo moderation: photos go in, verdicts come out.",
+    epilog=_EXAMPLES,
 )
-for command in (
-    check,
-    evaluate,
-    accuracy,
-    up,
-    worker,
-    migrate,
-    token,
-    smoke,
-    sessions,
-    erase,
-    doctor,
-    watch,
-    report,
-    results,
-    logs,
-    metrics,
-    backup,
-    remaining,
-    restore,
-):
-    app.command()(command)
-app.add_typer(models, name="model")
-app.add_typer(notices, name="notices")
-app.add_typer(queue, name="queue")
-app.add_typer(alerts, name="alerts")
+#: In the order in which ``photogate --help`` lists them; groups of commands come last under each.
+_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    _FIRST: (check, up, token, smoke, doctor),
+    _SEE: (watch, results, report, accuracy, logs, metrics),
+    _JUDGE: (evaluate,),
+    _OPERATE: (worker, migrate, sessions, erase),
+    _KEEP: (backup, remaining, restore),
+}
+_GROUPS = {
+    "model": (models, _JUDGE),
+    "queue": (queue, _OPERATE),
+    "notices": (notices, _OPERATE),
+    "alerts": (alerts, _OPERATE),
+    "stack": (stacks, _OPERATE),
+}
+for panel, commands in _COMMANDS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+for name, (group, panel) in _GROUPS.items():
+    app.add_typer(group, name=name, rich_help_panel=panel)
 # Their names before there was a group.
 app.command(hidden=True)(dead)
 app.command(hidden=True)(redrive)
-app.add_typer(stacks, name="stack")
 
 if __name__ == "__main__":
     app(prog_name="photogate")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from photogate.domain import (
     Exactness,
+    LastHour,
     PhotoRow,
     Principal,
     Signals,
@@ -271,6 +272,29 @@ class Held(BaseModel):
             items=[Item.of(item, policy) for item in hand.items],
             waiting=Waiting.of(hand.waiting, hand.oldest_at),
             seen=Seen.of(exposure),
+        )
+
+
+class Lately(BaseModel):
+    """What the machine did within the last hour; test photos are left out."""
+
+    newest_photo_at: datetime | None = Field(description="When the newest photo was handed in.")
+    judged: int = Field(description="Verdicts, counted up to 10,000.", examples=[128])
+    judged_is: Exactness = Field(description="How to read `judged`.", examples=["exact"])
+    approved: int = Field(description="Of those that were counted.", examples=[120])
+    rejected: int = Field(examples=[6])
+    to_people: int = Field(description="Left to a person.", examples=[2])
+
+    @classmethod
+    def of(cls, hour: LastHour) -> Lately:
+        """Translate figures."""
+        return cls(
+            newest_photo_at=hour.newest_photo_at,
+            judged=hour.judged.n,
+            judged_is=hour.judged.exactness,
+            approved=hour.approved,
+            rejected=hour.rejected,
+            to_people=hour.to_people,
         )
 
 

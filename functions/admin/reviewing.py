@@ -17,6 +17,7 @@ from .review_schemas import (
     Decided,
     Escalating,
     Held,
+    Lately,
     OwnerOf,
     PhotoId,
     Redeciding,
@@ -58,6 +59,12 @@ def release(moderator: Moderator, service: Service, body: Tab) -> None:
 def policy(_: Moderator, service: Service) -> PolicyText:
     """Read the policy in force, in words."""
     return PolicyText.of(service.policy)
+
+
+@router.get("/lately", responses=problems(401, 403, 503))
+def lately(_: Moderator, service: Service) -> Lately:
+    """See what the machine did within the last hour."""
+    return Lately.of(service.last_hour())
 
 
 @router.get("/{photo_id}/owner", responses=problems(401, 403, 404, 422, 503))

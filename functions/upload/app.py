@@ -18,7 +18,7 @@ from photogate.pictures import COPY_QUERY, PICTURE, CopyName, picture_answer
 from photogate.problems import problems
 from photogate.telemetry import correlation_id, emit
 
-from .schemas import Accepted, ModerationStatus, Photo, Summary, UploadComplete, UploadUrl
+from .schemas import Accepted, Language, ModerationStatus, Photo, Summary, UploadComplete, UploadUrl
 
 
 def _parts(request: Request) -> UploadParts:
@@ -115,12 +115,24 @@ def moderation_status(
         str | None,
         Query(max_length=200, description="`next_cursor` of the answer before: the next page."),
     ] = None,
+    language: Annotated[
+        Language | None,
+        Query(
+            description="Of each `message`, e.g. `am`; else the token's `locale`, else English.",
+        ),
+    ] = None,
 ) -> ModerationStatus:
     """Get one's photos and their verdicts, newest first."""
     status = parts.uploads.status(user, limit=limit, cursor=cursor)
+    spoken = language or user.language
+    objection = {"objection": parts.objection} if parts.objection else {}
     return ModerationStatus(
+        **objection,
         summary=Summary.of(status.summary, min_approved=parts.min_approved_photos),
-        photos=[Photo.of(p, url, scores=parts.status_scores) for p, url in status.photos],
+        photos=[
+            Photo.of(p, url, scores=parts.status_scores, language=spoken)
+            for p, url in status.photos
+        ],
         more=status.next_cursor is not None,
         next_cursor=status.next_cursor,
     )

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from photogate.domain import Batch, PhotoRow, Status, UploadTicket, UserSummary
 from photogate.service.upload import MAX_PHOTOS_PER_BATCH
-from photogate.texts import reason_text
+
+from .words import photo_words
 
 _KEY = "incoming/u-1/photo/5f0c6a1e8d9b4a7c9e2f3b4a5c6d7e8f-1f2e3d4c5b6a79880f1e2d3c4b5a6978.jpg"
+
+_LONGEST = 35
+_LANGUAGE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
+
+
+def _is_tag(wish: Any) -> Any:
+    """Say what a language looks like where this is none."""
+    if isinstance(wish, str) and not (len(wish) <= _LONGEST and re.fullmatch(_LANGUAGE, wish)):
+        raise PydanticCustomError("language", "must be a tag of a language, such as am or en-GB")
+    return wish
+
+
+#: An IETF tag of a language, as far as its form goes.
+Language = Annotated[
+    str,
+    BeforeValidator(_is_tag),
+    WithJsonSchema({"type": "string", "maxLength": _LONGEST, "pattern": _LANGUAGE}),
+]
 
 
 class UploadUrl(BaseModel):
@@ -73,10 +93,8 @@ class UploadComplete(BaseModel):
         description="No `file_key` may occur more than once.",
         json_schema_extra={"uniqueItems": True},
     )
-    language: str | None = Field(
+    language: Language | None = Field(
         None,
-        max_length=35,
-        pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
         description="In which the user is told of these photos; else the token's `locale` says it.",
         examples=["am"],
     )
@@ -160,7 +178,8 @@ class Photo(BaseModel):
         description="A code, or a moderator's own words.", examples=["blurry"]
     )
     message: str | None = Field(
-        description="The reason in words for the user.",
+        description="For the user, in the language of the request: why it was rejected, or that a"
+        " person is looking.",
         examples=["This photo is too blurry. Please upload a sharper one."],
     )
     created_at: datetime = Field(examples=["2026-11-23T12:00:00Z"])
@@ -186,8 +205,8 @@ class Photo(BaseModel):
     )
 
     @classmethod
-    def of(cls, photo: PhotoRow, url: str, *, scores: bool) -> Photo:
-        """Translate a row."""
+    def of(cls, photo: PhotoRow, url: str, *, scores: bool, language: str | None) -> Photo:
+        """Translate a row; ``language`` is the owner's, as far as it is known."""
         told: dict[str, Any] = {"test": True} if photo.test else {}
         if scores:
             told |= {"moderation_scores": photo.scores, "scores": photo.scores}
@@ -199,7 +218,7 @@ class Photo(BaseModel):
             url=url,
             moderation_status=photo.told_status,
             moderation_reason=photo.reason,
-            message=reason_text(photo.reason),
+            message=photo_words(photo.told_status, photo.reason, language),
             created_at=photo.created_at,
             moderated_at=photo.moderated_at,
             media_type="photo",
@@ -214,6 +233,12 @@ class ModerationStatus(BaseModel):
     """A user's photos."""
 
     summary: Summary = Field(description="Of all of them.")
+    objection: str | None = Field(
+        None,
+        description="What to do for who thinks that a rejection is wrong: `OBJECTION_TEXT`; absent"
+        " where that is not set.",
+        examples=["Write to help@example.org."],
+    )
     photos: list[Photo] = Field(description="A page of them, newest first.")
     more: bool = Field(description="There are further photos.", examples=[False])
     next_cursor: str | None = Field(

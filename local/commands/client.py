@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from local.commands.settings import stacks_settings
-from local.console import out
+from local.console import errors_as_lines, out
 from photogate.errors import ConfigError
 
 
@@ -33,16 +33,18 @@ def token(
     from photogate.auth import issue_token, sign_in_link
     from photogate.domain import Role
 
-    with stacks_settings():
+    with errors_as_lines():
+        # What was asked for wrongly is said first: no setting is to blame for it.
         if role is not None and role not in list(Role):
             raise ConfigError(f"--role must be one of {', '.join(Role)}")
         if admin and role == Role.USER:
             raise ConfigError("--admin needs the role viewer, moderator or admin: --role")
-        if user is None and not admin:
+        if not user and not admin:
             raise ConfigError("say whose token: photogate token USER")
+    with stacks_settings():
         secret = _jwt_secret()
         issuer, audience = os.environ.get("JWT_ISSUER"), os.environ.get("JWT_AUDIENCE")
-        if admin or user is None:
+        if admin or not user:
             made = sign_in_link(
                 url or os.environ.get("PUBLIC_URL", "http://127.0.0.1:8000"),
                 user or "admin",

@@ -140,6 +140,28 @@ def test_the_last_day_counts_each_photo_once_by_its_present_state(records: Recor
     assert figures(records) == (3, 2, 0, 0, {})
 
 
+def test_the_last_hour_counts_what_the_machine_said(records: Records) -> None:
+    # The history of other tests is kept.
+    before = records.views.last_hour()
+    assert before.newest_photo_at is None
+    job, ids = hand_in(records, "a", "b", "c", "d")
+    verdicts = {"a": APPROVED, "b": BLURRY, "c": DOUBT}
+    found = [Finding(photo_id=ids[key], verdict=verdict) for key, verdict in verdicts.items()]
+    finish(records, job, [*found, Finding(photo_id=ids["d"], verdict=DOUBT, error="no store")])
+    # What a person decides changes nothing about what the machine did.
+    decide(records, ids["c"], WORDS, by=MODERATOR)
+
+    hour = records.views.last_hour()
+
+    assert (hour.judged.n - before.judged.n, hour.judged.exactness) == (4, "exact")
+    assert hour.approved - before.approved == 1
+    assert hour.rejected - before.rejected == 1
+    assert hour.to_people - before.to_people == 2
+    photo = records.views.photo(ids["a"])
+    assert photo is not None
+    assert hour.newest_photo_at == photo.created_at
+
+
 def test_the_last_day_begins_with_a_whole_hour(records: Records) -> None:
     job, ids = hand_in(records, "a", "b")
     finish(records, job, [Finding(photo_id=id_, verdict=APPROVED) for id_ in ids.values()])

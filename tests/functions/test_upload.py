@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 import redis
 import requests
@@ -128,6 +130,64 @@ def test_a_rejection_comes_with_words(
     assert (summary["rejected"], summary["needs_more_photos"]) == (1, True)
 
 
+def test_the_owner_is_told_in_the_own_language(
+    installation: Installation, deliver: Callable[[], list[str]]
+) -> None:
+    installation.hand_in(b"no photo at all")
+    deliver()
+    url = f"{installation.url}/api/v1/users/media/moderation-status"
+
+    def message(locale: str | None = None, **params: str) -> str:
+        claims = {} if locale is None else {"locale": locale}
+        token = jwt.encode({"sub": "u-1", "exp": time.time() + 60, **claims}, SECRET, "HS256")
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = requests.get(url, headers=headers, params=params, timeout=30).json()
+        return str(answer["photos"][0]["message"])
+
+    assert "JPEG or PNG" in message() == message(locale="fr")
+    assert "በJPEG ወይም በPNG" in message(locale="am-ET") == message(language="am")
+    assert message(locale="am", language="en") == message()
+    error = requests.get(
+        url,
+        headers={"Authorization": f"Bearer {issue_token('u-1', secret=SECRET)}"},
+        params={"language": "a b"},
+        timeout=30,
+    )
+    assert error.status_code == 422
+    assert error.json()["error"] == "language: must be a tag of a language, such as am or en-GB"
+
+
+def test_a_path_that_is_not_there_says_what_is(installation: Installation) -> None:
+    def said(method: str, path: str) -> tuple[int, str]:
+        answer = requests.request(method, f"{installation.url}{path}", timeout=30)
+        return answer.status_code, answer.json()["error"]
+
+    assert said("GET", "/api/v1/photos") == (
+        404,
+        "there is nothing at /api/v1/photos: /api/v1/docs lists what there is",
+    )
+    assert said("GET", "/api/v1/users/media/upload-complete") == (
+        405,
+        "/api/v1/users/media/upload-complete takes POST, not GET",
+    )
+    assert said("GET", "/api/v1/admin/nothing") == (
+        404,
+        "there is nothing at /api/v1/admin/nothing: /api/v1/admin/docs lists what there is",
+    )
+
+
+def test_how_to_object_is_told_where_it_is_set(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "objection" not in installation.client().call("GET", "/users/media/moderation-status")
+    monkeypatch.setenv("OBJECTION_TEXT", "Write to help@example.org.")
+    reset_bootstrap()
+
+    status = installation.client().call("GET", "/users/media/moderation-status")
+
+    assert status["objection"] == "Write to help@example.org."
+
+
 @pytest.mark.parametrize(
     ("params", "words"),
     [
@@ -204,6 +264,14 @@ class TestComplete:
         )
         assert error.status == 422
 
+    def test_a_photo_that_is_no_object(self, installation: Installation) -> None:
+        error = refused(
+            lambda: installation.client().call(
+                "POST", "/users/media/upload-complete", json={"photos": ["key"]}
+            )
+        )
+        assert "photos.0: must be a JSON object" in str(error)
+
     def test_the_same_key_twice(self, installation: Installation, portrait: bytes) -> None:
         client = installation.client()
         key = client.put(Upload(name="x", data=portrait))
@@ -249,6 +317,14 @@ class TestComplete:
         error = refused(lambda: client.complete([one_more]))
         assert error.status == 429
         assert 86_000 < error.retry_after_s <= 86_400
+        answer = requests.post(
+            f"{installation.url}/api/v1/users/media/upload-complete",
+            headers={"Authorization": f"Bearer {issue_token('u-1', secret=SECRET)}"},
+            json={"photos": [{"file_key": one_more}]},
+            timeout=30,
+        ).json()
+        # For an app that says it in words of its own.
+        assert (answer["limit"], answer["remaining"]) == (30, 0)
         assert len(client.photos()) == 30
 
     def test_a_dead_queue_costs_no_upload(

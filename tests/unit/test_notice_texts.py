@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from functions.upload.words import photo_words
 from photogate.domain import Reason, Status
 from photogate.domain.notices import Notice
 from photogate.texts.notices import known_language, languages, notice_words
@@ -103,3 +104,20 @@ def test_the_last_decision_about_a_photo_counts_and_a_persons_words_are_kept() -
         "Your photo was not approved.",
         "• That is a car.",
     ]
+
+
+def test_an_owner_reads_of_each_photo_what_there_is_to_say() -> None:
+    for language in languages():
+        for reason in Reason:
+            words = photo_words(Status.REJECTED, reason, language)
+            assert words, (language, reason)
+            assert words != reason, (language, reason)
+        assert photo_words(Status.REVIEW, None, language) == TEXTS[language]["review"]["one"]
+        # A moderator's own words stay as they are.
+        assert photo_words(Status.REJECTED, "A cat", language) == "A cat"
+        assert photo_words(Status.REJECTED, "unknown", language) == "unknown"
+        for status in (Status.PENDING, Status.APPROVED):
+            assert photo_words(status, None, language) is None
+    assert photo_words(Status.REJECTED, Reason.BLURRY, None) == (
+        "This photo is too blurry. Please upload a sharper one."
+    )

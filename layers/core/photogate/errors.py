@@ -147,10 +147,21 @@ class Conflict(PermanentError):
 class RateLimited(PermanentError):
     """The caller used up an allowance."""
 
-    def __init__(self, message: str, *, retry_after_s: int) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: int,
+        limit: int | None = None,
+        remaining: int | None = None,
+    ) -> None:
         super().__init__(message)
         #: Whole seconds until the same request can succeed.
         self.retry_after_s = retry_after_s
+        #: Photos that are allowed in 24 hours; None when it is about something else.
+        self.limit = limit
+        #: How many of these can be handed in now.
+        self.remaining = remaining
 
 
 class PhotoRefused(PermanentError):

@@ -49,6 +49,12 @@ class Problem(BaseModel):
     correlation_id: str | None = Field(
         None, description="Of a fault: the log has more under it.", examples=[None]
     )
+    limit: int | None = Field(
+        None, description="Of a 429: photos that are allowed in 24 hours.", examples=[None]
+    )
+    remaining: int | None = Field(
+        None, description="Of a 429: how many of these can be handed in now.", examples=[None]
+    )
     error: str = Field(
         description="The same line as `detail`, for clients of the earlier API.",
         examples=["some photos have not been uploaded"],
@@ -126,7 +132,8 @@ async def _answer_error(_: Request, error: Exception) -> JSONResponse:
         return fault(status, "this installation is not set up rightly; see its log", error)
     if isinstance(error, errors.RetryableError):
         return fault(status, error.outside, error)
-    headers, more = {}, {}
+    headers: dict[str, str] = {}
+    more: dict[str, Any] = {}
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     retry_after_s = getattr(error, "retry_after_s", None)
@@ -134,6 +141,8 @@ async def _answer_error(_: Request, error: Exception) -> JSONResponse:
         headers["Retry-After"] = str(max(1, math.ceil(retry_after_s)))
     if isinstance(error, errors.Conflict) and error.file_keys:
         more["file_keys"] = list(error.file_keys)
+    if isinstance(error, errors.RateLimited) and error.limit is not None:
+        more |= {"limit": error.limit, "remaining": error.remaining}
     return problem(status, str(error), headers=headers, **more)
 
 
@@ -144,6 +153,10 @@ async def _on_invalid(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(lines), fields=found)
 
 
+#: What pydantic calls a value that is no JSON object.
+_NO_OBJECT = ("model_attributes_type", "dict_type")
+
+
 def _fault_in(error: dict[str, Any]) -> dict[str, str]:
     """Say where a request is wrong, and what is wrong with it."""
     if error["type"] == "json_invalid":
@@ -151,17 +164,33 @@ def _fault_in(error: dict[str, Any]) -> dict[str, str]:
         return {"field": "", "message": f"the body is not JSON: {why} at {error['loc'][-1]}"}
     if error["loc"] == ("body",):
         message = "a body of JSON is required" if error["type"] == "missing" else error["msg"]
-        if error["type"] in ("model_attributes_type", "dict_type"):
+        if error["type"] in _NO_OBJECT:
             message = "the body must be a JSON object, sent as application/json"
         return {"field": "", "message": message}
-    return {"field": ".".join(str(part) for part in error["loc"][1:]), "message": error["msg"]}
+    # In the words of JSON, not of what reads it.
+    message = "must be a JSON object" if error["type"] in _NO_OBJECT else error["msg"]
+    return {"field": ".".join(str(part) for part in error["loc"][1:]), "message": message}
 
 
-async def _on_http_exception(_: Request, error: Exception) -> JSONResponse:
+async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - the registered type
-    return problem(
-        HTTPStatus(error.status_code), str(error.detail), headers=dict(error.headers or {})
-    )
+    status, headers = HTTPStatus(error.status_code), dict(error.headers or {})
+    words = str(error.detail)
+    if words == status.phrase:
+        words = _not_routed(request, status, headers.get("Allow", "")) or words
+    return problem(status, words, headers=headers)
+
+
+def _not_routed(request: Request, status: HTTPStatus, allowed: str) -> str | None:
+    """Say what a path that no route takes lacks; None of another fault."""
+    path = request.url.path[:200]
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        return f"{path} takes {allowed}, not {request.method}" if allowed else None
+    if status is not HTTPStatus.NOT_FOUND:
+        return None
+    document = getattr(request.app, "openapi_url", None) or ""
+    where = f": {document.removesuffix('openapi.json')}docs lists what there is" if document else ""
+    return f"there is nothing at {path}{where}"
 
 
 #: Error -> how it is answered; for any Starlette application.

@@ -389,6 +389,22 @@ class PolicyText(Answer):
     rules: tuple[PolicyRule, ...]
 
 
+class Lately(Answer):
+    """What the machine did within the last hour; test photos are left out."""
+
+    #: When the newest photo was handed in.
+    newest_photo_at: datetime | None
+    #: Verdicts, counted up to 10,000.
+    judged: int
+    #: How to read `judged`.
+    judged_is: Exactness
+    #: Of those that were counted.
+    approved: int
+    rejected: int
+    #: Left to a person.
+    to_people: int
+
+
 class OwnersPhoto(Answer):
     """Another photo of the same user."""
 

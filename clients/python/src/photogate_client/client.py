@@ -103,17 +103,27 @@ class Photogate(Transport):
             time.sleep(pause_s)
             pause_s = min(pause_s * 1.5, _LONGEST_POLL_S)
 
-    def status(self, *, limit: int = 100, cursor: str | None = None) -> ModerationStatus:
-        """Get the counts of all photos, and one page of 1 to 100 photos, newest first."""
+    def status(
+        self, *, limit: int = 100, cursor: str | None = None, language: str | None = None
+    ) -> ModerationStatus:
+        """Get the counts of all photos, and one page of 1 to 100 photos, newest first.
+
+        Args:
+            language: of each photo's ``message``, such as ``am``; else as the token says.
+        """
         return self.get(
-            ModerationStatus, "/users/media/moderation-status", limit=limit, cursor=cursor
+            ModerationStatus,
+            "/users/media/moderation-status",
+            limit=limit,
+            cursor=cursor,
+            language=language,
         )
 
-    def photos(self) -> Iterator[Photo]:
+    def photos(self, *, language: str | None = None) -> Iterator[Photo]:
         """Go through all photos, newest first; a page is asked for when it is needed."""
         cursor: str | None = None
         while True:
-            page = self.status(cursor=cursor)
+            page = self.status(cursor=cursor, language=language)
             yield from page.photos
             if (cursor := page.next_cursor) is None:
                 return

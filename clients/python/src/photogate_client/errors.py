@@ -106,6 +106,12 @@ class Conflict(Refused):
 class RateLimited(Refused):
     """A limit is reached: try again after ``retry_after_s``."""
 
+    @property
+    def remaining(self) -> int | None:
+        """How many photos can be handed in now; None when another limit is meant."""
+        remaining = self.problem.get("remaining")
+        return remaining if isinstance(remaining, int) else None
+
 
 class Unavailable(Refused):
     """A fault of the installation: try again after ``retry_after_s``."""

@@ -96,7 +96,8 @@ class Photo(Answer):
     moderation_status: Status
     #: A code, or a moderator's own words.
     moderation_reason: str | None
-    #: The reason in words for the user.
+    #: For the user, in the language of the request: why it was rejected, or that a person is
+    #: looking.
     message: str | None
     created_at: datetime
     moderated_at: datetime | None
@@ -122,6 +123,9 @@ class ModerationStatus(Answer):
 
     #: Of all of them.
     summary: Summary
+    #: What to do for who thinks that a rejection is wrong: `OBJECTION_TEXT`; absent where that is
+    #: not set.
+    objection: str | None = None
     #: A page of them, newest first.
     photos: tuple[Photo, ...]
     #: There are further photos.

@@ -25,6 +25,8 @@ class UploadParts:
     min_approved_photos: int
     #: Whether users are told the scores of their photos.
     status_scores: bool
+    #: What users are told to do who think that a rejection is wrong; empty where nothing is set.
+    objection: str
 
 
 @cache
@@ -65,4 +67,5 @@ def upload() -> UploadParts:
         health=choose.deep_health(settings, store),
         min_approved_photos=settings.min_approved_photos,
         status_scores=settings.status_scores,
+        objection=settings.objection_text,
     )

@@ -128,6 +128,20 @@ class DayStats:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LastHour:
+    """What the machine did within the last hour, as far as ``COUNT_TO`` verdicts go."""
+
+    #: When the newest photo was handed in; None when there is none.
+    newest_photo_at: datetime | None
+    judged: Total
+    #: Of those that were counted.
+    approved: int
+    rejected: int
+    #: Left to a person, also because checking could not finish.
+    to_people: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Backlog:
     """What waits, at one moment."""
 

@@ -27,6 +27,8 @@ class OverLimit:
 
     #: How many remain, and when the next is free.
     words: str
+    #: Photos that can be handed in now.
+    remaining: int
     #: Until all that are wanted are free; at least 1.
     retry_after_s: int
 
@@ -52,7 +54,7 @@ def over_limit(used: Sequence[tuple[int, float]], *, wanted: int, limit: int) ->
     told = f"at most {limit} photos in 24 hours: {left} {'remains' if left == 1 else 'remain'}"
     if used:
         told += f", and the next is free in {_span(used[0][1])}"
-    return OverLimit(words=told, retry_after_s=max(1, math.ceil(frees_in_s)))
+    return OverLimit(words=told, remaining=left, retry_after_s=max(1, math.ceil(frees_in_s)))
 
 
 def _span(seconds: float) -> str:

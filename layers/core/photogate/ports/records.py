@@ -10,6 +10,7 @@ from photogate.domain import (
     CopyProgress,
     DayStats,
     ExhaustedBatch,
+    LastHour,
     NewBatch,
     OpenBatch,
     OpenPhoto,
@@ -297,6 +298,9 @@ class Views(Protocol):
 
     def last_day(self) -> DayStats:
         """Summarise the last 24 whole hours and the running one, without test photos."""
+
+    def last_hour(self) -> LastHour:
+        """Count the machine's verdicts of the last 60 minutes, without test photos."""
 
 
 class Workers(Protocol):

@@ -1,7 +1,7 @@
 // One act for all photos that are selected. Each photo has its own result.
 import { call } from "./api.js";
 import { REASONS, makeChips, reasonOf, setAsked } from "./reasons.js";
-import { $, strip } from "./view.js";
+import { $, hasKeys, question, strip } from "./view.js";
 import { takeAway } from "./withheld.js";
 import { askForWords, closeWords } from "./words.js";
 
@@ -27,6 +27,8 @@ export class Bulk {
     this.busy = false;
     this.asked = null;
     this.rejecting = false;
+    /** Takes away the question for the reason. */
+    this.answered = () => {};
     this.last = null;
     for (const [name, act] of Object.entries(this.actions)) $(name).addEventListener("click", act);
     $("confirm").addEventListener("submit", (event) => {
@@ -99,6 +101,7 @@ export class Bulk {
     closeWords();
     this.rejecting = false;
     if ($("reject")) setAsked(false);
+    this.answered();
     if (this.asked === null) return;
     this.asked = null;
     $("confirm").hidden = true;
@@ -111,7 +114,8 @@ export class Bulk {
     this.cancel();
     this.rejecting = true;
     setAsked(true);
-    strip(`Why are ${photos(this.tiles.selected.length)} rejected? A digit chooses; Esc cancels.`);
+    const how = hasKeys() ? "A digit chooses." : "Choose a reason below.";
+    this.answered = question(`Why are ${photos(this.tiles.selected.length)} rejected? ${how}`, () => this.cancel());
   }
 
   /** Rejects for a reason; null asks for words. */

@@ -1,7 +1,7 @@
 // What one key does to the current photo. Each decision is sent in the background.
 import { small } from "./pictures.js";
 import { reasonOf, setAsked } from "./reasons.js";
-import { $, outcome, strip } from "./view.js";
+import { $, hasKeys, outcome, question, strip } from "./view.js";
 import { takeAway } from "./withheld.js";
 import { askForWords } from "./words.js";
 
@@ -13,6 +13,8 @@ export class Deciding {
   constructor({ tab, hand, stage, outbox, recent, keyMap, next }) {
     Object.assign(this, { tab, hand, stage, outbox, recent, keyMap, next });
     this.rejecting = false;
+    /** Takes away the question for the reason. */
+    this.answered = () => {};
     this.last = null;
   }
 
@@ -93,11 +95,11 @@ export class Deciding {
   setRejecting(on) {
     this.rejecting = on;
     setAsked(on);
+    this.answered();
     if (!on) return;
-    // Where keys are not named on the buttons, they are not here either.
-    if (!matchMedia("(min-width: 901px)").matches) return strip("Why? Choose a reason below.");
-    const marked = this.stage.item?.suggested_reason ? ` ${this.keyMap.label("reject")} takes the marked reason;` : "";
-    strip(`Why? A digit chooses;${marked} Esc cancels.`);
+    const marked = this.stage.item?.suggested_reason ? `; ${this.keyMap.label("reject")} takes the marked reason` : "";
+    const how = hasKeys() ? `A digit chooses${marked}.` : "Choose a reason below.";
+    this.answered = question(`Why? ${how}`, () => this.setRejecting(false));
   }
 
   escalate() {

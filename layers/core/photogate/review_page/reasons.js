@@ -36,10 +36,18 @@ export function reasonOf(digit) {
   return digit === "0" ? null : REASONS[Number(digit) - 1]?.[0];
 }
 
-/** Marks the reason that the rule gives. */
+/** Marks the reason that the rule gives, and shows it where there is no room for all of them. */
 export function suggest(reason) {
-  for (const chip of $("reasons").children) {
-    chip.classList.toggle("suggested", reason !== null && chip.dataset.reason === reason);
+  const row = $("reasons");
+  row.scrollLeft = 0;
+  for (const chip of row.children) {
+    const suggested = reason !== null && chip.dataset.reason === reason;
+    chip.classList.toggle("suggested", suggested);
+    if (!suggested) continue;
+    const { left, right } = chip.getBoundingClientRect();
+    const place = row.getBoundingClientRect();
+    // Not by `scrollIntoView`, which would move the page as well.
+    if (right > place.right) row.scrollLeft = left - place.left - 8;
   }
 }
 

@@ -6,6 +6,7 @@ import { evidence, owner, waitingWords } from "./evidence.js";
 import { Hand } from "./hand.js";
 import { openHolds, showUnreported } from "./holds.js";
 import { KeyMap, listen } from "./keys.js";
+import { Lately } from "./lately.js";
 import { Legend } from "./legend.js";
 import { Outbox } from "./outbox.js";
 import { small } from "./pictures.js";
@@ -41,6 +42,7 @@ const legend = new Legend(keyMap);
 const stage = new Stage({ signedOut, revealed: (seen) => comfort.counted(seen) });
 const comfort = new Comfort(() => stage.item && stage.paint());
 stage.lens = () => comfort.lens;
+const lately = new Lately(() => hand.open && hand.known && stage.item === null && showNothing());
 let outbox = null;
 let recent = null;
 let deciding = null;
@@ -119,7 +121,7 @@ function showNothing() {
   if (!hand.known) panel("Loading", "The next photos are on their way.");
   else if (hand.passed.length > 0) panel("Nothing else waits", `You skipped ${hand.passed.length}.`, true);
   else if (filtered) panel("Nothing waits here", "Choose another filter to see the rest.");
-  else panel("Nothing waits", "New photos appear here by themselves.");
+  else panel("Nothing waits", ["New photos appear here by themselves.", ...lately.lines()].join("\n"));
 }
 
 async function showOwner(item) {

@@ -36,6 +36,26 @@ export function strip(words, { kind = "plain", image = null } = {}) {
   $("strip").className = kind;
 }
 
+/** Tells whether buttons name their keys: on a phone they do not, and there are none to press. */
+export const hasKeys = () => matchMedia("(min-width: 901px)").matches;
+
+/**
+ * Asks something in the strip, beside a button that calls `cancel`. Gives a function that takes the
+ * question away, as far as it still stands there.
+ */
+export function question(words, cancel) {
+  strip(words);
+  const out = element("button", "Cancel ");
+  out.type = "button";
+  out.append(element("kbd", "Esc"));
+  out.addEventListener("click", () => {
+    cancel();
+    $("stage").focus();
+  });
+  $("strip").append(out);
+  return () => out.isConnected && strip("");
+}
+
 /** Shows a decision for a moment: a coloured edge and one word. */
 export function outcome(word, kind) {
   const place = $("outcome");

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from photogate.domain import PhotoRow, Principal, Status, UserSummary, Verdict
+from photogate.domain import LastHour, PhotoRow, Principal, Status, UserSummary, Verdict
 from photogate.domain.changes import decided, undone
 from photogate.domain.policy import Policy
 from photogate.domain.reviews import Filter, Hand, Holder
@@ -90,6 +90,10 @@ class Reviewing:
             raise Conflict(f"there is no picture of photo {photo_id}")
         if not self._items.reveal(photo_id, by, most=self._reveals_per_day):
             raise Conflict(enough(self._reveals_per_day))
+
+    def last_hour(self) -> LastHour:
+        """Tell what the machine did lately: for whoever has nothing to decide."""
+        return self._views.last_hour()
 
     def exposure(self, person: Principal) -> Exposure:
         """Tell how much this person has looked at today."""

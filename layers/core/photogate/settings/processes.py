@@ -25,7 +25,12 @@ from photogate.settings.stores import (
     StorageSettings,
     UrlSettings,
 )
-from photogate.settings.telling import HandOverSettings, NoticeSettings, SettlingSettings
+from photogate.settings.telling import (
+    HandOverSettings,
+    NoticeSettings,
+    ObjectionSettings,
+    SettlingSettings,
+)
 
 
 class ServeSettings(PublicSettings):
@@ -69,7 +74,7 @@ class ServiceSettings(DatabaseSettings, QueueSettings, StorageSettings, MarkerSe
         return None if is_loopback(host) else f"the bucket is at {host}"
 
 
-class UploadSettings(ServiceSettings, UrlSettings, KeySettings, PolicySettings):
+class UploadSettings(ServiceSettings, UrlSettings, KeySettings, PolicySettings, ObjectionSettings):
     """``functions/upload``."""
 
     photos_per_day: int = Field(

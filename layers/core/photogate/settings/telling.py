@@ -54,7 +54,18 @@ def _is_bot_token(token: SecretStr) -> SecretStr:
     return token
 
 
-class NoticeSettings(LogSettings):
+class ObjectionSettings(LogSettings):
+    """What users are told beside a rejection."""
+
+    objection_text: str = Field(
+        "",
+        max_length=200,
+        description="What users are told to do who think that a rejection is wrong: a sentence or"
+        " an address.",
+    )
+
+
+class NoticeSettings(ObjectionSettings):
     """The channels over which people and backends are told of decisions."""
 
     notice_log: bool = Field(False, description="Tell of every decision in the log as well.")
@@ -76,12 +87,6 @@ class NoticeSettings(LogSettings):
     )
     telegram_api_url: str = Field(
         "https://api.telegram.org", description="Where a Bot API server answers."
-    )
-    objection_text: str = Field(
-        "",
-        max_length=200,
-        description="What users are told to do who think that a rejection is wrong: a sentence or"
-        " an address.",
     )
 
     @property

@@ -125,7 +125,9 @@ class MemoryIntake:
         )
         times = [(usage.photos, (usage.created_at + _DAY - now).total_seconds()) for usage in used]
         if over := over_limit(times, wanted=wanted, limit=limit):
-            raise RateLimited(over.words, retry_after_s=over.retry_after_s)
+            raise RateLimited(
+                over.words, retry_after_s=over.retry_after_s, limit=limit, remaining=over.remaining
+            )
 
     def _insert(self, batch: NewBatch, keys: tuple[str, ...], now: datetime) -> BatchRow:
         row = BatchRow(

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from photogate.adapters.memory.database import Database, Photo
-from photogate.domain import DayStats, PhotoRow, Place, Status, Total, UserSummary
+from photogate.domain import DayStats, LastHour, PhotoRow, Place, Status, Total, UserSummary
+from photogate.domain.changes import Action
 
 
 class MemoryViews:
@@ -115,6 +116,26 @@ class MemoryViews:
                     len(self._photos(lambda photo: photo.status is Status.PENDING))
                 ),
                 oldest_age_s=(now - min(waiting)).total_seconds() if waiting else None,
+            )
+
+    def last_hour(self) -> LastHour:
+        """See ``photogate.ports.records.Views.last_hour``."""
+        with self._database.lock:
+            since = self._database.clock.now() - timedelta(hours=1)
+            counted = Counter(
+                entry.row.after
+                for entry in self._database.history
+                if entry.at >= since
+                and entry.row.action in (Action.JUDGE, Action.GIVE_UP)
+                and not entry.row.test
+            )
+            photos = self._photos(lambda photo: not photo.test)
+            return LastHour(
+                newest_photo_at=max((photo.created_at for photo in photos), default=None),
+                judged=Total.of(counted.total()),
+                approved=counted[Status.APPROVED],
+                rejected=counted[Status.REJECTED],
+                to_people=counted[Status.REVIEW],
             )
 
     def _photos(self, wanted: Callable[[Photo], bool]) -> list[Photo]:

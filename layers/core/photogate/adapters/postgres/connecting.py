@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from typing import Any
@@ -34,6 +35,8 @@ _PROBES = {
     "TCP_KEEPCNT": 4,
     "TCP_USER_TIMEOUT": 30_000,
 }
+#: How pg8000 says that it could not connect.
+_NOT_REACHED = re.compile(r"Can't create a connection to (host \S+ and port \d+) \(")
 #: Advised to clients in ``Retry-After``.
 RETRY_AFTER_S = 2.0
 
@@ -148,7 +151,14 @@ def is_gone(error: DatabaseError) -> bool:
 def words(error: Exception | None) -> str:
     """Give PostgreSQL's message alone: its other fields may quote rows."""
     fields = error.args[0] if error is not None and error.args else None
-    return str(fields.get("M", error)) if isinstance(fields, dict) else str(error)
+    if isinstance(fields, dict):
+        return str(fields.get("M", error))
+    said, cause = str(error), error.__cause__ if error is not None else None
+    place = _NOT_REACHED.match(said)
+    # The driver tells of its own arguments there, and not why.
+    return (
+        f"{place[1]}: {cause.strerror or cause}" if place and isinstance(cause, OSError) else said
+    )
 
 
 def unavailable(error: Exception | None) -> DatabaseUnavailable:

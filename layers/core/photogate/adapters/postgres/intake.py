@@ -173,7 +173,9 @@ def _enforce_limit(session: Session, user_id: str, wanted: int, limit: int) -> N
     )
     times = [(row["photos"], float(row["frees_in_s"])) for row in used]
     if over := over_limit(times, wanted=wanted, limit=limit):
-        raise RateLimited(over.words, retry_after_s=over.retry_after_s)
+        raise RateLimited(
+            over.words, retry_after_s=over.retry_after_s, limit=limit, remaining=over.remaining
+        )
 
 
 def _insert(session: Session, batch_id: str, batch: NewBatch) -> None:

@@ -12,6 +12,7 @@ from photogate.adapters.postgres.rows import PHOTO, PHOTO_COLUMNS, photo_from
 from photogate.domain import (
     COUNT_TO,
     DayStats,
+    LastHour,
     PhotoRow,
     Place,
     Status,
@@ -169,6 +170,30 @@ class PostgresViews:
                 rejection_reasons=reasons,
                 pending_media=Total.of(now["photos"]),
                 oldest_age_s=None if oldest is None else float(oldest),
+            )
+
+        return self._pool.transaction(work)
+
+    def last_hour(self) -> LastHour:
+        """See ``photogate.ports.records.Views.last_hour``."""
+
+        def work(session: Session) -> LastHour:
+            newest = session.rows(
+                f"SELECT created_at FROM media WHERE {PHOTO} AND NOT test"
+                " ORDER BY created_at DESC LIMIT 1"
+            )
+            verdicts = session.rows(
+                "SELECT after, count(*) AS n FROM (SELECT after FROM history"
+                "   WHERE at >= now() - interval '1 hour' AND action IN ('judge', 'give_up')"
+                f"   AND NOT test LIMIT {COUNT_TO + 1}) AS newest GROUP BY after"
+            )
+            counted = {row["after"]: int(row["n"]) for row in verdicts}
+            return LastHour(
+                newest_photo_at=newest[0]["created_at"] if newest else None,
+                judged=Total.of(sum(counted.values())),
+                approved=counted.get("approved", 0),
+                rejected=counted.get("rejected", 0),
+                to_people=counted.get("review", 0),
             )
 
         return self._pool.transaction(work)

@@ -35,10 +35,20 @@ def reason_words(notice: Notice) -> str | None:
     """Say why a photo was rejected, in its user's language; a person's own words as they are."""
     if notice.status is not Status.REJECTED:
         return None
-    reasons = _texts(known_language(notice.language))["reasons"]
     if notice.reason is not None and notice.reason_code == "other":
         return notice.reason
-    return str(reasons.get(notice.reason, reasons["unknown"]))
+    return code_words(notice.reason or "", known_language(notice.language))
+
+
+def code_words(code: str, language: str) -> str:
+    """Say why a photo was rejected, by the code of a reason, in one of ``languages``."""
+    reasons = _texts(language)["reasons"]
+    return str(reasons.get(code, reasons["unknown"]))
+
+
+def review_words(language: str) -> str:
+    """Say that a person is looking at a photo, in one of ``languages``."""
+    return str(_texts(language)["review"]["one"])
 
 
 def notice_words(
