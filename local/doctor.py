@@ -325,7 +325,7 @@ class _Examination:
 
     def api(self) -> Iterator[Finding]:
         # In a container the API has another address than for browsers.
-        at = os.environ.get("API_URL") or self._read(s.UploadSettings).public_url
+        at = os.environ.get("PHOTOGATE_API_URL") or self._read(s.UploadSettings).public_url
         url = f"{at}/api/v1/health"
         try:
             # PUBLIC_URL is ours: no proxy stands between.

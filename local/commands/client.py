@@ -85,7 +85,7 @@ def smoke(
 
     with stacks_settings():
         public_url = os.environ.get("PUBLIC_URL", "http://127.0.0.1:8000")
-        at = url or os.environ.get("API_URL") or public_url
+        at = url or os.environ.get("PHOTOGATE_API_URL") or public_url
         demo = Demo(at, _jwt_secret(), out, public_url=public_url)
         photos = sample_photos() if as_ is None else [marked(sample_photos()[0], as_)]
         uploads = list(islice(cycle(photos), count))

@@ -163,7 +163,7 @@ def test_all_but_those_of_others_are_closed(name: str) -> None:
 class TestOurs:
     def test_its_environment_is_made_of_settings(self, name: str) -> None:
         names = set(SERVICES[name]["environment"])
-        of_commands = {"API_URL", "PHOTOGATE_HOME"} if name == "photogate" else set()
+        of_commands = {"PHOTOGATE_API_URL", "PHOTOGATE_HOME"} if name == "photogate" else set()
         assert names - known_settings() - SDK_NAMES - SERVERS_OWN == of_commands
 
     def test_its_user_is_nobody(self, name: str) -> None:
