@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from local.logs import LogFilter, read_events, read_metrics, since
 from photogate.errors import ConfigError
-from photogate.telemetry import correlate, correlation_id, emit, make_logger
+from photogate.telemetry import LOGGERS, correlate, correlation_id, emit, make_logger
 
 
 def line(minute: int, **members: object) -> str:
@@ -56,6 +57,9 @@ def test_what_is_logged_and_emitted_can_be_read_back(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("POWERTOOLS_METRICS_DISABLED")
+    # Else later tests of this process would log to what capsys closes.
+    for name in LOGGERS:
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
     logger = make_logger("test-of-telemetry")
     correlate("from-the-caller")
     logger.info("photo moderated", batch_id="b", status="approved")

@@ -25,6 +25,8 @@ from photogate.domain.notices import Failure, Parcel
 from photogate.redaction import redact
 
 NAMESPACE = "Photogate"
+#: What writes through a service's logger.
+LOGGERS = ("photogate", "functions", "local", "uvicorn.error")
 _REASONS = {"none", *Reason}
 _logger = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ def make_logger(service: str, *, level: str | None = None) -> Logger:
     )
     for handler in logger.handlers:
         handler.addFilter(_add_correlation)
-    for name in ("photogate", "functions", "local", "uvicorn.error"):
+    for name in LOGGERS:
         library = logging.getLogger(name)
         library.handlers = list(logger.handlers)
         library.setLevel(logger.log_level)
