@@ -10,7 +10,8 @@ from playwright.sync_api import Page, Route, expect
 from tests.browser.conftest import Desk
 from tests.browser.test_review_page import serious, shown
 
-PAGES = ["", "/grid", "/rejected", "/user", "/history", "/sign-in"]
+OTHERS = ("/grid", "/rejected", "/user", "/history", "/sign-in")
+PAGES = ["", *(pytest.param(path, marks=pytest.mark.slow) for path in OTHERS)]
 
 
 def said(page: Page) -> str | None:
@@ -56,6 +57,7 @@ def missing(route: Route) -> None:
     route.fulfill(status=404, content_type="application/problem+json", body="{}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "serve"),
     [

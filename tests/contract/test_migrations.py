@@ -243,6 +243,7 @@ class TestLongOnes:
         first.close()
 
 
+@pytest.mark.slow
 class TestTimeThatEnds:
     def test_batches_go_on_in_the_next_run(self, database: Pool) -> None:
         def a_run() -> list[str] | None:

@@ -20,6 +20,9 @@ from tests.functions.test_migrate_stack import STACK as MIGRATING
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
+# Each starts the command anew, some twice, beside a server that plays AWS.
+pytestmark = pytest.mark.slow
+
 #: As much of the template as the commands ask for.
 STACK = {
     "Parameters": {

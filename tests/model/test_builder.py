@@ -22,6 +22,7 @@ from quantize import uint8_line, whole_numbers
 BUILDER = Path(__file__).parents[2] / "layers" / "model" / "build"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [model_build.DEFAULT, model_build.SECOND])
 def test_another_environment_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     # given the bundle that a throw-away environment built, when this one builds it too

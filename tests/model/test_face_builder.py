@@ -24,6 +24,7 @@ def faces() -> Path:
     return model_build.ensure_faces(print)
 
 
+@pytest.mark.slow
 def test_another_environment_gives_the_same_bytes(faces: Path, tmp_path: Path) -> None:
     # given the bundle of a throw-away environment, when this one builds it too
     out = tmp_path / "bundle"
