@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 WORKERS ?= 2
 # Test processes at once: many tests wait for something, so more than there are processors.
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 4
 STACK ?= photogate
 DIST ?= dist
 # Of the zip functions on AWS.

@@ -441,6 +441,7 @@ def test_breaks_without_end_are_an_outage(
     assert time.monotonic() - started < 4 * 5 + 10
 
 
+@pytest.mark.slow
 def test_a_server_that_falls_silent_is_not_asked_again_and_again(
     pool: Pool, migrated_url: str
 ) -> None:

@@ -161,6 +161,7 @@ class TestKilled:
         assert exists(database, "second")
 
 
+@pytest.mark.slow
 class TestTwoAtOnce:
     def test_the_second_waits_and_finds_all_done(
         self, database: Pool, fresh_url: str, write: Callable[..., Path]
@@ -328,6 +329,7 @@ class TestFailures:
             one(sql)[0].steps  # noqa: B018
 
 
+@pytest.mark.slow
 def test_no_change_that_is_made_meanwhile_is_lost(database: Pool) -> None:
     """Each of many changes of rows comes through while the batches run."""
     over = threading.Event()

@@ -70,6 +70,7 @@ def terminal() -> Iterator[tuple[int, int]]:
     os.close(read)
 
 
+@pytest.mark.slow
 def test_a_model_is_shown_tried_and_then_there_to_use(
     machine: Machine, source: Path, second_bundle: Path, tmp_path: Path
 ) -> None:

@@ -319,6 +319,7 @@ class TestFailures:
         log = (tmp_path / "log").read_text("utf-8")
         assert "hunter2" not in answer["Reason"] + log
 
+    @pytest.mark.slow
     def test_time_that_ends_is_told_and_the_database_is_let_go(
         self, fresh_url: str, answers: Answers, tmp_path: Path
     ) -> None:
@@ -368,6 +369,7 @@ class TestByHand:
             assert function.invoke({}) == {"applied": ALL}
             assert function.invoke({}) == {"applied": []}
 
+    @pytest.mark.slow
     def test_it_says_that_the_time_was_up(self, fresh_url: str, tmp_path: Path) -> None:
         with (
             closing(Pool(fresh_url)) as pool,

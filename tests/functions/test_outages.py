@@ -104,6 +104,7 @@ def test_upload_complete_waits_2_s_for_a_frozen_queue(
     assert _left_to_the_sweep(pool) == 1
 
 
+@pytest.mark.slow
 def test_upload_complete_answers_while_nothing_else_on_aws_does(
     on_aws: Installation,
     moto_server: str,
@@ -127,6 +128,7 @@ def test_upload_complete_answers_while_nothing_else_on_aws_does(
     assert _left_to_the_sweep(pool) == 1
 
 
+@pytest.mark.slow
 def test_a_store_that_stalls_is_waited_for_once_however_many_ask(
     on_aws: Installation,
     moto_server: str,

@@ -99,6 +99,7 @@ def test_two_of_one_family_are_called_so(bundle: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_third_is_asked_about_the_whole(
     bundle: Path, second_bundle: Path, third_bundle: Path
 ) -> None:

@@ -109,6 +109,7 @@ def test_what_was_decided_since_is_not_judged_again(
     assert there.pool.transaction(lambda s: s.rows(jobs)) == [{"id": "open"}]
 
 
+@pytest.mark.slow
 def test_an_empty_list_erases_all_only_when_told_to(
     here: Place, there: Place, backups: Path
 ) -> None:

@@ -57,6 +57,7 @@ def test_a_backup_without_the_photos_is_a_failure(here: Place, backups: Path) ->
     here.did("backup", backups / "known.tar", "--allow-missing")
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_not_there(here: Place, backups: Path) -> None:
     none = backups / "none"
     assert f"there is no folder {none}: make it" in here.refused("backup", none)
@@ -95,6 +96,7 @@ def test_photos_in_a_bucket_stay_there(here: Place, backups: Path) -> None:
     assert "photos are in the bucket own-photos, which this file does not hold" in said
 
 
+@pytest.mark.slow
 def test_photos_of_a_folder_and_of_a_bucket_do_not_mix(
     here: Place, there: Place, backups: Path
 ) -> None:
