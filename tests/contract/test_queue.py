@@ -233,6 +233,7 @@ def test_a_stale_delivery_changes_nothing(queue: Queue, kind: Kind) -> None:
     current = queue.receive(wait_s=3)
     assert stale is not None
     assert current is not None
+    assert queue.extend(current, visibility_s=30)
     assert not queue.ack(stale)
     assert not queue.nack(stale, delay_s=0, error="stale")
     assert not queue.extend(stale, visibility_s=10)
