@@ -26,6 +26,16 @@ def step(line: str) -> None:
     err.print(f"· {line}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
+def ask(verb: str, what: str, *, done: str) -> None:
+    """Ask whether to do what cannot be undone; end with 1 where nobody agrees, or can be asked."""
+    if not sys.stdin.isatty():
+        complain(f"photogate: nobody can be asked here: to {verb} {what}, say --yes")
+        raise typer.Exit(1)
+    if not typer.confirm(f"{verb.capitalize()} {what}?", err=True):
+        out.print(f"nothing is {done}")
+        raise typer.Exit(1)
+
+
 @contextmanager
 def errors_as_lines() -> Iterator[None]:
     """Show an error of ours or of the database as one line, without a traceback; end with 1."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from local.commands.settings import stacks_settings
-from local.console import out
-from photogate.errors import ConfigError
+from local.console import ask, out
 
 if TYPE_CHECKING:
     from photogate.adapters.postgres.erasing import Erased
@@ -28,13 +26,9 @@ def erase(
         if photos is None:
             _say(f"nothing here names a user {user!r}: is the id right?")
             return
-        what = f"user {user!r}: {_many(photos, 'photo')}, and all that names them"
         if not yes:
-            if not sys.stdin.isatty():
-                raise ConfigError(f"nobody can be asked here: to erase {what}, say --yes")
-            if not typer.confirm(f"Erase {what}?", err=True):
-                _say("nothing is erased")
-                raise typer.Exit(1)
+            what = f"user {user!r}: {_many(photos, 'photo')}, and all that names them"
+            ask("erase", what, done="erased")
         done = erasing.erase(user)
     for line in _lines(done):
         _say(line)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from local.commands.settings import stacks_settings
-from local.console import complain, out
+from local.console import ask, out
 from local.durations import age
 
 if TYPE_CHECKING:
@@ -91,15 +91,7 @@ def purge(
             out.print(f"there are {_jobs(0, only_dead)}: nothing is removed", highlight=False)
             return
         if not yes:
-            if not sys.stdin.isatty():
-                complain(
-                    "photogate: nobody can be asked here:"
-                    f" to remove {_jobs(count, only_dead)}, say --yes"
-                )
-                raise typer.Exit(1)
-            if not typer.confirm(f"Remove {_jobs(count, only_dead)}?", err=True):
-                out.print("nothing is removed")
-                raise typer.Exit(1)
+            ask("remove", _jobs(count, only_dead), done="removed")
         removed = monitor.purge(dead=only_dead)
         out.print(f"removed: {_jobs(removed, only_dead)}", highlight=False)
         for line in _given_up_lines() if only_dead else _lines(bootstrap.open_work()):
