@@ -24,7 +24,10 @@ from photogate.messages import CopyJob, Job, decode
 from photogate_vision.classifier.panel import Panel
 from photogate_vision.decoding.sandbox import Sandbox
 from tests.conftest import SECRET
+from tests.functions.answers import answers
 from tests.servers import serve
+
+__all__ = ["answers"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,8 @@ from photogate.adapters.postgres.pool import Pool
 from photogate.auth import issue_token
 from photogate.domain import Role
 from tests.emulator import Emulated, emulated, sqs_event
-from tests.functions.test_migrate import Answers, properties, request
+from tests.functions.answers import Answers
+from tests.functions.test_migrate import properties, request
 from tests.functions.versions import Code
 from tests.gateway import Gateway
 from tests.servers import serve

@@ -31,8 +31,8 @@ from photogate.domain import Role
 from tests.docs import ROOT
 from tests.earlier import earlier_schema
 from tests.emulator import PROGRAM
+from tests.functions.answers import Answers
 from tests.functions.rehearsing import Stack
-from tests.functions.test_migrate import Answers
 from tests.functions.versions import Code, of_commit, present
 
 pytestmark = [
@@ -77,16 +77,6 @@ def make_stack(postgres_url: str, moto_server: str, home: Home, tmp_path: Path) 
             return stack
 
         yield make
-
-
-@pytest.fixture
-def answers() -> Iterator[Answers]:
-    """CloudFormation's bucket."""
-    answers = Answers()
-    server = answers.serve()
-    yield answers
-    server.shutdown()
-    server.server_close()
 
 
 def serves(stack: Stack, photo: bytes, user: str) -> None:

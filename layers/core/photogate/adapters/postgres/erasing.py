@@ -40,12 +40,11 @@ _LEFT = """
             JOIN subjects ON subjects.id IN (held_by, reported_by, lifted_by)
             WHERE user_id = :u) AS holds,
         EXISTS (SELECT 1 FROM history JOIN subjects ON subjects.id = person
-            WHERE user_id = :u AND by = 'person') AS decided
+            WHERE user_id = :u AND by = 'person') AS decided,
+        (SELECT count(*) FROM history JOIN subjects ON subjects.id = owner
+            WHERE user_id = :u) AS history
     FROM media WHERE CAST(user_id AS text) = :u
 """
-_HISTORY = (
-    "SELECT count(*) AS n FROM history JOIN subjects ON subjects.id = owner WHERE user_id = :u"
-)
 #: What names the user besides the photos, in this order: name of ``Erased`` -> its statement.
 _ROWS = {
     "words": """
@@ -123,7 +122,7 @@ class PostgresErasing:
     def knows(self, user_id: str) -> int | None:
         """Give how many photos would be erased; None when nothing names this user."""
         (row,) = self._pool.transaction(lambda s: s.rows(_KNOWN, u=user_id))
-        return int(row["photos"]) if row["photos"] or row["known"] else None
+        return int(row["photos"]) if row["known"] else None
 
     def erase(self, user_id: str) -> Erased:
         """Erase a user, but for photos that are withheld. Safe to repeat.
@@ -146,8 +145,6 @@ def _photos(session: Session, user_id: str, after: str) -> list[str]:
 
 
 def _rest(session: Session, user_id: str, *, photos: int, objects: int) -> Erased:
-    left: dict[str, Any] = session.rows(_LEFT, u=user_id)[0] | {
-        "history": session.rows(_HISTORY, u=user_id)[0]["n"]
-    }
+    (left,) = session.rows(_LEFT, u=user_id)
     done: dict[str, Any] = {name: session.count(sql, u=user_id) for name, sql in _ROWS.items()}
     return Erased(photos=photos, objects=objects, **done, **left)
